@@ -1,0 +1,97 @@
+"""`stemlive train`: train a model by a recipe, in one or more processes."""
+
+import math
+from pathlib import Path
+
+import click
+
+from stemlive.errors import UsageError
+
+
+@click.command()
+@click.argument("recipe", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--data",
+    "roots",
+    multiple=True,
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder with train/<song>/<stem> and pool/<stem>/<source> audio files; may be given several times.",
+)
+@click.option(
+    "--validate",
+    "validation_roots",
+    multiple=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder with valid/<song>/<stem> audio files, scored now and then; may be given several times.",
+)
+@click.option(
+    "--run",
+    "folder",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of this run: state, weights, log. A run that is there goes on.",
+)
+@click.option(
+    "--cache",
+    default=Path("~/.cache/stemlive"),
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for decoded audio (10 MB a minute).",
+)
+@click.option("--processes", type=click.IntRange(1), default=1, show_default=True, help="One per core, or per GPU.")
+@click.option(
+    "--time-limit", metavar="MINUTES", type=click.FloatRange(min=0, min_open=True), help="Stop after so long."
+)
+@click.option(
+    "--start-from",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Checkpoint whose weights a new run begins with.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Processes that only mix segments.",
+)
+def command(
+    recipe: Path,
+    roots: tuple[Path, ...],
+    validation_roots: tuple[Path, ...],
+    folder: Path,
+    cache: Path,
+    processes: int,
+    time_limit: float | None,
+    start_from: Path | None,
+    workers: int,
+) -> None:
+    """Train a model by RECIPE (TOML; see training/recipes) and leave its weights in the folder given by --run.
+
+    Stop it with Ctrl-C or --time-limit; the same command goes on from the last save. The learning rate falls to zero
+    over the last part of the steps, or of the time when --time-limit is given.
+    """
+    from stemlive.training import launch
+
+    for path in (recipe, *roots, *validation_roots, *([start_from] if start_from else [])):
+        if not path.exists():
+            raise UsageError(f"{path} does not exist: check the path")
+    if not launch.is_worker():
+        options: list[tuple[str, object]] = [("--data", root) for root in roots] + [
+            ("--validate", root) for root in validation_roots
+        ]
+        options += [("--run", folder), ("--cache", cache), ("--workers", workers)]
+        options += [("--time-limit", time_limit)] if time_limit is not None else []
+        options += [("--start-from", start_from)] if start_from is not None else []
+        launch.launch([str(recipe), *(str(word) for option in options for word in option)], processes)
+        return
+    launch.train(
+        recipe,
+        list(roots),
+        list(validation_roots),
+        folder,
+        cache.expanduser(),
+        time_limit_s=math.inf if time_limit is None else time_limit * 60,
+        start_weights=start_from,
+        workers=workers,
+    )

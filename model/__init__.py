@@ -1,0 +1,1 @@
+"""The causal Band-Split RNN in torch: configuration, bands, framing, network, state, checkpoints."""

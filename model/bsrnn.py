@@ -1,0 +1,161 @@
+"""The Band-Split RNN: one implementation for whole files, chunks and single frames.
+
+Source: Luo and Yu, "Music source separation with band-split RNN", arXiv 2209.15174. Differences, all of them for the
+causal case: normalisation per frame, unidirectional time layers, the level of a band (which that normalisation removes)
+as one feature more, and stems that sum to the mixture.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stemlive.model.bands import equal_width_groups
+from stemlive.model.config import ModelConfig
+from stemlive.model.layers import ResidualLSTM
+from stemlive.model.state import State, StateSpec
+
+LEVEL_FLOOR = 1e-8  # mean square of a band's bins that counts as silence
+
+
+class BandSplit(nn.Module):
+    """Per band: normalisation of its bins, linear layer to N features. One matrix product per run of equal widths."""
+
+    def __init__(self, config: ModelConfig, channels: int) -> None:
+        super().__init__()
+        self.groups = equal_width_groups(config.band_widths)
+        self.weights = nn.ParameterList()
+        self.biases = nn.ParameterList()
+        for bands, width in self.groups:
+            inputs = width * channels * 2 + 1
+            bound = inputs**-0.5
+            self.weights.append(nn.init.uniform_(torch.empty(bands, inputs, config.feature_dim), -bound, bound))
+            self.biases.append(torch.zeros(bands, 1, config.feature_dim))
+
+    def forward(self, bins: Tensor) -> Tensor:
+        """`[B, T, F, C, 2]` to `[K, B * T, N]`."""
+        batch, frames = bins.shape[:2]
+        features = []
+        start = 0
+        for (bands, width), weight, bias in zip(self.groups, self.weights, self.biases, strict=True):
+            stop = start + bands * width
+            x = bins[:, :, start:stop].reshape(batch * frames, bands, -1).transpose(0, 1)  # [K', B*T, width*C*2]
+            power = x.square().mean(-1, keepdim=True) + LEVEL_FLOOR
+            x = torch.cat([x * power.rsqrt(), 0.1 * power.log()], dim=-1)
+            features.append(torch.matmul(x, weight) + bias)
+            start = stop
+        return torch.cat(features)
+
+
+class MaskHead(nn.Module):
+    """Per stem and band: normalisation, MLP N - M - M (tanh), GLU, complex mask of the band's bins.
+
+    The normalisation has no gain and shift of its own: the linear layer behind it holds them.
+    """
+
+    def __init__(self, config: ModelConfig, channels: int) -> None:
+        super().__init__()
+        self.num_stems = len(config.stems)
+        self.feature_dim = config.feature_dim
+        self.groups = equal_width_groups(config.band_widths)
+        bands, wide = len(config.band_widths), config.mask_dim
+        self.weight_in, self.bias_in = self._linear(bands, config.feature_dim, wide)
+        self.weight_mid, self.bias_mid = self._linear(bands, wide, wide)
+        self.weights_out = nn.ParameterList()
+        self.biases_out = nn.ParameterList()
+        for count, width in self.groups:
+            weight, bias = self._linear(count, wide, width * channels * 4)
+            self.weights_out.append(weight)
+            self.biases_out.append(bias)
+
+    def _linear(self, bands: int, inputs: int, outputs: int) -> tuple[nn.Parameter, nn.Parameter]:
+        bound = inputs**-0.5
+        weight = torch.empty(self.num_stems, bands, inputs, outputs).uniform_(-bound, bound)
+        bias = torch.empty(self.num_stems, bands, 1, outputs).uniform_(-bound, bound)
+        return nn.Parameter(weight), nn.Parameter(bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """`[K, B * T, N]` to masks `[S, B * T, F * C * 2]`; real and imaginary part are neighbours."""
+        x = functional.layer_norm(features, (self.feature_dim,))
+        x = torch.tanh(torch.matmul(x, self.weight_in) + self.bias_in)  # [S, K, B*T, M]
+        x = torch.tanh(torch.matmul(x, self.weight_mid) + self.bias_mid)
+        masks = []
+        start = 0
+        for (bands, _), weight, bias in zip(self.groups, self.weights_out, self.biases_out, strict=True):
+            value, gate = (torch.matmul(x[:, start : start + bands], weight) + bias).chunk(2, dim=-1)
+            masks.append((value * torch.sigmoid(gate)).transpose(1, 2).flatten(2))  # [S, B*T, K' * width * C * 2]
+            start += bands
+        return torch.cat(masks, dim=-1)
+
+
+class BSRNN(nn.Module):
+    """Spectra of a mixture and the memory so far to spectra of the stems and the memory after them."""
+
+    share: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels = 2 if config.stereo == "joint" else 1
+        self.rows = len(config.band_widths) * (2 // channels)  # sequences over time of one batch item
+        self.split = BandSplit(config, channels)
+        sizes = (config.feature_dim, config.hidden_dim)
+        self.time_layers = nn.ModuleList(
+            ResidualLSTM(*sizes, bidirectional=not config.causal) for _ in range(config.num_repeat)
+        )
+        self.band_layers = nn.ModuleList(ResidualLSTM(*sizes, bidirectional=True) for _ in range(config.num_repeat))
+        self.mask = MaskHead(config, channels)
+        self.register_buffer("share", torch.tensor([1 / len(config.stems), 0.0]), persistent=False)
+
+    @property
+    def state_specs(self) -> tuple[StateSpec, ...]:
+        """Kinds of memory: `h` and `c` of the time layers; none in a model that is not causal."""
+        if not self.config.causal:
+            return ()
+        shape = (self.config.num_repeat, self.rows, self.config.hidden_dim)
+        return (StateSpec("h", shape), StateSpec("c", shape))
+
+    def initial_state(self, batch: int, device: torch.device | None = None) -> State:
+        """The memory before the first frame, for `batch` stereo signals."""
+        return State.zeros(self.state_specs, batch, device)
+
+    def forward(self, frames: Tensor, state: State) -> tuple[Tensor, State]:
+        """`[B, T, F, C, 2]` to `[B, S, T, F, C, 2]`, T from 1. A causal model fed in pieces gives the same as at once."""
+        batch, steps, _, channels, _ = frames.shape
+        fold = self.config.stereo == "mono"
+        x = frames.permute(0, 3, 1, 2, 4).flatten(0, 1).unsqueeze(3) if fold else frames  # [B', T, F, C', 2]
+        rows = x.shape[0]
+        z = self.split(x)  # [K, B' * T, N]
+        bands, _, n = z.shape
+        memories: list[tuple[Tensor, Tensor]] = []
+        for index, (time, band) in enumerate(zip(self.time_layers, self.band_layers, strict=True)):
+            memory = None
+            if self.config.causal:
+                memory = (state.tensors["h"][index : index + 1], state.tensors["c"][index : index + 1])
+            z = z.reshape(bands * rows, steps, n).transpose(0, 1)  # [T, K * B', N]
+            z, memory = time(z, memory)
+            memories.append(memory)
+            z = z.transpose(0, 1).reshape(bands, rows * steps, n)
+            z, _ = band(z, None)
+        masks = self.mask(z).float().reshape(-1, *x.shape)  # [S, B', T, F, C', 2]
+        if self.config.consistent:  # the masks of all stems sum to one: what they leave over is given back
+            masks = masks - (masks.sum(0) / masks.shape[0] - self.share)
+        stems = complex_product(masks, x)
+        if fold:
+            stems = stems.squeeze(4).unflatten(1, (batch, channels)).permute(0, 1, 3, 4, 2, 5)
+        stems = stems.transpose(0, 1)
+        new = [torch.cat([memory[kind] for memory in memories]) for kind in range(len(self.state_specs))]
+        return stems, State.unflatten(self.state_specs, new)
+
+
+def complex_product(a: Tensor, b: Tensor) -> Tensor:
+    """Product of complex numbers with real and imaginary part on the last axis; ONNX has no complex type."""
+    if not torch.onnx.is_in_onnx_export():
+        return torch.view_as_real(torch.view_as_complex(a) * torch.view_as_complex(b))
+    a_real, a_imag = a.unbind(-1)
+    b_real, b_imag = b.unbind(-1)
+    return torch.stack([a_real * b_real - a_imag * b_imag, a_real * b_imag + a_imag * b_real], dim=-1)
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Trainable numbers in the model."""
+    return sum(parameter.numel() for parameter in model.parameters())

@@ -1,0 +1,77 @@
+"""Checkpoints: weights, configuration and provenance in one file that is read without executing code."""
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stemlive.errors import ModelError, StemliveError
+from stemlive.model.bsrnn import BSRNN
+from stemlive.model.config import ModelConfig
+
+FORMAT = 1
+
+
+def save_atomically(values: dict[str, Any], path: Path) -> None:
+    """Write a dictionary of tensors and plain values; `path` holds the old file or the whole new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        torch.save(values, partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_values(path: Path) -> dict[str, Any]:
+    """Read what `save_atomically` wrote. Raises ModelError for anything else."""
+    try:
+        values = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ModelError(f"no checkpoint at {path}: check the path") from None
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        pickle.UnpicklingError,
+        KeyError,
+        AttributeError,
+    ) as error:
+        raise ModelError(
+            f"{path} is not a checkpoint of stemlive ({type(error).__name__}): name another file"
+        ) from error
+    if not isinstance(values, dict):
+        raise ModelError(f"{path} is not a checkpoint of stemlive: name another file")
+    return values
+
+
+def save_checkpoint(model: BSRNN, path: Path, provenance: dict[str, Any]) -> None:
+    """Write weights and configuration; `provenance` says in plain values what the weights were trained on."""
+    values = {
+        "format": FORMAT,
+        "config": model.config.to_dict(),
+        "weights": model.state_dict(),
+        "provenance": provenance,
+    }
+    save_atomically(values, path)
+
+
+def load_checkpoint(path: Path) -> tuple[BSRNN, dict[str, Any]]:
+    """The model, in evaluation mode, and its provenance. Raises ModelError when the file does not hold one."""
+    values = load_values(path)
+    missing = {"format", "config", "weights", "provenance"} - set(values)
+    if missing:
+        raise ModelError(f"{path} is not a checkpoint of stemlive: it lacks {', '.join(sorted(missing))}")
+    if values["format"] != FORMAT:
+        raise ModelError(
+            f"{path} has checkpoint format {values['format']}, this program reads {FORMAT}: train or convert it again"
+        )
+    try:
+        model = BSRNN(ModelConfig.from_dict(values["config"]))
+        model.load_state_dict(values["weights"])
+    except (RuntimeError, TypeError, StemliveError) as error:
+        raise ModelError(f"{path} does not fit this version's model: {str(error).splitlines()[0]}") from error
+    return model.eval(), values["provenance"]

@@ -1,0 +1,69 @@
+"""A recipe: every choice of one training run, read from a TOML file with the tables [model], [mix] and [train]."""
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stemlive.errors import UsageError
+from stemlive.model.config import ModelConfig
+from stemlive.training.losses import LOSSES
+from stemlive.training.mixing import MixConfig
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Optimisation. `batch` is per process; over `decay_share`, the last part of the run, the rate falls to 0."""
+
+    loss: str = "t+tf"
+    batch: int = 3
+    learning_rate: float = 1e-3
+    warmup_steps: int = 200
+    decay_share: float = 0.3
+    gradient_clip: float = 5.0
+    ema_decay: float = 0.998
+    steps: int = 100_000
+    seed: int = 0
+    precision: str = "bf16"
+    validate_minutes: float = 15.0
+    save_minutes: float = 5.0
+    validation_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.loss not in LOSSES:
+            raise UsageError(f"unknown loss '{self.loss}': choose one of {', '.join(LOSSES)}")
+        if self.precision not in ("no", "bf16", "fp16"):
+            raise UsageError(f"unknown precision '{self.precision}': choose no, bf16 or fp16")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Model, data and optimisation of one run."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    mix: MixConfig = field(default_factory=MixConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as they go into checkpoints."""
+        return dataclasses.asdict(self)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe in a TOML file. Raises UsageError for a file, a table or a name that does not fit."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"cannot read the recipe {path}: {error}") from error
+    unknown = sorted(set(tables) - {"model", "mix", "train"})
+    if unknown:
+        raise UsageError(f"{path}: unknown table [{unknown[0]}]: a recipe has [model], [mix] and [train]")
+    try:
+        return Recipe(
+            ModelConfig.from_dict(tables.get("model", {})),
+            MixConfig(**tables.get("mix", {})),
+            TrainConfig(**tables.get("train", {})),
+        )
+    except TypeError as error:
+        raise UsageError(f"{path}: {str(error).split('__init__() ')[-1]}") from error
