@@ -51,9 +51,9 @@ from stemlive.errors import UsageError
 @click.option(
     "--workers",
     type=click.IntRange(0),
-    default=0,
+    default=1,
     show_default=True,
-    help="Processes that only mix segments.",
+    help="Helpers of each process that mix segments.",
 )
 def command(
     recipe: Path,

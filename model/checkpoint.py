@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ def save_atomically(values: dict[str, Any], path: Path) -> None:
 def load_values(path: Path) -> dict[str, Any]:
     """Read what `save_atomically` wrote. Raises ModelError for anything else."""
     try:
-        values = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # about pickles of other makers: they end in an error of ours
+            warnings.simplefilter("ignore")
+            values = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ModelError(f"no checkpoint at {path}: check the path") from None
     except (

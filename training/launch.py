@@ -25,7 +25,7 @@ def is_worker() -> bool:
 def launch(arguments: list[str], processes: int) -> None:
     """Run `stemlive train ARGUMENTS` in so many processes and wait. Raises TrainingError when one of them fails."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command += ["-m", "stemlive", "train", *arguments]
+    command += ["-m", "--", "stemlive", "train", *arguments]
     try:
         code = subprocess.run(command, env={**CPU_ENVIRONMENT, **os.environ}, check=False).returncode
     except KeyboardInterrupt:
@@ -59,7 +59,6 @@ def train(
     rate = recipe.model.sample_rate_hz
     sources = scan(roots, cache, rate)
     validation = scan(validation_roots, cache, rate, "valid") if validation_roots else Sources()
-    folder.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(
         recipe,
         sources,

@@ -6,9 +6,11 @@ Accelerate is the trainer: it brings DistributedDataParallel, mixed precision an
 import csv
 import logging
 import math
+import signal
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -75,6 +77,7 @@ class Trainer:
         self.started = time.monotonic()
         self.recipe, self.sources, self.validation, self.folder = recipe, sources, validation, folder
         self.time_limit_s, self.workers = time_limit_s, workers
+        folder.mkdir(parents=True, exist_ok=True)
         c = recipe.train
         torch.manual_seed(c.seed)
         torch.set_flush_denormal(True)
@@ -91,6 +94,7 @@ class Trainer:
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.averaged.to(self.accelerator.device)
         self.progress = Progress()
+        self.stopping = False
         self._resume()
 
     @property
@@ -117,6 +121,7 @@ class Trainer:
         first, wall_before = self.progress.step, self.progress.wall_s
         saved_at = validated_at = time.monotonic()
         losses: list[Tensor] = []
+        handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         loader = iter(self._loader(first))
         self._say(f"{count_parameters(self.network) / 1e6:.2f} M parameters, {describe(self.sources, self._rate)}")
         while self.progress.step < c.steps:
@@ -143,9 +148,16 @@ class Trainer:
                     saved_at = time.monotonic()
                     self.save()
                 losses = losses[-400:]
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         if self.progress.step > first:
-            self.validate(float(torch.stack(losses).mean()) if losses else math.nan)
             self.save()
+            if not self.stopping:
+                self.validate(float(torch.stack(losses).mean()) if losses else math.nan)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        """Signal handler: the run ends after this step, with all that it has learnt saved."""
+        self.stopping = True
 
     def _train_step(self, batch: dict[str, Tensor]) -> Tensor:
         c = self.recipe.train
@@ -235,19 +247,22 @@ class Trainer:
         return DataLoader(mixer, c.batch, sampler=sampler, num_workers=self.workers, drop_last=True)
 
     def _share_done(self) -> float:
-        """Part of the run that is over, by steps or by time, whichever is further; the same in every process."""
+        """Part of the run that is over, by steps or by time, whichever is further; 1 after a signal to stop."""
         elapsed = (time.monotonic() - self.started) / self.time_limit_s
-        share = torch.tensor(max(elapsed, self.progress.step / self.recipe.train.steps))
-        if self.time_limit_s < math.inf and self.accelerator.num_processes > 1:
-            torch.distributed.broadcast(share := share.to(self.accelerator.device), src=0)
-        return float(share)
+        share = 1.0 if self.stopping else max(elapsed, self.progress.step / self.recipe.train.steps)
+        return self._largest(share)
 
     def _due(self, since: float, minutes: float) -> bool:
-        """Whether so many minutes have passed; the main process decides for all."""
-        due = torch.tensor(float(time.monotonic() - since >= minutes * 60), device=self.accelerator.device)
-        if self.accelerator.num_processes > 1:
-            torch.distributed.broadcast(due, src=0)
-        return bool(due)
+        """Whether so many minutes have passed for any process."""
+        return self._largest(time.monotonic() - since) >= minutes * 60
+
+    def _largest(self, value: float) -> float:
+        """The largest of the processes' values: what all of them decide by."""
+        if self.accelerator.num_processes == 1:
+            return value
+        shared = torch.tensor(value, dtype=torch.float64, device=self.accelerator.device)
+        torch.distributed.all_reduce(shared, torch.distributed.ReduceOp.MAX)
+        return float(shared)
 
     def _lap(self) -> float:
         now = time.monotonic()

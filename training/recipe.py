@@ -1,4 +1,4 @@
-"""A recipe: every choice of one training run, read from a TOML file with the tables [model], [mix] and [train]."""
+"""A recipe: every choice of one training run, read from a TOML file with the tables [model], [mix], [train] and [card]."""
 
 import dataclasses
 import tomllib
@@ -39,11 +39,12 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Model, data and optimisation of one run."""
+    """Model, data and optimisation of one run; `card` goes onto the model's card as it is (name, description, ...)."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
     mix: MixConfig = field(default_factory=MixConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    card: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as they go into checkpoints."""
@@ -56,14 +57,15 @@ def read_recipe(path: Path) -> Recipe:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"cannot read the recipe {path}: {error}") from error
-    unknown = sorted(set(tables) - {"model", "mix", "train"})
+    unknown = sorted(set(tables) - {"model", "mix", "train", "card"})
     if unknown:
-        raise UsageError(f"{path}: unknown table [{unknown[0]}]: a recipe has [model], [mix] and [train]")
+        raise UsageError(f"{path}: unknown table [{unknown[0]}]: a recipe has [model], [mix], [train] and [card]")
     try:
         return Recipe(
             ModelConfig.from_dict(tables.get("model", {})),
             MixConfig(**tables.get("mix", {})),
             TrainConfig(**tables.get("train", {})),
+            tables.get("card", {}),
         )
     except TypeError as error:
         raise UsageError(f"{path}: {str(error).split('__init__() ')[-1]}") from error

@@ -98,7 +98,9 @@ def decode(path: Path, cache: Path, sample_rate_hz: int) -> Recording | None:
         return None
     rms_file = target.with_suffix(".rms")
     if not rms_file.exists():
-        rms_file.write_text(repr(active_rms(data)))
+        partial = rms_file.with_name(f".{rms_file.name}.{os.getpid()}")
+        partial.write_text(repr(active_rms(data)))
+        partial.replace(rms_file)  # other processes of the run may read it at any moment
     rms = float(rms_file.read_text())
     if rms == 0:
         log.warning("skipped %s: silent", path)

@@ -1,0 +1,120 @@
+"""The command `stemlive`: its sub-commands, loaded when they are called, and how errors are shown."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from stemlive import __version__
+from stemlive.errors import StemliveError
+
+COMMANDS = {
+    "separate": "stemlive.separate:command",
+    "stream": "stemlive.stream:command",
+    "bench": "stemlive.bench:command",
+    "models": "stemlive.models:command",
+    "demo": "stemlive.demo:command",
+    "train": "stemlive.train:command",
+    "evaluate": "stemlive.evaluate:command",
+    "export": "stemlive.export_command:command",
+}
+"""Sub-command to where its click command is. These modules import what is heavy inside their functions."""
+
+_INTERRUPTED = 130
+_BROKEN_PIPE = 141
+
+
+class LazyGroup(click.Group):
+    """Imports a sub-command when it is called, gives each one `--verbose`, shows every error in one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a sub-command, or return None where there is none of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name].split(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        if all(option.name != "verbose" for option in command.params):
+            command.params.append(_verbose_option())
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the sub-command; end quietly, as `cat` does, when the reader of standard output has gone."""
+        try:
+            result = super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            # Python would try to write what is left at exit, and complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            ctx.exit(_BROKEN_PIPE)
+        return result
+
+    def main(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> NoReturn:
+        """Run and exit: 0, 1 for a failure, 2 for wrong use, 130 for Ctrl-C, 141 for a broken pipe."""
+        arguments = list(sys.argv[1:] if args is None else args) or ["--help"]
+        settings = {"verbose": False}
+        extra["standalone_mode"] = False
+        try:
+            code = super().main(arguments, prog_name, obj=settings, **extra)
+        except click.exceptions.Abort:
+            code = _say("stemlive: interrupted", _INTERRUPTED)
+        except click.ClickException as error:
+            code = _say(f"stemlive: error: {_with_hint(error)}", error.exit_code)
+        except Exception as error:
+            if settings["verbose"]:
+                traceback.print_exc()
+            code = _say(f"stemlive: error: {_describe(error)}", getattr(error, "exit_code", 1))
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(message: str, code: int) -> int:
+    click.echo(" ".join(message.split()), err=True)
+    return code
+
+
+def _with_hint(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return error.format_message() + (f" See {context.command_path} --help." if context else "")
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, StemliveError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, MemoryError):
+        return "not enough memory"
+    return f"unexpected {type(error).__name__}: {error} (please report it with what --verbose prints)"
+
+
+def _verbose_option() -> click.Option:
+    def switch_on(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            ctx.obj["verbose"] = True
+
+    return click.Option(
+        ["--verbose"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=switch_on,
+        help="Show the traceback of an error.",
+    )
+
+
+@click.group(
+    "stemlive", cls=LazyGroup, params=[_verbose_option()], context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(__version__, prog_name="stemlive", message="%(prog)s %(version)s")
+def main() -> None:
+    """Separate music into vocals, drums, bass and other while it plays."""

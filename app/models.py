@@ -1,0 +1,96 @@
+"""`stemlive models`: the models that come with stemlive, and what each says about itself."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """One model file; what `stemlive models --json` prints."""
+
+    name: str
+    file: str
+    default: bool
+    description: str
+    stems: list[str]
+    latency_ms: float
+    sample_rate_hz: int
+    preset: str
+    size_bytes: int
+    parameters: int
+    licence: str
+    training_data: list[Any]
+    training_hours: float
+    scores: dict[str, Any]
+
+    def lines(self) -> list[str]:
+        """Return the same for people."""
+        sources = [_text(source) for source in self.training_data]
+        rows = [
+            ("", self.description),
+            ("stems", ", ".join(self.stems)),
+            ("latency", f"{self.latency_ms:.1f} ms at {self.sample_rate_hz} Hz (preset {self.preset})"),
+            ("size", f"{self.size_bytes / 1e6:.1f} MB, {self.parameters:,} parameters"),
+            ("licence", self.licence),
+            ("trained on", f"{self.training_hours:g} hours: {'; '.join(sources)}"),
+            *((f"{key}", _text(value)) for key, value in self.scores.items()),
+        ]
+        title = self.name + (" (default)" if self.default else "")
+        return [title, *(f"  {label:<12}{text}" if label else f"  {text}" for label, text in rows)]
+
+
+@click.command("models")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(as_json: bool) -> None:
+    """List the bundled models.
+
+    Each with its stems, latency, size, licence, training data and scores.
+    """
+    from stemlive.realtime.models import bundled_models
+
+    cards = [read_card(path) for path in bundled_models()]
+    if as_json:
+        click.echo(json.dumps([asdict(card) for card in cards], indent=2))
+    elif cards:
+        click.echo("\n\n".join("\n".join(card.lines()) for card in cards))
+    else:
+        click.echo("no model comes with this installation: make one with `stemlive export`", err=True)
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read the card of a model file. ModelError as in Session."""
+    from stemlive.realtime.models import DEFAULT_MODEL
+    from stemlive.realtime.session import Session
+
+    info = Session(path).info
+    return ModelCard(
+        name=path.stem,
+        file=str(path),
+        default=path.stem == DEFAULT_MODEL,
+        description=info.card["description"],
+        stems=list(info.stems),
+        latency_ms=1000 * info.framing.latency_samples / info.sample_rate_hz,
+        sample_rate_hz=info.sample_rate_hz,
+        preset=info.preset,
+        size_bytes=path.stat().st_size,
+        parameters=info.parameters,
+        licence=info.licence,
+        training_data=info.card["training_data"],
+        training_hours=info.card["hours"],
+        scores=info.card["scores"],
+    )
+
+
+def _text(value: Any) -> str:
+    """Any JSON value in one line: objects as `key value, key value`, numbers short."""
+    if isinstance(value, dict):
+        if set(value) == {"source", "licence"}:
+            return f"{value['source']} ({value['licence']})"
+        return ", ".join(f"{key} {_text(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return "; ".join(_text(inner) for inner in value)
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,125 @@
+"""Options, value formats and messages that several sub-commands share."""
+
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from stemlive.errors import AudioFileError, UsageError
+
+if TYPE_CHECKING:
+    from stemlive.realtime.separator import StreamingSeparator
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def model_option(function: Decorated) -> Decorated:
+    """Add --model."""
+    return click.option(
+        "--model", metavar="MODEL", help="A bundled model's name (see `stemlive models`) or an .onnx file."
+    )(function)
+
+
+def threads_option(function: Decorated) -> Decorated:
+    """Add --threads."""
+    return click.option(
+        "--threads",
+        type=click.IntRange(1, 64),
+        default=1,
+        show_default=True,
+        help="Processor threads for the model.",
+    )(function)
+
+
+def output_options(function: Decorated) -> Decorated:
+    """Add --force and --quiet."""
+    quiet = click.option("--quiet", is_flag=True, help="Print nothing but warnings and errors.")
+    return click.option("--force", is_flag=True, help="Replace files that exist.")(quiet(function))
+
+
+def check_seconds(_: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """Option callback: a time is finite and not negative."""
+    if value is not None and (not math.isfinite(value) or value < 0):
+        raise click.BadParameter(f"{value:g} is not a time of 0 seconds or more.", param=parameter)
+    return value
+
+
+def split_gain(text: str) -> tuple[str, float]:
+    """`vocals=-6` to ("vocals", -6.0); -inf is off. UsageError for anything else."""
+    stem, _, number = text.partition("=")
+    try:
+        gain_db = float(number)
+    except ValueError:
+        gain_db = math.nan
+    if not stem.strip() or math.isnan(gain_db):
+        raise UsageError(f"'{text}' is not a gain: write STEM=DB, for example vocals=-6 or drums=-inf")
+    return stem.strip(), gain_db
+
+
+def check_audio(name: str, sample_rate_hz: int, channels: int) -> None:
+    """AudioFileError for audio that the separator does not take."""
+    from stemlive.realtime.separator import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
+
+    if channels > 2:
+        raise AudioFileError(
+            f"{name} has {channels} channels, stemlive takes 1 or 2: mix it down first "
+            "(ffmpeg -i SONG -ac 2 stereo.wav)"
+        )
+    if not LOWEST_RATE_HZ <= sample_rate_hz <= HIGHEST_RATE_HZ:
+        raise AudioFileError(
+            f"{name} has a sample rate of {sample_rate_hz} Hz, stemlive takes {LOWEST_RATE_HZ} to "
+            f"{HIGHEST_RATE_HZ}: convert it first (ffmpeg -i SONG -ar 44100 song.wav)"
+        )
+
+
+def warn(message: str) -> None:
+    """Print a warning in one line on standard error."""
+    click.echo(f"stemlive: warning: {' '.join(message.split())}", err=True)
+
+
+def warn_of_input(note: str, separator: "StreamingSeparator") -> None:
+    """Warn of what was wrong with the audio: the reader's `note`, bad samples, frames that the model spoilt."""
+    if note:
+        warn(note)
+    if separator.bad_samples:
+        warn(f"{separator.bad_samples} input samples were NaN, infinite or far too loud: replaced")
+    if separator.bad_frames:
+        warn(f"the model failed on {separator.bad_frames} frames, which were passed on unseparated")
+
+
+def warn_of_clipping(name: str, clipped_samples: int) -> None:
+    """Warn that an output holds samples that were too loud for its encoding."""
+    if clipped_samples:
+        warn(f"{name}: {clipped_samples} samples were louder than full scale and are clipped; WAV keeps them")
+
+
+@contextmanager
+def progress(label: str, total: int | None, *, rate: int = 1, quiet: bool = False) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on standard error and give the function that moves it by a number of steps.
+
+    No bar when that is not a terminal. `total` None: the length is not known, and the bar shows seconds, of `rate`
+    steps each.
+    """
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
+        yield lambda steps: None
+        return
+    done = 0
+
+    def advance(steps: int) -> None:
+        nonlocal done
+        done += steps
+        bar.update(steps, done)
+
+    with click.progressbar(
+        count() if total is None else None,
+        total,
+        label,
+        item_show_func=(lambda steps: f"{(steps or 0) / rate:.0f} s") if total is None else None,
+        file=sys.stderr,
+        update_min_steps=max((total or rate) // 500, 1),
+    ) as bar:
+        yield advance

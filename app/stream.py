@@ -1,0 +1,190 @@
+"""`stemlive stream`: hop by hop as if live, from a file or a pipe to a file or a pipe."""
+
+import os
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stemlive.errors import UsageError
+from stemlive.options import (
+    check_audio,
+    model_option,
+    output_options,
+    progress,
+    split_gain,
+    threads_option,
+    warn_of_clipping,
+    warn_of_input,
+)
+from stemlive.stopping import StopRequest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from stemlive.realtime.files import AudioReader, AudioWriter
+    from stemlive.realtime.pipes import PipeReader, PipeWriter
+
+
+@click.command("stream")
+@click.option("-i", "--input", "source", metavar="FILE|-", required=True, help="Audio file, or - for a pipe.")
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    metavar="FILE|-",
+    required=True,
+    help="A .wav, .flac or .ogg file, or - for a pipe.",
+)
+@click.option("--gain", "gains", metavar="STEM=DB", multiple=True, help="Gain of a stem, -inf to +12 dB.")
+@click.option("--mute", "mutes", metavar="STEM", multiple=True, help="Silence a stem.")
+@click.option("--solo", "solos", metavar="STEM", multiple=True, help="Hear only this stem. May be repeated.")
+@click.option(
+    "--preset",
+    metavar="NAME",
+    help="karaoke, acapella, no-drums, no-bass, drums-and-bass or original; --gain, --mute and --solo go on top.",
+)
+@click.option(
+    "--raw",
+    type=click.Choice(["f32le", "s16le"]),
+    help="What goes through pipes is headerless PCM of this kind, not WAV.",
+)
+@click.option("--rate", metavar="HZ", type=click.IntRange(1), help="Sample rate of headerless input.")
+@click.option("--channels", metavar="N", type=click.IntRange(1), help="Channels of headerless input.")
+@model_option
+@threads_option
+@output_options
+def command(
+    *,
+    source: str,
+    target: str,
+    gains: tuple[str, ...],
+    mutes: tuple[str, ...],
+    solos: tuple[str, ...],
+    preset: str | None,
+    raw: str | None,
+    rate: int | None,
+    channels: int | None,
+    model: str | None,
+    threads: int,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Separate and mix live, from a file or pipe to another.
+
+    For example: DECODER | stemlive stream -i - -o - --preset karaoke | PLAYER
+
+    Each hop is passed on as soon as it is computed. The delay of the separation is taken out: what comes out
+    lines up with what went in and has its length, sample rate and channels.
+
+    Pipes (-, and named ones) carry WAV, any PCM in and 32-bit float out, or headerless PCM with --raw. Decode
+    other formats with `ffmpeg -v error -i SONG -f wav -`.
+
+    End of input, Ctrl-C (exit code 130) and SIGTERM (143) leave a valid output file with what was read so far.
+    """
+    _check_ends(source, target, raw, rate, channels)
+
+    from stemlive.realtime.offline import separate_blocks
+    from stemlive.realtime.separator import StreamingSeparator
+    from stemlive.realtime.session import Session
+
+    with ExitStack() as stack:
+        reader = _open_source(source, raw, rate, channels)
+        stack.enter_context(reader)
+        rate = reader.sample_rate_hz
+        check_audio(reader.name, rate, reader.channels)
+        session = Session(model, threads=threads)
+        separator = StreamingSeparator(session, sample_rate_hz=rate, channels=reader.channels)
+        levels = _levels(separator.stems, preset, gains, mutes, solos)
+        hop = max(1, session.info.hop_samples * rate // session.info.sample_rate_hz)
+
+        stop = stack.enter_context(StopRequest())
+        written = 0
+        with (
+            _open_target(target, raw, reader, force=force) as writer,
+            progress(Path(reader.name).name, reader.frames, rate=rate, quiet=quiet or target == "-") as advance,
+        ):
+            to_pipe = _is_pipe(target)
+            for mix in separate_blocks(separator, stop.read_blocks(reader, hop), gains=levels):
+                # A signal must get through to a pipe that nobody reads, but not into the middle of a file.
+                write = partial(writer.write, mix)
+                stop.wait_for(write) if to_pipe else write()
+                written += len(mix)
+                advance(len(mix))
+        warn_of_input(reader.note, separator)
+        warn_of_clipping(writer.name, writer.clipped_samples)
+        if stop.requested:
+            click.echo(f"stemlive: stopped after {written / rate:.2f} s", err=True)
+            raise click.exceptions.Exit(stop.exit_code)
+
+
+def _is_pipe(path: str) -> bool:
+    from stemlive.realtime.pipes import is_pipe
+
+    return is_pipe(path)
+
+
+def _check_ends(source: str, target: str, raw: str | None, rate: int | None, channels: int | None) -> None:
+    """UsageError for combinations of input, output and format that make no sense."""
+    if source == "-" and os.isatty(0):
+        raise UsageError("--input - reads a pipe: name a file, or write DECODER | stemlive stream ...")
+    if target == "-" and os.isatty(1):
+        raise UsageError("--output - would write audio to the terminal: name a file, or add | PLAYER")
+    raw_input = raw is not None and _is_pipe(source)
+    if raw and not raw_input and not _is_pipe(target):
+        raise UsageError("--raw is for pipes, and neither --input nor --output is one: leave it out")
+    if raw_input and (rate is None or channels is None):
+        raise UsageError("headerless input needs --rate and --channels, for example --rate 44100 --channels 2")
+    if (rate or channels) and not raw_input:
+        raise UsageError("--rate and --channels describe headerless input: they need --raw and a pipe as --input")
+    both_exist = Path(source).exists() and Path(target).exists()
+    if not _is_pipe(target) and both_exist and Path(target).samefile(source):
+        raise UsageError(f"--input and --output are the same file: {target}")
+
+
+def _open_source(source: str, raw: str | None, rate: int | None, channels: int | None) -> "AudioReader | PipeReader":
+    from stemlive.realtime.files import AudioReader
+    from stemlive.realtime.pcm import PcmFormat
+    from stemlive.realtime.pipes import PipeReader
+
+    if _is_pipe(source):
+        return PipeReader(source, PcmFormat(raw, rate, channels) if raw and rate and channels else None)
+    return AudioReader(source)
+
+
+def _open_target(
+    target: str, raw: str | None, reader: "AudioReader | PipeReader", *, force: bool
+) -> "AudioWriter | PipeWriter":
+    from stemlive.realtime.files import AudioWriter
+    from stemlive.realtime.pipes import PipeWriter
+
+    if _is_pipe(target):
+        return PipeWriter(target, reader.sample_rate_hz, reader.channels, raw=raw)
+    return AudioWriter(target, reader.sample_rate_hz, reader.channels, force=force, total_frames=reader.frames)
+
+
+def _levels(
+    stems: tuple[str, ...],
+    preset: str | None,
+    gains: tuple[str, ...],
+    mutes: tuple[str, ...],
+    solos: tuple[str, ...],
+) -> "NDArray[np.float32]":
+    """Linear gains [S]: the preset first, then gains (which make their stem heard again), mutes and solos."""
+    from stemlive.realtime.mixer import Mixer
+
+    mixer = Mixer(stems)
+    if preset is not None:
+        mixer.apply_preset(preset)
+    for text in gains:
+        stem, gain_db = split_gain(text)
+        mixer.set_gain_db(stem, gain_db)
+        mixer.mute(stem, False)
+    for stem in mutes:
+        mixer.mute(stem)
+    for stem in solos:
+        mixer.solo(stem)
+    return mixer.gains()

@@ -1,0 +1,82 @@
+"""Cut audio into overlapping frames and add frames up to audio again: long analysis, short synthesis window.
+
+The delay a listener hears is the synthesis window, the frequency resolution comes from the analysis window
+(asymmetric windows: Mauler and Martin 2007; Wang et al. 2021, arXiv 2106.11794). `stemlive.model.framing`
+does the same in torch.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Framing:
+    """Lengths in samples: analysis window A, synthesis window W <= A, hop R that divides W/2.
+
+    Frame t holds the last A samples that end at sample (t+1)R; A - R zeros stand before the first sample.
+    ValueError where the lengths do not fit together.
+    """
+
+    analysis_samples: int
+    synthesis_samples: int
+    hop_samples: int
+
+    def __post_init__(self) -> None:
+        a, w, r = self.analysis_samples, self.synthesis_samples, self.hop_samples
+        if a < 2 or a % 2 or w < 2 or w % 2 or r < 1:
+            raise ValueError(f"analysis {a} and synthesis {w} must be even and positive, hop {r} positive")
+        if w > a:
+            raise ValueError(f"synthesis window {w} is longer than analysis window {a}")
+        if (w // 2) % r:
+            raise ValueError(f"hop {r} does not divide half the synthesis window {w}")
+
+    @property
+    def bins(self) -> int:
+        """Number of frequency bins F of one frame."""
+        return self.analysis_samples // 2 + 1
+
+    @property
+    def overlap(self) -> int:
+        """Number of frames that add up to each sample."""
+        return self.synthesis_samples // self.hop_samples
+
+    @property
+    def latency_samples(self) -> int:
+        """Delay of a streaming separation in samples: the synthesis window."""
+        return self.synthesis_samples
+
+    @cached_property
+    def analysis_window(self) -> FloatArray:
+        """Float32 [A]: a quarter sine up, then the root of the second half of a Hann window of W samples."""
+        return _read_only(self._analysis_window())
+
+    @cached_property
+    def synthesis_window(self) -> FloatArray:
+        """Float32 [A]: with the analysis window it makes a Hann of the last W samples that sums to one."""
+        a, w = self.analysis_samples, self.synthesis_samples
+        hann = _periodic_hann(w)
+        # The first value is 0 whatever the analysis window is there: nothing divided by next to nothing.
+        tail = np.zeros(w)
+        np.divide(2 * self.hop_samples / w * hann, self._analysis_window()[a - w :], out=tail, where=hann > 0)
+        return _read_only(np.concatenate([np.zeros(a - w), tail]))
+
+    def _analysis_window(self) -> NDArray[np.float64]:
+        a, w = self.analysis_samples, self.synthesis_samples
+        rise = a - w // 2
+        rising = np.sin(np.pi / 2 * (np.arange(rise) + 0.5) / rise)
+        return np.concatenate([rising, np.sqrt(_periodic_hann(w)[w // 2 :])])
+
+
+def _periodic_hann(length: int) -> NDArray[np.float64]:
+    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+
+
+def _read_only(window: NDArray[np.float64]) -> FloatArray:
+    single = window.astype(np.float32)
+    single.flags.writeable = False
+    return single

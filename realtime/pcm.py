@@ -1,0 +1,134 @@
+"""PCM on a stream that cannot seek: sample encodings, and WAV headers whose lengths may be unknown.
+
+libsndfile reads WAV from a pipe too, but takes a length of 0 at its word, stops at the 2 GB that sox announces
+for a stream, cannot be interrupted while it waits, and does not write WAV to a pipe at all.
+"""
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemlive.errors import AudioFileError
+
+_WAVE_PCM, _WAVE_FLOAT, _WAVE_EXTENSIBLE = 1, 3, 0xFFFE
+_ENCODINGS = {
+    (_WAVE_PCM, 1): "u8",
+    (_WAVE_PCM, 2): "s16le",
+    (_WAVE_PCM, 3): "s24le",
+    (_WAVE_PCM, 4): "s32le",
+    (_WAVE_FLOAT, 4): "f32le",
+    (_WAVE_FLOAT, 8): "f64le",
+}
+_SAMPLE_BYTES = {encoding: size for (_, size), encoding in _ENCODINGS.items()}
+_UNKNOWN = 0xFFFFFFFF
+_MAX_CHUNK_BYTES = 1 << 26
+
+
+@dataclass(frozen=True)
+class PcmFormat:
+    """Interleaved samples: u8, s16le, s24le, s32le, f32le or f64le."""
+
+    encoding: str
+    sample_rate_hz: int
+    channels: int
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of all channels."""
+        return _SAMPLE_BYTES[self.encoding] * self.channels
+
+    def decode(self, data: bytes) -> NDArray[np.float32]:
+        """Whole frames to float32 [n, C], full scale 1."""
+        size = _SAMPLE_BYTES[self.encoding]
+        if self.encoding == "u8":
+            samples = np.frombuffer(data, np.uint8).astype(np.float32) / np.float32(128) - np.float32(1)
+        elif self.encoding == "s24le":
+            padded = np.zeros((len(data) // 3, 4), np.uint8)
+            padded[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
+            samples = padded.view("<i4").astype(np.float32) / np.float32(2**31)
+        elif self.encoding.startswith("s"):
+            samples = np.frombuffer(data, f"<i{size}").astype(np.float32) / np.float32(2 ** (8 * size - 1))
+        else:
+            samples = np.frombuffer(data, f"<f{size}").astype(np.float32)
+        return samples.reshape(-1, self.channels)
+
+    def encode(self, block: NDArray[np.float32]) -> bytes:
+        """Float32 [n, C] to bytes; s16le is rounded and clipped. Only for s16le and f32le."""
+        if self.encoding == "s16le":
+            return np.clip(np.rint(block * 32768), -32768, 32767).astype("<i2").tobytes()
+        assert self.encoding == "f32le", self.encoding
+        return block.astype("<f4").tobytes()
+
+
+def read_wav_header(read: Callable[[int], bytes], name: str) -> tuple[PcmFormat, int | None]:
+    """Read up to the first sample; return the format and the number of frames, None if that is left open.
+
+    `read(n)` gives n bytes, fewer only at the end. `name` stands in messages. AudioFileError when it is not
+    WAV, or holds compressed audio.
+    """
+    start = read(12)
+    if not start:
+        raise AudioFileError(f"{name} is empty: nothing was sent (did the decoder before it fail?)")
+    if start[:4] not in (b"RIFF", b"RF64", b"BW64") or start[8:] != b"WAVE":
+        raise AudioFileError(
+            f"{name} is not WAV: decode it first (ffmpeg -i SONG -f wav - | stemlive stream ...), "
+            "or describe headerless audio with --raw, --rate and --channels"
+        )
+    audio: PcmFormat | None = None
+    long_size: int | None = None
+    while len(header := read(8)) == 8:
+        chunk, size = header[:4], int.from_bytes(header[4:], "little")
+        if chunk == b"data":
+            if audio is None:
+                raise AudioFileError(f"{name} is damaged WAV: samples come before the description of their format")
+            if size == _UNKNOWN and long_size is not None:
+                return audio, long_size // audio.frame_bytes
+            return audio, None if _is_placeholder(size) else size // audio.frame_bytes
+        if size > _MAX_CHUNK_BYTES:
+            break
+        body = read(size + size % 2)
+        if chunk == b"fmt ":
+            audio = _parse_format(body, name)
+        elif chunk == b"ds64" and len(body) >= 16:
+            long_size = struct.unpack_from("<Q", body, 8)[0] or None
+    raise AudioFileError(f"{name} is damaged WAV: no samples found")
+
+
+def wav_header(audio: PcmFormat) -> bytes:
+    """WAV header for a stream of s16le or f32le of unknown length: it says 2^32 - 1 bytes, as ffmpeg does."""
+    is_float = audio.encoding.startswith("f")
+    form = struct.pack(
+        "<HHIIHH",
+        _WAVE_FLOAT if is_float else _WAVE_PCM,
+        audio.channels,
+        audio.sample_rate_hz,
+        audio.sample_rate_hz * audio.frame_bytes,
+        audio.frame_bytes,
+        8 * _SAMPLE_BYTES[audio.encoding],
+    )
+    if is_float:
+        form += b"\0\0"  # no extension; sox misses these two bytes otherwise
+    unknown = struct.pack("<I", _UNKNOWN)
+    return b"RIFF" + unknown + b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + unknown
+
+
+def _is_placeholder(data_bytes: int) -> bool:
+    """Whether a length stands for "not known": ffmpeg writes 2^32 - 1, sox a little under 2^31, others 0."""
+    return data_bytes == 0 or 0x7FFF0000 <= data_bytes <= 0x80000000 or data_bytes >= 0xFFFF0000
+
+
+def _parse_format(body: bytes, name: str) -> PcmFormat:
+    if len(body) < 16:
+        raise AudioFileError(f"{name} is damaged WAV: its format chunk has {len(body)} bytes, not 16 or more")
+    tag, channels, rate, _, frame_bytes, _ = struct.unpack_from("<HHIIHH", body)
+    if tag == _WAVE_EXTENSIBLE and len(body) >= 26:
+        tag = struct.unpack_from("<H", body, 24)[0]
+    encoding = _ENCODINGS.get((tag, frame_bytes // channels if channels else 0))
+    if encoding is None or not rate:
+        raise AudioFileError(
+            f"{name} is WAV of an unknown kind (code {tag}): send PCM, for example `ffmpeg ... -f wav -`"
+        )
+    return PcmFormat(encoding, rate, channels)

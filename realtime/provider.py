@@ -1,0 +1,47 @@
+"""Where ONNX Runtime may run a model: on the CPU, or on an NVIDIA GPU if one is really there."""
+
+import contextlib
+import ctypes
+import io
+import sys
+from typing import Any
+
+import onnxruntime as ort
+
+from stemlive.errors import ModelError, UsageError
+
+PROVIDERS = ("cpu", "cuda")
+
+
+def onnx_providers(provider: str) -> list[Any]:
+    """Return what `InferenceSession` takes as `providers`, for "cpu" or "cuda".
+
+    UsageError for another name; ModelError, with the reason, when there is no GPU. CUDA's libraries are looked
+    for among pip's packages too; if there are none, ONNX Runtime makes a session on the CPU, and this has made it
+    keep silent about it for the rest of the process: ask the session for its providers.
+    """
+    if provider not in PROVIDERS:
+        raise UsageError(f"unknown provider '{provider}': known are {', '.join(PROVIDERS)}")
+    if provider == "cpu":
+        return ["CPUExecutionProvider"]
+    if "CUDAExecutionProvider" not in ort.get_available_providers():
+        raise ModelError("this onnxruntime cannot use CUDA: install onnxruntime-gpu, or use the CPU")
+    if _cuda_devices() == 0:
+        raise ModelError("no NVIDIA GPU with a working driver was found: install the driver, or use the CPU")
+    ort.set_default_logger_severity(4)
+    with contextlib.redirect_stdout(io.StringIO()):
+        ort.preload_dlls()
+    # TF32 would cost the parity with the CPU.
+    return [("CUDAExecutionProvider", {"use_tf32": "0"}), "CPUExecutionProvider"]
+
+
+def _cuda_devices() -> int:
+    """Ask the driver itself, which is there or not whatever onnxruntime was built for."""
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return 0
+    return count.value

@@ -1,0 +1,67 @@
+"""Spectra of the mixture to spectra of the stems: the model, what it leaves over, and the last few hops."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemlive.realtime.mixer import REST, STANDARD_STEMS
+from stemlive.realtime.session import Session
+
+
+class StemSpectra:
+    """The model's stems, plus `rest` (mixture less their sum) if it has fewer than four; always finite."""
+
+    def __init__(self, session: Session, *, channels: int, history_hops: int) -> None:
+        info = session.info
+        self._session = session
+        self._channels = channels
+        self._with_rest = len(info.stems) < len(STANDARD_STEMS)
+        self.stems = (*info.stems, REST) if self._with_rest else info.stems
+        self._history = np.zeros((len(self.stems), history_hops, info.framing.bins, channels), np.complex64)
+        self.hops = 0
+        self.bad_frames = 0
+
+    def reset(self) -> None:
+        """Forget everything heard so far."""
+        self._session.reset()
+        self.hops = self.bad_frames = 0
+
+    def run(self, mixture: NDArray[np.complex64]) -> NDArray[np.complex64]:
+        """Spectra [T, C, F] to the stems' spectra [S, T, F, C]; C is 1 for mono, the mean of the channels.
+
+        Should the model give NaN or infinity, its state is reset, and each stem is an equal share of the
+        mixture for these frames, which are counted: the mix goes on, unseparated.
+        """
+        mixture = mixture.transpose(0, 2, 1)  # [T, F, C]
+        stems = self._session.run(mixture.transpose(0, 2, 1)).transpose(0, 1, 3, 2)  # [S, T, F, C]
+        if not np.isfinite(stems).all():
+            self._session.reset()
+            self.bad_frames += len(mixture)
+            stems = np.repeat(mixture[None] / np.float32(len(stems)), len(stems), axis=0)
+        if self._with_rest:
+            stems = np.concatenate([stems, (mixture - stems.sum(axis=0))[None]])
+        if self._channels == 1:
+            stems = stems.mean(axis=-1, keepdims=True)
+        self._remember(stems)
+        return stems
+
+    def since(self, hop: int) -> NDArray[np.complex64]:
+        """Return the spectra [S, T, F, C] of hop number `hop` and all after it."""
+        numbers = np.arange(hop, self.hops)
+        kept = self._history.shape[1]
+        assert len(numbers) <= kept, f"{len(numbers)} hops asked for, {kept} kept"
+        return self._history[:, numbers % kept]
+
+    def _remember(self, stems: NDArray[np.complex64]) -> None:
+        kept = self._history.shape[1]
+        newest = stems[:, -kept:]
+        self.hops += stems.shape[1]
+        self._history[:, np.arange(self.hops - newest.shape[1], self.hops) % kept] = newest
+
+
+def mix(stems: NDArray[np.complex64], gains: NDArray[np.float32], out: NDArray[np.complex64]) -> None:
+    """Add the stems' spectra [S, T, F, C], weighted with the linear gains [S], into `out` [1, T, F, C]."""
+    # Real arithmetic on (real, imaginary) pairs, and no matrix product: BLAS would wake its threads for it.
+    parts, total = stems.view(np.float32), out[0].view(np.float32)
+    np.multiply(parts[0], gains[0], out=total)
+    for part, gain in zip(parts[1:], gains[1:], strict=True):
+        total += part * gain

@@ -1,0 +1,415 @@
+"""The command line in process: what it writes, and that bad input ends in one line and leaves no file."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx_models
+import pytest
+import soundfile
+from click.testing import CliRunner, Result
+from numpy.typing import NDArray
+
+from stemlive import __version__
+from stemlive.cli import COMMANDS, main
+
+RATE_HZ = 44100
+STEMS = ("vocals", "drums", "bass", "other")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(onnx_models.write_model(tmp_path_factory.mktemp("model") / "tiny.onnx"))
+
+
+def noise(seconds: float = 0.5, channels: int = 2) -> NDArray[np.float32]:
+    samples = np.random.default_rng(1).standard_normal((round(seconds * RATE_HZ), channels))
+    return (0.1 * samples).astype(np.float32)
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    soundfile.write(tmp_path / "song.wav", noise(), RATE_HZ, "FLOAT")
+    return tmp_path / "song.wav"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def succeed(*arguments: object) -> Result:
+    result = run(*arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    return result
+
+
+def fail(*arguments: object) -> tuple[int, str]:
+    """Run, expect one line on standard error and nothing on standard output; return exit code and message."""
+    result = run(*arguments)
+    assert result.stdout == ""
+    assert result.stderr.startswith("stemlive: error: ")
+    assert result.stderr.count("\n") == 1
+    return result.exit_code, result.stderr
+
+
+def read(path: Path) -> NDArray[np.float32]:
+    return soundfile.read(path, dtype="float32", always_2d=True)[0]
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+# The group
+
+
+def test_help_and_version_load_nothing_heavy():
+    code = (
+        "import sys; from stemlive.cli import main\n"
+        "try: main(['--help'])\n"
+        "finally: print(sorted({'numpy', 'onnxruntime', 'torch', 'soundfile', 'soxr'} & set(sys.modules)))"
+    )
+    output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert output.endswith("[]\n")
+    assert all(f"\n  {name} " in output for name in COMMANDS)
+    assert run("--version").stdout == f"stemlive {__version__}\n"
+    assert run().stdout == run("--help").stdout
+
+
+def test_every_command_has_help_and_verbose():
+    for name in COMMANDS:
+        result = run(name, "--help")
+        assert result.exit_code == 0
+        assert "--verbose" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nonsense"], "No such command 'nonsense'. See stemlive --help."),
+        (["--nonsense"], "No such option"),
+        (["separate"], "Missing argument 'SONG'. See stemlive separate --help."),
+        (["separate", "a.wav", "--nonsense"], "No such option"),
+        (["separate", "a.wav", "--format", "mp3"], "'mp3' is not one of"),
+        (["separate", "a.wav", "--offset", "x"], "'x' is not a valid float"),
+        (["separate", "a.wav", "--offset", "nan"], "nan is not a time"),
+        (["separate", "a.wav", "--duration", "-1"], "-1 is not a time"),
+        (["separate", "a.wav", "--threads", "0"], "0 is not in the range"),
+        (["stream", "-i", "a.wav"], "Missing option '-o' / '--output'"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_code_2(arguments, message):
+    code, line = fail(*arguments)
+    assert code == 2
+    assert message in line
+
+
+def test_verbose_shows_the_traceback_before_the_line():
+    for arguments in (["--verbose", "separate", "missing.wav"], ["separate", "missing.wav", "--verbose"]):
+        result = run(*arguments)
+        assert result.exit_code == 1
+        assert result.stderr.startswith("Traceback")
+        assert result.stderr.endswith("stemlive: error: missing.wav: there is no such file\n")
+
+
+def test_a_fault_of_the_program_asks_for_a_report(monkeypatch):
+    def broken() -> None:
+        raise ZeroDivisionError("not this\ntime")
+
+    monkeypatch.setattr("stemlive.models.command.callback", lambda **_: broken())
+    assert fail("models") == (
+        1,
+        "stemlive: error: unexpected ZeroDivisionError: not this time (please report it with what --verbose prints)\n",
+    )
+
+
+# separate
+
+
+@pytest.mark.parametrize(("rate_hz", "channels"), [(44100, 2), (44100, 1), (48000, 2), (8000, 1)])
+def test_the_stems_line_up_with_the_song_and_sum_to_it(tmp_path, model, rate_hz, channels):
+    seconds = np.arange(rate_hz // 2) / rate_hz
+    tones = np.sin(2 * np.pi * np.array([[300.0, 1000.0], [440.0, 2000.0]])[:, :, None] * seconds).sum(axis=0)
+    audio = (0.1 * tones.T[:, :channels]).astype(np.float32)
+    soundfile.write(tmp_path / "song.flac", audio, rate_hz, "PCM_24")
+    result = succeed("separate", tmp_path / "song.flac", "-o", tmp_path / "out", "--model", model)
+    folder = tmp_path / "out" / "song"
+    assert result.stdout.split("\n") == [*(f"{folder / stem}.wav" for stem in STEMS), ""]
+    info = soundfile.info(folder / "vocals.wav")
+    assert (info.samplerate, info.channels, info.frames) == (rate_hz, channels, len(audio))
+    together = sum(read(folder / f"{stem}.wav") for stem in STEMS)
+    # A resampler rings where the tones begin and end.
+    inner = slice(None) if rate_hz == RATE_HZ else slice(rate_hz // 20, -rate_hz // 20)
+    np.testing.assert_allclose(together[inner], audio[inner], atol=1e-5 if rate_hz == RATE_HZ else 1e-3)
+
+
+def test_a_part_of_the_song_lines_up_too(song, tmp_path, model):
+    succeed("separate", song, "-o", tmp_path, "--model", model, "--offset", 0.1, "--duration", 0.2, "--mix", "original")
+    part = read(tmp_path / "song" / "original.wav")
+    np.testing.assert_allclose(part, noise()[4410 : 3 * 4410], atol=1e-5)
+    succeed("separate", song, "-o", tmp_path / "to_end", "--model", model, "--offset", 0.4, "--duration", 9)
+    assert soundfile.info(tmp_path / "to_end" / "song" / "bass.wav").frames == RATE_HZ // 10
+
+
+def test_mixes_are_the_sum_of_the_stems_with_their_gains(song, tmp_path, model):
+    succeed(
+        *("separate", song, "-o", tmp_path, "--model", model, "--stems", ",".join(STEMS), "--quiet"),
+        *("--mix", "karaoke", "--mix", "vocals=-inf,drums=-6", "--mix", "karaoke, vocals=-20"),
+    )
+    folder = tmp_path / "song"
+    assert names(folder) == {f"{name}.wav" for name in (*STEMS, "karaoke", "mix", "mix-2")}
+    vocals, drums, bass, other = (read(folder / f"{stem}.wav") for stem in STEMS)
+    np.testing.assert_allclose(read(folder / "karaoke.wav"), drums + bass + other, atol=1e-6)
+    np.testing.assert_allclose(read(folder / "mix.wav"), 10**-0.3 * drums + bass + other, atol=1e-6)
+    np.testing.assert_allclose(read(folder / "mix-2.wav"), 0.1 * vocals + drums + bass + other, atol=1e-6)
+
+
+def test_a_mix_alone_or_chosen_stems_alone(song, tmp_path, model):
+    assert succeed("separate", song, "-o", tmp_path, "--model", model, "--mix", "karaoke", "--quiet").stdout == ""
+    succeed("separate", song, "-o", tmp_path / "some", "--model", model, "--stems", "bass, vocals,bass")
+    assert names(tmp_path / "song") == {"karaoke.wav"}
+    assert names(tmp_path / "some" / "song") == {"bass.wav", "vocals.wav"}
+
+
+@pytest.mark.parametrize(("extension", "subtype"), [("wav", "FLOAT"), ("flac", "PCM_24"), ("ogg", "VORBIS")])
+def test_formats(song, tmp_path, model, extension, subtype):
+    succeed("separate", song, "-o", tmp_path, "--model", model, "--stems", "bass", "--format", extension)
+    info = soundfile.info(tmp_path / "song" / f"bass.{extension}")
+    assert (info.subtype, info.frames) == (subtype, RATE_HZ // 2)
+
+
+def test_flac_that_clips_is_a_warning(tmp_path, model):
+    soundfile.write(tmp_path / "loud.wav", 4 * noise(), RATE_HZ, "FLOAT")
+    arguments = ("separate", tmp_path / "loud.wav", "-o", tmp_path, "--model", model, "--mix", "vocals=12")
+    assert run(*arguments).stderr == ""
+    result = run(*arguments, "--format", "flac")
+    assert result.exit_code == 0
+    assert "louder than full scale and are clipped; WAV keeps them" in result.stderr
+
+
+def test_samples_that_are_no_numbers_are_a_warning(tmp_path, model):
+    audio = noise()
+    audio[100], audio[200, 0] = np.nan, -np.inf
+    soundfile.write(tmp_path / "bad.wav", audio, RATE_HZ, "FLOAT")
+    result = run("separate", tmp_path / "bad.wav", "-o", tmp_path, "--model", model, "--quiet")
+    assert result.exit_code == 0
+    assert result.stderr == "stemlive: warning: 3 input samples were NaN, infinite or far too loud: replaced\n"
+    assert np.isfinite(read(tmp_path / "bad" / "vocals.wav")).all()
+
+
+def test_files_that_exist_are_replaced_only_with_force(song, tmp_path, model):
+    (tmp_path / "song").mkdir()
+    (tmp_path / "song" / "bass.wav").write_text("precious")
+    code, line = fail("separate", song, "-o", tmp_path, "--model", model)
+    assert code == 1
+    assert "bass.wav exists" in line
+    assert names(tmp_path / "song") == {"bass.wav"}
+    assert (tmp_path / "song" / "bass.wav").read_text() == "precious"
+    succeed("separate", song, "-o", tmp_path, "--model", model, "--force")
+    assert names(tmp_path / "song") == {f"{stem}.wav" for stem in STEMS}
+
+
+def test_the_song_itself_is_never_replaced(tmp_path, model):
+    (tmp_path / "bass").mkdir()
+    song = tmp_path / "bass" / "bass.wav"
+    soundfile.write(song, noise(), RATE_HZ)
+    before = song.read_bytes()
+    code, line = fail("separate", song, "-o", tmp_path, "--model", model, "--force")
+    assert code == 2
+    assert "is the song itself" in line
+    assert names(tmp_path / "bass") == {"bass.wav"}
+    assert song.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--stems", "vocals,piano"], 2, "unknown stem 'piano': known are vocals, drums, bass, other"),
+        (["--stems", ""], 2, "unknown stem ''"),
+        (["--mix", "party"], 2, "unknown preset 'party': known are original, karaoke"),
+        (["--mix", "piano=-6"], 2, "unknown stem 'piano'"),
+        (["--mix", "vocals=loud"], 2, "'vocals=loud' is not a gain: write STEM=DB"),
+        (["--mix", "vocals=nan"], 2, "'vocals=nan' is not a gain"),
+        (["--mix", "vocals=13"], 2, "gain of vocals must be from -inf to +12 dB"),
+        (["--mix", "karaoke,"], 2, "'' is not a gain"),
+        (["--offset", "0.5"], 2, "--offset 0.5 is beyond the end of"),
+        (["--duration", "0"], 2, "--duration 0 is less than one sample"),
+        (["--model", "piano"], 1, "model 'piano' not found"),
+        (["--model", "{song}"], 1, "song.wav: not a usable ONNX model"),
+        (["--model", "{other_version}"], 1, "made for model format 2, this stemlive reads format 1"),
+        (["-o", "{song}/out"], 1, "cannot write in"),
+        (["-o", "/proc/stemlive"], 1, "cannot write in /proc/stemlive/song"),
+    ],
+)
+def test_separate_with_values_that_make_no_sense(song, tmp_path, model, options, code, message):
+    other_version = onnx_models.write_model(tmp_path / "old.onnx", format_version="2")
+    before = names(tmp_path)
+    options = [option.format(song=song, other_version=other_version) for option in options]
+    given = fail("separate", song, "-o", tmp_path / "new", "--model", model, *options)
+    assert given[0] == code
+    assert message in given[1]
+    assert names(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("missing", "there is no such file"),
+        ("folder", "is not a file"),
+        ("empty", "is empty"),
+        ("text", "is not audio of a known kind"),
+        ("no samples", "holds no samples"),
+        ("8 channels", "has 8 channels, stemlive takes 1 or 2"),
+        ("4 kHz", "has a sample rate of 4000 Hz, stemlive takes 8000 to 192000"),
+        ("cut off", "is damaged or cut off: only"),
+    ],
+)
+@pytest.mark.parametrize("command", ["separate", "stream"])
+def test_songs_that_cannot_be_separated(tmp_path, model, command, kind, message):
+    song = tmp_path / ("bad.flac" if kind == "cut off" else "bad.wav")
+    if kind == "folder":
+        song.mkdir()
+    elif kind in ("empty", "text"):
+        song.write_text("no audio" if kind == "text" else "")
+    elif kind != "missing":
+        audio = noise(0.0 if kind == "no samples" else 2.0, channels=8 if kind == "8 channels" else 2)
+        soundfile.write(song, audio, 4000 if kind == "4 kHz" else RATE_HZ)
+    if kind == "cut off":
+        song.write_bytes(song.read_bytes()[:200_000])
+    before = names(tmp_path)
+    if command == "separate":
+        code, line = fail("separate", song, "-o", tmp_path / "out", "--model", model)
+    else:
+        code, line = fail("stream", "-i", song, "-o", tmp_path / "out.wav", "--model", model)
+    assert code == 1
+    assert message in line
+    assert str(song) in line
+    assert names(tmp_path) == before
+
+
+# stream, between files
+
+
+def test_stream_gives_the_same_as_separate(song, tmp_path, model):
+    succeed("separate", song, "-o", tmp_path, "--model", model, "--mix", "karaoke,drums=-6")
+    options = ("--preset", "karaoke", "--gain", "drums=-6", "--model", model)
+    result = succeed("stream", "-i", song, "-o", tmp_path / "stream.wav", *options)
+    assert result.stdout == ""
+    np.testing.assert_allclose(read(tmp_path / "stream.wav"), read(tmp_path / "song" / "mix.wav"), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "heard"),
+    [
+        ([], {"vocals", "drums", "bass", "other"}),
+        (["--mute", "drums", "--mute", "bass"], {"vocals", "other"}),
+        (["--solo", "drums", "--solo", "bass"], {"drums", "bass"}),
+        (["--preset", "karaoke", "--mute", "bass"], {"drums", "other"}),
+        (["--gain", "vocals=-inf"], {"drums", "bass", "other"}),
+        (["--preset", "acapella", "--gain", "bass=0"], {"vocals", "bass"}),
+    ],
+)
+def test_gains_mutes_solos_and_presets(song, tmp_path, model, options, heard):
+    succeed("separate", song, "-o", tmp_path, "--model", model)
+    succeed("stream", "-i", song, "-o", tmp_path / "out.wav", "--model", model, *options)
+    expected = sum(read(tmp_path / "song" / f"{stem}.wav") for stem in heard)
+    np.testing.assert_allclose(read(tmp_path / "out.wav"), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["-o", "{song}"], 2, "--input and --output are the same file"),
+        (["-o", "{song}", "--force"], 2, "--input and --output are the same file"),
+        (["-o", "{folder}/out.mp3"], 2, "ends in one of .wav, .flac, .ogg"),
+        (["-o", "{folder}/none/out.wav"], 1, "there is no folder"),
+        (["-o", "{folder}/there.wav"], 1, "there.wav exists"),
+        (["-o", "/dev/full"], 1, "cannot write to /dev/full: No space left on device"),
+        (["--raw", "s16le"], 2, "--raw is for pipes"),
+        (["--rate", "44100"], 2, "they need --raw and a pipe"),
+        (["-i", "-", "--raw", "s16le", "--rate", "44100"], 2, "headerless input needs --rate and --channels"),
+        (["--raw", "s24le"], 2, "is not one of"),
+        (["--gain", "vocals"], 2, "'vocals' is not a gain"),
+        (["--gain", "piano=1"], 2, "unknown stem 'piano'"),
+        (["--mute", "piano"], 2, "unknown stem 'piano'"),
+        (["--solo", "piano"], 2, "unknown stem 'piano'"),
+        (["--preset", "party"], 2, "unknown preset 'party'"),
+        (["--model", "piano"], 1, "model 'piano' not found"),
+    ],
+)
+def test_stream_with_values_that_make_no_sense(song, tmp_path, model, options, code, message):
+    (tmp_path / "there.wav").write_text("precious")
+    before, content = names(tmp_path), song.read_bytes()
+    options = [option.format(song=song, folder=tmp_path) for option in options]
+    given = fail("stream", "-i", song, "-o", tmp_path / "out.wav", "--model", model, *options)
+    assert given[0] == code
+    assert message in given[1]
+    assert names(tmp_path) == before
+    assert song.read_bytes() == content
+    assert (tmp_path / "there.wav").read_text() == "precious"
+
+
+# bench, models, demo
+
+
+@pytest.mark.parametrize("hops", [1, 8])
+def test_bench(model, hops):
+    arguments = ("bench", "--model", model, "--seconds", 0.5, "--hops", hops, "--threads", 2)
+    bench = json.loads(succeed(*arguments, "--json").stdout)
+    assert (bench["model"], bench["threads"], bench["provider"]) == ("one pole", 2, "cpu")
+    assert bench["latency_ms"] == pytest.approx(1000 * 64 / 44100)
+    assert bench["hop_budget_ms"] == pytest.approx(1000 * 32 / 44100)
+    assert bench["calls"] == round(0.5 * 44100 / 32 / hops)
+    times = list(bench["ms_per_hop"].values())
+    assert list(bench["ms_per_hop"]) == ["p50", "p90", "p99", "p99_9", "max"]
+    assert times == sorted(times)
+    assert 0 < bench["real_time_factor"] * bench["hop_budget_ms"] <= bench["ms_per_hop"]["max"]
+    assert 0 <= bench["over_budget"] <= 1
+    assert bench["resident_mb"] > 10
+    assert all(duration > 0 for duration in bench["start_up_ms"].values())
+    assert "\nreal-time factor  " in succeed(*arguments).stdout
+
+
+def test_models_shows_the_cards(tmp_path, monkeypatch):
+    info = onnx_models.metadata()
+    info["parameters"] = 1234567
+    info["card"] |= {"hours": 12.5, "scores": {"uSDR in dB": {"vocals": 5.125, "mixture": {"vocals": -3}}}}
+    onnx_models.write_model(tmp_path / "live.onnx", info)
+    monkeypatch.setattr("stemlive.realtime.models._ASSETS", tmp_path)
+    text = succeed("models").stdout
+    assert text.startswith("live (default)\n  splits each bin by how steady it is\n")
+    assert "  stems       vocals, drums, bass, other\n" in text
+    assert "  latency     1.5 ms at 44100 Hz (preset live)\n" in text
+    assert "MB, 1,234,567 parameters\n" in text
+    assert "  licence     MIT\n" in text
+    assert "  trained on  12.5 hours: none (MIT)\n" in text
+    assert "  uSDR in dB  vocals 5.12, mixture vocals -3\n" in text
+    (card,) = json.loads(succeed("models", "--json").stdout)
+    assert card["name"] == "live"
+    assert card["size_bytes"] == (tmp_path / "live.onnx").stat().st_size
+    assert card["scores"] == info["card"]["scores"]
+
+
+def test_models_without_any(tmp_path, monkeypatch):
+    monkeypatch.setattr("stemlive.realtime.models._ASSETS", tmp_path)
+    assert json.loads(succeed("models", "--json").stdout) == []
+    assert "no model comes with this installation" in run("models").stderr
+
+
+def test_demo_makes_the_same_song_each_time_and_replaces_nothing(tmp_path):
+    succeed("demo", "-o", tmp_path / "a.wav")
+    succeed("demo", "-o", tmp_path / "b.wav", "--quiet")
+    audio = read(tmp_path / "a.wav")
+    np.testing.assert_array_equal(audio, read(tmp_path / "b.wav"))
+    assert audio.shape[1] == 2
+    assert 20 < len(audio) / RATE_HZ < 30
+    assert np.abs(audio).max() == pytest.approx(0.89)
+    # Over the voice there is more than in the same bars before it.
+    bars = 4 * 4 * 0.55
+    before, during = (audio[round(a * RATE_HZ) : round((a + bars) * RATE_HZ)] for a in (0, bars))
+    assert np.square(during).mean() > 1.2 * np.square(before).mean()
+    code, line = fail("demo", "-o", tmp_path / "a.wav")
+    assert code == 1
+    assert "a.wav exists" in line

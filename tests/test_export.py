@@ -1,0 +1,120 @@
+"""From checkpoint to ONNX: the file says the same, says what it is, and is never half there."""
+
+import dataclasses
+import json
+import os
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from stemlive.errors import ModelError, UsageError
+from stemlive.export import exporter
+from stemlive.export.exporter import export_onnx
+from stemlive.model.bsrnn import BSRNN
+from stemlive.model.checkpoint import save_checkpoint
+from stemlive.model.config import ModelConfig
+from stemlive.model.framing import Framing
+from stemlive.realtime.separator import StreamingSeparator
+from stemlive.realtime.session import Session
+
+TINY = ModelConfig(feature_dim=8, num_repeat=2, band_scheme="v3")
+CONFIGS = {
+    "joint": TINY,
+    "mono": dataclasses.replace(TINY, stereo="mono"),
+    "one stem": dataclasses.replace(TINY, stems=("vocals",)),
+    "low": dataclasses.replace(TINY, preset="low"),
+    "quality": dataclasses.replace(TINY, preset="quality"),
+    "balanced": dataclasses.replace(TINY, preset="balanced", stems=("drums", "vocals")),
+}
+PROVENANCE = {
+    "recipe": {"card": {"name": "tiny", "description": "for tests", "licence": "CC0-1.0"}},
+    "progress": {"wall_s": 7200.0, "audio_s": 3600.0},
+}
+
+
+def checkpoint(folder, config):
+    torch.manual_seed(3)
+    model = BSRNN(config).eval()
+    save_checkpoint(model, folder / "m.pt", PROVENANCE)
+    return model, folder / "m.pt"
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_onnx_equals_torch_at_any_cutting(name, tmp_path):
+    config = CONFIGS[name]
+    model, path = checkpoint(tmp_path, config)
+    parity = export_onnx(path, tmp_path / "m.onnx")
+    assert max(parity.frame_by_frame, parity.onnx) < 1e-5
+    assert parity.state_change > 0
+    audio = 0.1 * torch.randn(2, 20480, generator=torch.Generator().manual_seed(5))
+    framing = Framing(config.framing)
+    with torch.no_grad():
+        whole = framing.inverse(model(framing(audio.unsqueeze(0)), model.initial_state(1))[0])[0]
+    for blocks in ([20480], [512] * 40, [1, 333, 4096, 0, 16050]):
+        separator = StreamingSeparator(Session(tmp_path / "m.onnx"))
+        assert separator.latency_samples == config.framing.synthesis_samples
+        pieces = np.split(audio.T.numpy(), np.cumsum(blocks)[:-1])
+        stems = np.concatenate([separator.process(piece) for piece in pieces], axis=1)
+        late = separator.latency_samples
+        expected = whole.numpy().transpose(0, 2, 1)[:, : 20480 - late]
+        assert np.abs(stems[: len(config.stems), late:] - expected).max() < 1e-4
+
+
+def test_the_file_says_what_it_is(tmp_path):
+    model, path = checkpoint(tmp_path, TINY)
+    export_onnx(path, tmp_path / "m.onnx", scores={"average": {"vocals": 4.5}})
+    info = Session(tmp_path / "m.onnx").info
+    assert (info.sample_rate_hz, info.preset, info.stems) == (44100, "live", ("vocals", "drums", "bass", "other"))
+    assert (info.analysis_samples, info.synthesis_samples, info.hop_samples) == (2048, 1024, 512)
+    assert info.licence == "CC0-1.0"
+    assert info.card["hours"] == {"trained": 2.0, "audio_heard": 1.0}
+    assert info.card["scores"] == {"average": {"vocals": 4.5}}
+    assert ModelConfig.from_dict(info.config) == TINY
+    assert info.parameters == sum(p.numel() for p in model.parameters())
+
+
+def test_an_existing_file_stays_unless_forced(tmp_path):
+    _, path = checkpoint(tmp_path, TINY)
+    output = tmp_path / "m.onnx"
+    output.write_text("mine")
+    with pytest.raises(UsageError, match="exists"):
+        export_onnx(path, output)
+    assert output.read_text() == "mine"
+    export_onnx(path, output, force=True)
+    assert Session(output).info.preset == "live"
+
+
+def test_a_model_that_cannot_stream_is_refused(tmp_path):
+    _, path = checkpoint(tmp_path, dataclasses.replace(TINY, causal=False))
+    with pytest.raises(UsageError, match="not causal"):
+        export_onnx(path, tmp_path / "m.onnx")
+
+
+def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch):
+    _, path = checkpoint(tmp_path, TINY)
+    write = exporter.write_graph
+
+    def damaged(model, target, info):
+        write(model, target, info)
+        graph = onnx.load(str(target))
+        lstm = next(node for node in graph.graph.node if node.op_type == "LSTM")
+        weights = next(t for t in graph.graph.initializer if t.name == lstm.input[1])
+        weights.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weights) * 1.5, weights.name))
+        onnx.save(graph, str(target))
+
+    monkeypatch.setattr(exporter, "write_graph", damaged)
+    with pytest.raises(ModelError, match="it was not written"):
+        export_onnx(path, tmp_path / "m.onnx")
+    assert os.listdir(tmp_path) == ["m.pt"]
+
+
+def test_metadata_is_json_with_the_contract_s_keys(tmp_path):
+    _, path = checkpoint(tmp_path, TINY)
+    export_onnx(path, tmp_path / "m.onnx")
+    properties = {p.key: p.value for p in onnx.load(str(tmp_path / "m.onnx")).metadata_props}
+    assert properties["stemlive_format"] == "1"
+    assert json.loads(properties["stemlive"])["state"] == [
+        {"name": "h", "shape": [2, 14, 11]},
+        {"name": "c", "shape": [2, 14, 11]},
+    ]

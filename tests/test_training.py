@@ -1,0 +1,300 @@
+"""Training data, losses, scores and the loop, on a corpus of a few seconds that the tests make."""
+
+import csv
+import dataclasses
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from click.testing import CliRunner
+from stemlive.cli import main
+from stemlive.errors import TrainingError, UsageError
+from stemlive.model.checkpoint import load_checkpoint
+from stemlive.model.config import STEMS, ModelConfig
+from stemlive.model.framing import Framing
+from stemlive.training.augment import change_speed, equalise_and_reverberate, low_pass, swap_and_flip
+from stemlive.training.evaluate import averages, score_song, separate_whole
+from stemlive.training.losses import separation_loss
+from stemlive.training.loop import FromIndex, Trainer, rate_factor
+from stemlive.training.mixing import MixConfig, SegmentMixer, restrict_groups
+from stemlive.training.recipe import Recipe, TrainConfig, read_recipe
+from stemlive.training.scores import usdr
+from stemlive.training.sources import Sources, scan
+
+RATE = 44100
+TINY = ModelConfig(feature_dim=8, num_repeat=1, band_scheme="v3")
+TONES_HZ = {"vocals": 440.0, "drums": 3000.0, "bass": 60.0, "other": 1000.0}
+
+
+def write_tone(path, frequency_hz, seconds=2.0, rate=RATE, channels=2):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    time = np.arange(int(seconds * rate)) / rate
+    tone = 0.3 * np.sin(2 * np.pi * frequency_hz * time) * (1 + 0.5 * np.sin(2 * np.pi * 3 * time))
+    soundfile.write(path, np.repeat(tone[:, None], channels, axis=1), rate)
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """A song with four stems, one without bass, pools of all kinds, and a song to validate on."""
+    root = tmp_path / "corpus"
+    for song in ("train/full", "valid/unseen"):
+        for stem, frequency_hz in TONES_HZ.items():
+            write_tone(root / song / f"{stem}.wav", frequency_hz)
+    for stem in ("vocals", "drums", "other"):
+        write_tone(root / "train/nobass" / f"{stem}.flac", TONES_HZ[stem])
+    write_tone(root / "pool/vocals/choir/001.ogg", 523.0, channels=1)
+    write_tone(root / "pool/bass/upright/001.wav", 80.0, rate=48000)
+    write_tone(root / "pool/accompaniment/game/001.wav", 1500.0)
+    return root
+
+
+@pytest.fixture
+def sources(corpus, tmp_path):
+    return scan([corpus], tmp_path / "cache", RATE)
+
+
+def test_scan_finds_songs_and_pools_and_resamples(sources):
+    assert {song: sorted(stems) for song, stems in sources.songs.items()} == {
+        "full": ["bass", "drums", "other", "vocals"],
+        "nobass": ["drums", "other", "vocals"],
+    }
+    assert sources.pools["bass"]["upright"][0].num_samples == 2 * RATE
+    mono = sources.pools["vocals"]["choir"][0].read(100, 50)
+    assert mono.shape == (50, 2)
+    assert np.array_equal(mono[:, 0], mono[:, 1])
+    past_the_end = sources.songs["full"]["bass"].read(2 * RATE - 10, 30)
+    assert past_the_end[:10].any()
+    assert not past_the_end[10:].any()
+
+
+def test_bad_files_are_named_and_skipped(corpus, tmp_path, caplog):
+    (corpus / "train/full/drums.wav").write_bytes(b"no audio")
+    soundfile.write(corpus / "train/full/bass.wav", np.zeros((RATE, 2)), RATE)
+    songs = scan([corpus], tmp_path / "cache", RATE).songs
+    assert sorted(songs["full"]) == ["other", "vocals"]
+    assert "drums.wav" in caplog.text
+    assert "bass.wav: silent" in caplog.text
+    with pytest.raises(TrainingError, match="check --data"):
+        scan([tmp_path / "cache"], tmp_path / "cache", RATE)
+
+
+def test_segments_are_a_function_of_seed_and_index(sources):
+    first, again, other = (SegmentMixer(sources, MixConfig(segment_s=0.5), RATE, 512, seed) for seed in (1, 1, 2))
+    for index in (0, 7, 12345678):
+        assert torch.equal(first[index]["targets"], again[index]["targets"])
+    assert not torch.equal(first[3]["targets"], other[3]["targets"])
+    assert not torch.equal(first[3]["targets"], first[4]["targets"])
+
+
+def test_segments_hold_what_their_groups_say(sources):
+    mixer = SegmentMixer(sources, MixConfig(segment_s=0.5), RATE, 512, 0)
+    kinds = set()
+    for index in range(60):
+        item = mixer[index]
+        targets, groups = item["targets"], item["groups"]
+        assert targets.shape == (4, 2, 22016)
+        assert groups.sum(0).max() <= 1
+        assert float(targets.sum(0).abs().max()) <= 1 + 1e-5
+        assert not targets[groups.sum(1) == 0].any()
+        assert torch.isfinite(targets).all()
+        kinds.add(tuple(map(tuple, groups.int().tolist())))
+    accompaniment = ((1, 0, 0, 0), (0, 1, 1, 1), (0, 0, 0, 0), (0, 0, 0, 0))
+    no_bass = ((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 0, 0), (0, 0, 1, 1))
+    assert kinds == {tuple(map(tuple, np.eye(4, dtype=int).tolist())), accompaniment, no_bass}
+
+
+def test_low_band_recordings_end_the_whole_mixture(corpus, tmp_path):
+    (corpus / "pool/vocals/choir").rename(corpus / "pool/vocals/choir-lowband")
+    sources = scan([corpus], tmp_path / "cache", RATE)
+    config = MixConfig(
+        segment_s=0.5, share_song=0, share_random=0, drop_vocals_p=0, source_weights={"choir-lowband": 1e6}
+    )
+    targets = SegmentMixer(sources, dataclasses.replace(config, effect_p=1), RATE, 512, 0)[0]["targets"]
+    spectrum = torch.fft.rfft(targets, dim=-1).abs()
+    cut = int(5300 / RATE * targets.shape[-1])
+    assert spectrum[:, :, cut + 2 :].max() < 1e-3 * spectrum.max()
+
+
+def test_groups_are_restricted_to_what_a_model_can_be_asked():
+    targets = torch.ones(2, 4, 2, 8)
+    groups = torch.stack([torch.eye(4), torch.tensor([[1.0, 0, 0, 0], [0, 1, 1, 1], [0] * 4, [0] * 4])])
+    vocals, asked = restrict_groups(targets, groups, ("vocals",))
+    assert asked[..., 0].tolist() == [[1, 0, 0, 0], [1, 0, 0, 0]]
+    assert vocals.sum((2, 3)).tolist() == [[16, 0, 0, 0], [16, 0, 0, 0]]
+    assert torch.equal(restrict_groups(targets, groups, STEMS)[1], groups)
+
+
+def test_losses_are_the_numbers_they_should_be():
+    estimate, target = torch.zeros(1, 2, 2, 4), torch.ones(1, 2, 2, 4)
+    spectra = (torch.zeros(1, 2, 1, 3, 2, 2), torch.full((1, 2, 1, 3, 2, 2), 3.0))
+    active = torch.tensor([[1.0, 0.0]])
+    assert separation_loss("t", (estimate, target), spectra, active) == 1
+    assert separation_loss("tf", (estimate, target), spectra, active) == 3
+    assert separation_loss("t+tf", (estimate, target), spectra, active) == 4
+    with pytest.raises(UsageError, match="unknown loss 'mse'"):
+        separation_loss("mse", (estimate, target), spectra, active)
+
+
+def test_usdr_of_known_errors():
+    reference = torch.ones(2, 1000)
+    assert usdr(reference, 0.9 * reference) == pytest.approx(20.0, abs=1e-3)
+    assert usdr(reference, torch.zeros(2, 1000)) == pytest.approx(0.0, abs=1e-6)
+    assert usdr(reference, 2 * reference) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_augmentations_do_what_they_say():
+    rng = np.random.default_rng(0)
+    time = np.arange(RATE) / RATE
+    tone = np.repeat(np.sin(2 * np.pi * 1000 * time)[:, None], 2, axis=1).astype(np.float32)
+    faster = change_speed(tone, 1.25)
+    assert abs(len(faster) - RATE / 1.25) <= 1
+    peak = np.argmax(np.abs(np.fft.rfft(faster[:, 0])))
+    assert peak * RATE / len(faster) == pytest.approx(1250, abs=2)
+    assert np.abs(low_pass(tone, 500, RATE)).max() < 1e-3
+    assert np.abs(low_pass(tone, 2000, RATE) - tone).max() < 1e-3
+    left_only = tone * np.array([1, 0], np.float32)
+    sides = {tuple((np.abs(swap_and_flip(left_only, rng)).max(0) > 0.5).tolist()) for _ in range(20)}
+    assert sides == {(True, False), (False, True)}
+    click = np.zeros((RATE, 2), np.float32)
+    click[100] = 1
+    room = equalise_and_reverberate(click, rng, RATE, -3.0)
+    assert np.abs(room[RATE // 10 : RATE // 4]).max() > 1e-4
+    dry = equalise_and_reverberate(click, np.random.default_rng(0), RATE, None)
+    assert np.abs(dry[RATE // 10 :]).max() < 1e-4
+
+
+def test_scores_follow_the_files_a_song_has(sources, corpus, tmp_path):
+    torch.manual_seed(0)
+    from stemlive.model.bsrnn import BSRNN
+
+    model = BSRNN(TINY).eval()
+    framing = Framing(TINY.framing)
+    score = score_song(model, framing, sources.songs["nobass"], "nobass")
+    assert sorted(score.estimate_db) == ["accompaniment", "bass+other", "drums", "vocals"]
+    mixture = torch.from_numpy(sum(r.read(0, 2 * RATE) for r in sources.songs["nobass"].values()).T.copy())
+    stems = separate_whole(model, framing, mixture)
+    drums = torch.from_numpy(sources.songs["nobass"]["drums"].read(0, 2 * RATE).T.copy())
+    assert score.estimate_db["drums"] == pytest.approx(usdr(drums, stems[1]), abs=1e-4)
+    assert score.mixture_db["drums"] == pytest.approx(usdr(drums, mixture), abs=1e-4)
+    both = averages([score, score_song(model, framing, sources.songs["full"], "full")])
+    assert "bass" in both
+    assert "bass+other" in both
+
+
+def test_learning_rate_rises_holds_and_falls():
+    config = TrainConfig(warmup_steps=10, decay_share=0.5)
+    assert rate_factor(4, 0.1, config) == 0.5
+    assert rate_factor(100, 0.5, config) == 1.0
+    assert rate_factor(100, 0.75, config) == 0.5
+    assert rate_factor(100, 1.0, config) == 0.0
+
+
+def test_processes_share_out_the_segments():
+    indices = [FromIndex(2, 3, rank, 2) for rank in (0, 1)]
+    taken = [[next(it) for _ in range(6)] for it in map(iter, indices)]
+    assert taken == [[12, 13, 14, 18, 19, 20], [15, 16, 17, 21, 22, 23]]
+
+
+def recipe(steps):
+    return Recipe(
+        TINY,
+        MixConfig(segment_s=0.3),
+        TrainConfig(batch=2, steps=steps, warmup_steps=2, precision="no", decay_share=0, learning_rate=3e-3),
+    )
+
+
+def test_resumed_equals_uninterrupted(sources, tmp_path):
+    Trainer(recipe(6), sources, Sources(), tmp_path / "whole").run()
+    Trainer(recipe(3), sources, Sources(), tmp_path / "parts").run()
+    Trainer(recipe(6), sources, Sources(), tmp_path / "parts").run()
+    whole, parts = (
+        torch.load(tmp_path / name / "state.pt", weights_only=True) for name in ("whole", "parts")
+    )
+    assert parts["progress"]["step"] == 6
+    for kind in ("weights", "averaged"):
+        for name, values in whole[kind].items():
+            assert torch.equal(values, parts[kind][name]), (kind, name)
+    with pytest.raises(TrainingError, match="another model"):
+        bigger = dataclasses.replace(recipe(6), model=dataclasses.replace(TINY, feature_dim=12))
+        Trainer(bigger, sources, Sources(), tmp_path / "parts")
+
+
+def test_training_learns_and_logs(sources, corpus, tmp_path):
+    validation = scan([corpus], tmp_path / "cache", RATE, "valid")
+    trainer = Trainer(recipe(60), sources, validation, tmp_path / "run")
+    trainer.validate(0.0)
+    trainer.run()
+    with (tmp_path / "run/log.csv").open() as file:
+        before, after = list(csv.DictReader(file))
+    assert float(after["bass"]) > float(before["bass"]) + 3
+    assert after["step"] == "60"
+    model, provenance = load_checkpoint(tmp_path / "run/weights.pt")
+    assert model.config == TINY
+    assert provenance["progress"]["audio_s"] == pytest.approx(60 * 2 * 0.3)
+    assert provenance["sources"]["vocals"] == ["choir"]
+
+
+def test_recipes_in_the_repository_are_valid(request):
+    files = sorted((request.config.rootpath / "training/recipes").glob("*.toml"))
+    assert files
+    for path in files:
+        assert read_recipe(path).card["licence"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[model]\nfeature_dims = 3", "unknown model choice feature_dims"),
+        ("[train]\nsteeps = 3", "unexpected keyword argument 'steeps'"),
+        ("[extra]", "unknown table"),
+        ("[train]\nloss = 'l3'", "unknown loss 'l3'"),
+        ("model = ", "cannot read the recipe"),
+    ],
+)
+def test_wrong_recipes_are_refused(tmp_path, text, message):
+    path = tmp_path / "r.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=message):
+        read_recipe(path)
+
+
+def test_commands_train_on_two_processes_resume_evaluate_and_export(corpus, tmp_path):
+    recipe_file = tmp_path / "tiny.toml"
+    recipe_file.write_text(
+        '[model]\nfeature_dim = 8\nnum_repeat = 1\nband_scheme = "v3"\n[mix]\nsegment_s = 0.3\n'
+        '[train]\nbatch = 2\nsteps = 4\n[card]\nname = "tiny"\nlicence = "CC0-1.0"\n'
+    )
+    arguments = ["--data", corpus, "--validate", corpus, "--run", tmp_path / "run", "--cache", tmp_path / "cache"]
+    command = [sys.executable, "-m", "stemlive", "train", recipe_file, *arguments, "--processes", "2"]
+    environment = {key: value for key, value in os.environ.items() if key not in ("RANK", "WORLD_SIZE")}
+    for steps in (4, 6):
+        recipe_file.write_text(recipe_file.read_text().replace("steps = 4", f"steps = {steps}"))
+        done = subprocess.run(
+            list(map(str, command)), capture_output=True, text=True, env=environment, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    provenance = load_checkpoint(tmp_path / "run/weights.pt")[1]
+    assert provenance["progress"]["step"] == 6
+    assert provenance["processes"] == 2
+    assert provenance["progress"]["audio_s"] == pytest.approx(6 * 2 * 2 * 0.3)
+    run = CliRunner()
+    weights, scores, onnx = (str(tmp_path / name) for name in ("run/weights.pt", "scores.json", "tiny.onnx"))
+    evaluated = run.invoke(
+        main,
+        ["evaluate", "--checkpoint", weights, "--data", str(corpus), "--cache", str(tmp_path / "cache")]
+        + ["--json", scores],
+    )
+    assert evaluated.exit_code == 0, evaluated.output
+    assert "unseen" in evaluated.output
+    exported = run.invoke(main, ["export", weights, "-o", onnx, "--scores", scores])
+    assert exported.exit_code == 0, exported.output
+    separated = run.invoke(
+        main,
+        ["separate", str(corpus / "valid/unseen/vocals.wav"), "--model", onnx, "-o", str(tmp_path / "out"), "--quiet"],
+    )
+    assert separated.exit_code == 0, separated.output
+    assert len(list((tmp_path / "out").rglob("*.wav"))) == 4

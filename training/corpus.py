@@ -1,0 +1,220 @@
+"""Build a training corpus from what Debian ships and what the composer writes: ``stemlive corpus build ROOT``.
+
+Layout, read by the trainer::
+
+    ROOT/train/<song>/{drums,bass,other}.flac       composed and rendered songs, 44.1 kHz stereo, 40 to 75 s
+    ROOT/train/band-<name>-<version>/...           MIDI arrangements (OpenMSX), rendered likewise, up to 3 minutes
+    ROOT/pool/drums/groove/NNN.flac                 drummers' performances (Groove MIDI Dataset), 1 to 3 minutes
+    ROOT/pool/accompaniment/<package>/<track>.ogg   game music without voices
+    ROOT/pool/other/<package>/<song>.ogg            guitar tracks
+    ROOT/licences/, ROOT/LICENCES.md                every source with its licence and what came from it
+
+Everything is seeded (song N of seed S never depends on another song), written under a temporary name and then moved,
+and skipped when it is there: run the same command again to go on after an interruption.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from stemlive.errors import StemliveError
+from stemlive.training.compose import compose
+from stemlive.training.compose_parts import Arrangement
+from stemlive.training.corpus_bands import read_band, vary_band
+from stemlive.training.corpus_files import remove_leftovers, staging, write_flac
+from stemlive.training.corpus_licences import write_licences
+from stemlive.training.corpus_midi import groove_takes, render_groove_file
+from stemlive.training.debian_audio import (
+    GUITAR_PACKAGES,
+    PackageResult,
+    fetch_accompaniment,
+    fetch_guitars,
+    read_track_list,
+    require_apt,
+)
+from stemlive.training.render import STEMS, render_arrangement
+from stemlive.training.render_sounds import find_sounds
+
+Progress = Callable[[int, int, str], None]
+"""Called with the number of jobs done, jobs in all and the name of the job that ended."""
+
+BAND_VERSIONS = 2
+_SONG, _BAND = 0, 2
+
+
+@dataclass
+class CorpusReport:
+    """What a build made or found: files and hours by kind, and what was skipped with the reason."""
+
+    files: dict[str, int] = field(default_factory=dict)
+    hours: dict[str, float] = field(default_factory=dict)
+    made: int = 0
+    skipped: list[str] = field(default_factory=list)
+    packages: list[PackageResult] = field(default_factory=list)
+
+
+def build_corpus(
+    root: Path,
+    *,
+    songs: int = 300,
+    seed: int = 0,
+    workers: int = 1,
+    groove: Path | None = None,
+    bands: Path | None = None,
+    accompaniment: bool = True,
+    progress: Progress | None = None,
+) -> CorpusReport:
+    """Build or complete the corpus under `root`, one build at a time.
+
+    Args:
+        root: folder of the corpus, made if it is not there.
+        songs: how many songs to compose and render into ``train/``.
+        seed: same seed, same songs (with the same sound fonts and drum kits installed).
+        workers: rendering processes; downloads run beside them in one thread.
+        groove: folder with the Groove MIDI Dataset; None leaves it out.
+        bands: folder with MIDI files of whole bands (OpenMSX), each rendered twice; None leaves them out.
+        accompaniment: fetch game music and guitar tracks with apt-get (about 5 GB, of which 2 stay).
+        progress: told about every finished job, from the calling thread.
+
+    Raises:
+        StemliveError: fluidsynth, a sound font or apt-get is missing where needed, a folder is not there, the disk is
+            full, or a worker was killed.
+
+    A source that fails is named in the report's `skipped` and does not stop the others.
+
+    """
+    _check(songs, workers, groove, bands, accompaniment)
+    root.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(root)
+    report = CorpusReport()
+    renderers = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    fetcher = ThreadPoolExecutor(1)
+    try:
+        waiting = {renderers.submit(*job): name for name, job in _render_jobs(root, songs, seed, groove, bands)}
+        if accompaniment:
+            waiting |= {fetcher.submit(*job): name for name, job in _fetch_jobs(root)}
+        for done, future in enumerate(as_completed(waiting), 1):
+            _collect(future, waiting[future], report)
+            if progress:
+                progress(done, len(waiting), waiting[future])
+    finally:
+        renderers.shutdown(cancel_futures=True)
+        fetcher.shutdown(cancel_futures=True)
+    _measure(root, report)
+    write_licences(root, report.packages)
+    return report
+
+
+def _check(songs: int, workers: int, groove: Path | None, bands: Path | None, accompaniment: bool) -> None:
+    if songs < 0 or workers < 1:
+        raise StemliveError(f"songs is {songs} and workers is {workers}: give songs 0 or more and workers 1 or more")
+    for folder, name in ((groove, "the Groove MIDI Dataset"), (bands, "OpenMSX")):
+        if folder is not None and not any(folder.rglob("*.mid")):
+            raise StemliveError(f"no MIDI files under {folder}: unpack {name} there, or leave it out")
+    if accompaniment:
+        require_apt()
+    if songs or groove or bands:
+        find_sounds()
+
+
+def _render_jobs(
+    root: Path, songs: int, seed: int, groove: Path | None, bands: Path | None
+) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    for index in range(songs):
+        yield song_name(seed, index), (render_song, root, seed, index)
+    for index, paths in enumerate(groove_takes(groove, seed) if groove else []):
+        yield f"groove {index:03d}", (render_groove_file, root, seed, index, paths)
+    for path in sorted(bands.rglob("*.mid")) if bands else []:
+        for version in range(BAND_VERSIONS):
+            yield f"{path.stem} {version}", (render_band, root, seed, path, version)
+
+
+def _fetch_jobs(root: Path) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    for package, names in read_track_list().items():
+        yield package, (fetch_accompaniment, root, package, names)
+    for package in GUITAR_PACKAGES:
+        yield package, (fetch_guitars, root, package)
+
+
+def _collect(future: Future[Any], name: str, report: CorpusReport) -> None:
+    try:
+        result = future.result()
+    except BrokenProcessPool as error:
+        raise StemliveError(
+            f"a rendering process was killed at {name}: give fewer workers (memory) and go on"
+        ) from error
+    except Exception as error:  # one bad source must not cost the corpus
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise StemliveError(f"the disk is full at {name}: make room and run the same command again") from error
+        report.skipped.append(f"{name}: {type(error).__name__}: {error}")
+        return
+    if isinstance(result, PackageResult):
+        report.packages.append(result)
+        report.skipped += [f"{name}: {line}" for line in result.skipped]
+    else:
+        report.made += int(result)
+
+
+def song_name(seed: int, index: int) -> str:
+    """Folder name of a composed song."""
+    return f"composed-{seed:03d}-{index:05d}"
+
+
+def render_song(root: Path, seed: int, index: int) -> bool:
+    """Compose and render one song into ``root/train``; False if it is already there.
+
+    The stems appear together or not at all.
+    """
+    folder = root / "train" / song_name(seed, index)
+    if folder.exists():
+        return False
+    rng = np.random.default_rng([seed, _SONG, index])
+    _write_song(root, folder, compose(rng), rng)
+    return True
+
+
+def render_band(root: Path, seed: int, path: Path, version: int) -> bool:
+    """Render a MIDI file of a band into ``root/train``, transposed a little after version 0; False if it is there."""
+    folder = root / "train" / f"band-{path.stem}-{version}"
+    if folder.exists():
+        return False
+    rng = np.random.default_rng([seed, _BAND, version, *path.stem.encode()])
+    song = read_band(path, transpose=int(rng.integers(-4, 4)) if version else 0)
+    vary_band(song, rng)
+    _write_song(root, folder, song, rng)
+    return True
+
+
+def _write_song(root: Path, folder: Path, song: Arrangement, rng: np.random.Generator) -> None:
+    stems = render_arrangement(song, find_sounds(), rng)
+    sounds = ", ".join(f"{part.name}={part.sound}" for part in song.parts)
+    with staging(root) as part_folder:
+        for stem in STEMS:
+            write_flac(part_folder / f"{stem}.flac", stems[stem])
+        about = f"{song.style}, {song.tempo_bpm} bpm, key {song.key} {song.tonality}: {sounds}\n"
+        (part_folder / "about.txt").write_text(about, encoding="utf-8")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part_folder.rename(folder)
+
+
+def _measure(root: Path, report: CorpusReport) -> None:
+    kinds: Mapping[str, Iterator[Path]] = {
+        "composed songs": (root / "train").glob("composed-*/other.flac"),
+        "bands": (root / "train").glob("band-*/other.flac"),
+        "groove drums": (root / "pool" / "drums").rglob("*.flac"),
+        "guitars": (root / "pool" / "other").rglob("*.ogg"),
+        "accompaniment": (root / "pool" / "accompaniment").rglob("*.ogg"),
+    }
+    for kind, paths in kinds.items():
+        lengths = [soundfile.info(path).duration for path in paths]
+        report.files[kind], report.hours[kind] = len(lengths), sum(lengths) / 3600.0

@@ -1,0 +1,41 @@
+"""How the corpus puts files on disk: whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from stemlive.training.render_effects import SAMPLE_RATE_HZ, Audio
+
+STAGING_PREFIX = ".part-"
+
+
+@contextmanager
+def staging(root: Path) -> Iterator[Path]:
+    """A temporary folder on the corpus's own disk, to fill and rename; what is left of it is removed."""
+    folder = Path(tempfile.mkdtemp(dir=root, prefix=STAGING_PREFIX))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_flac(path: Path, audio: Audio) -> None:
+    """Write ``[samples, 2]`` as 16-bit FLAC at 44.1 kHz, atomically, dithered by half a step where it is not silent."""
+    scaled = np.clip(audio, -1.0, 1.0)
+    part = path.with_name(f".{path.name}.part")
+    soundfile.write(part, scaled, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
+    part.replace(path)
+
+
+def remove_leftovers(root: Path) -> None:
+    """Remove the temporary folders of a build that was killed."""
+    for folder in root.glob(f"{STAGING_PREFIX}*"):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,110 @@
+"""The list of a corpus's sources: licence, attribution, and which files came from which."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stemlive.training.debian_audio import PackageResult, licence_names
+
+_DOCUMENTS = Path("/usr/share/doc")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source that is not fetched but used on this machine: a package of sounds, or a collection of MIDI."""
+
+    name: str
+    licence: str
+    attribution: str
+    files: str
+
+
+INSTRUMENTS: tuple[Source, ...] = (
+    Source("fluid-soundfont-gm", "MIT", "Frank Wen and others (FluidR3)", "train, pool/drums/groove"),
+    Source("timgm6mb-soundfont", "GPL-2", "Tim Brechbill", "train, pool/drums/groove"),
+    Source(
+        "musescore-general-soundfont",
+        "MIT",
+        "S. Christian Collins, Frank Wen and others",
+        "train, pool/drums/groove",
+    ),
+    Source("avldrums.lv2-soundfont", "CC BY-SA 3.0", "Glen MacArthur (AVL Drumkits)", "train, pool/drums/groove"),
+    Source(
+        "hydrogen-drumkits",
+        "per kit: GPL-2+, CC BY 3.0, CC BY-SA 3.0, CC0",
+        "authors named in each kit",
+        "train, pool/drums/groove",
+    ),
+)
+COLLECTIONS: tuple[Source, ...] = (
+    Source(
+        "Groove MIDI Dataset",
+        "CC BY 4.0",
+        "Gillick, Roberts, Engel, Eck and Bamman, 2019 (Google LLC)",
+        "pool/drums/groove",
+    ),
+    Source(
+        "OpenMSX",
+        "GPL-2",
+        "the OpenMSX authors: Jim Redfarn, Tistou Blomberg, imuh3, mimm, Kyle Timmerman, lucas, planetmaker",
+        "train/band-*",
+    ),
+)
+
+
+def write_licences(root: Path, packages: Sequence[PackageResult]) -> Path:
+    """Write ``root/LICENCES.md`` for all that is in the corpus; returns its path.
+
+    The copyright files of the installed sounds are copied to ``root/licences``.
+    """
+    folder = root / "licences"
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [
+        "# Sources of this corpus",
+        "",
+        "Composed songs (`train/composed-*`) are written by stemlive's own composer; their sound comes from the",
+        "instruments below. Full copyright files are in `licences/`.",
+        "",
+        "| source | licence | attribution | used for |",
+        "|---|---|---|---|",
+    ]
+    for source in INSTRUMENTS:
+        document = _DOCUMENTS / source.name / "copyright"
+        if document.exists():
+            shutil.copyfile(document, folder / f"{source.name}.txt")
+            lines.append(f"| {source.name} | {source.licence} | {source.attribution} | {source.files} |")
+    used = {"Groove MIDI Dataset": root / "pool" / "drums" / "groove", "OpenMSX": root / "train"}
+    for source in COLLECTIONS:
+        pattern = "band-*" if source.name == "OpenMSX" else "*.flac"
+        if any(used[source.name].glob(pattern)):
+            lines.append(f"| {source.name} | {source.licence} | {source.attribution} | {source.files} |")
+    lines += [
+        "",
+        "## Recordings from Debian packages",
+        "",
+        "| package | licences named in its copyright file | files |",
+        "|---|---|---|",
+    ]
+    for package, files in sorted(_recordings(root, packages).items()):
+        document = folder / f"{package}.txt"
+        what = f"{len(files)}: {', '.join(files)}"
+        lines.append(f"| [{package}](licences/{package}.txt) | {licence_names(document)} | {what} |")
+    target = root / "LICENCES.md"
+    part = target.with_name(".LICENCES.md.part")
+    part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    part.replace(target)
+    return target
+
+
+def _recordings(root: Path, packages: Sequence[PackageResult]) -> dict[str, list[str]]:
+    """Files by package: those on disk, with what this run fetched."""
+    found = {result.package: list(result.files) for result in packages if result.files}
+    for pool in ("accompaniment", "other"):
+        for folder in sorted((root / "pool" / pool).glob("*")):
+            files = sorted(path.name for path in folder.glob("*.ogg"))
+            if files:
+                found.setdefault(folder.name, files)
+    return found
