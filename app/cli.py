@@ -21,6 +21,7 @@ COMMANDS = {
     "train": "stemlive.train:command",
     "evaluate": "stemlive.evaluate:command",
     "export": "stemlive.export_command:command",
+    "corpus": "stemlive.corpus:command",
 }
 """Sub-command to where its click command is. These modules import what is heavy inside their functions."""
 

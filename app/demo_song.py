@@ -1,5 +1,7 @@
 """A synthetic song of 28 seconds: drums, bass and chords, then a voice on top."""
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -78,6 +80,7 @@ def _fade(t: Sound, start_s: float, end_s: float) -> Sound:
     return ramps
 
 
+@cache
 def _plucked(hz: float, seconds: float, harmonics: int, decay: float) -> Sound:
     """Harmonics that get weaker with their number and with time."""
     t, number = _times(seconds), np.arange(1, harmonics + 1)

@@ -77,10 +77,9 @@ def command(
         if not path.exists():
             raise UsageError(f"{path} does not exist: check the path")
     if not launch.is_worker():
-        options: list[tuple[str, object]] = [("--data", root) for root in roots] + [
-            ("--validate", root) for root in validation_roots
-        ]
-        options += [("--run", folder), ("--cache", cache), ("--workers", workers)]
+        options: list[tuple[str, object]] = [("--run", folder), ("--cache", cache), ("--workers", workers)]
+        options += [("--data", root) for root in roots]
+        options += [("--validate", root) for root in validation_roots]
         options += [("--time-limit", time_limit)] if time_limit is not None else []
         options += [("--start-from", start_from)] if start_from is not None else []
         launch.launch([str(recipe), *(str(word) for option in options for word in option)], processes)

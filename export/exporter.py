@@ -110,8 +110,8 @@ def write_graph(model: BSRNN, path: Path, info: ModelInfo) -> None:
     names = [spec.name for spec in model.state_specs]
     frames = torch.randn(1, 3, model.config.num_bins, MODEL_CHANNELS, 2)
     with warnings.catch_warnings(), torch.no_grad():
-        # The exporter that torch prefers (2.13) fixes the number of frames inside the LSTM; this one does not, but warns
-        # of its age and of every size it takes for a constant. Whether it was right is what check_parity proves.
+        # The exporter that torch prefers (2.13) fixes the number of frames inside the LSTM; this one does not, but
+        # warns of its age and of every size it takes for a constant. Whether it was right is what check_parity proves.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             _Graph(model),

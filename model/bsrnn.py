@@ -119,7 +119,7 @@ class BSRNN(nn.Module):
         return State.zeros(self.state_specs, batch, device)
 
     def forward(self, frames: Tensor, state: State) -> tuple[Tensor, State]:
-        """`[B, T, F, C, 2]` to `[B, S, T, F, C, 2]`, T from 1. A causal model fed in pieces gives the same as at once."""
+        """`[B, T, F, C, 2]` to `[B, S, T, F, C, 2]`, T from 1. A causal model fed in pieces gives the same."""
         batch, steps, _, channels, _ = frames.shape
         fold = self.config.stereo == "mono"
         x = frames.permute(0, 3, 1, 2, 4).flatten(0, 1).unsqueeze(3) if fold else frames  # [B', T, F, C', 2]

@@ -2,12 +2,12 @@
 
 import dataclasses
 import json
-import os
 
 import numpy as np
 import onnx
 import pytest
 import torch
+
 from stemlive.errors import ModelError, UsageError
 from stemlive.export import exporter
 from stemlive.export.exporter import export_onnx
@@ -106,7 +106,7 @@ def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch):
     monkeypatch.setattr(exporter, "write_graph", damaged)
     with pytest.raises(ModelError, match="it was not written"):
         export_onnx(path, tmp_path / "m.onnx")
-    assert os.listdir(tmp_path) == ["m.pt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["m.pt"]
 
 
 def test_metadata_is_json_with_the_contract_s_keys(tmp_path):

@@ -78,7 +78,5 @@ def test_imports_follow_the_table(folder):
 
 def test_the_command_line_starts_without_anything_heavy():
     code = "import sys; import stemlive.cli; print([m for m in sys.argv[1:] if m in sys.modules])"
-    result = subprocess.run(
-        [sys.executable, "-c", code, *HEAVY, "numpy"], capture_output=True, text=True, check=True
-    )
+    result = subprocess.run([sys.executable, "-c", code, *HEAVY, "numpy"], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

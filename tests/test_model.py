@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+
 from stemlive.errors import ModelError, UsageError
 from stemlive.model.bands import BAND_SCHEMES_HZ, band_widths, equal_width_groups
 from stemlive.model.bsrnn import BSRNN, count_parameters
@@ -51,11 +52,11 @@ def separate(model: BSRNN, audio: torch.Tensor, frames_per_call: int | None = No
     return framing.inverse(torch.cat(parts, dim=2))[0]
 
 
-@pytest.mark.parametrize(
-    ("scheme", "bands"),
-    [("v1", 22), ("v2", 19), ("v3", 14), ("v4", 23), ("v5", 28), ("v6", 26), ("v7", 41)]
-    + [("bass", 30), ("drums", 55), ("joint", 57)],
-)
+BAND_COUNTS = {"v1": 22, "v2": 19, "v3": 14, "v4": 23, "v5": 28, "v6": 26, "v7": 41}
+BAND_COUNTS |= {"bass": 30, "drums": 55, "joint": 57}
+
+
+@pytest.mark.parametrize(("scheme", "bands"), BAND_COUNTS.items())
 def test_band_counts_of_the_paper(scheme, bands):
     widths = band_widths(scheme, 1025, 44100)
     assert len(widths) == bands
@@ -225,7 +226,7 @@ def test_checkpoint_comes_back_whole(tmp_path):
     assert provenance == {"hours": 1.5}
     audio = noise(0.2)
     assert torch.equal(separate(model, audio), separate(loaded, audio))
-    assert os.listdir(tmp_path) == ["m.pt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["m.pt"]
 
 
 class _Bomb:
@@ -273,7 +274,7 @@ def test_failed_save_leaves_the_old_file(tmp_path):
     with pytest.raises((pickle.PicklingError, AttributeError, TypeError)):
         save_atomically({"value": lambda: None}, path)
     assert torch.load(path, weights_only=True) == {"value": 1}
-    assert os.listdir(tmp_path) == ["m.pt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["m.pt"]
 
 
 def test_stem_order_is_the_configuration_s():

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 import torch
 from click.testing import CliRunner
+
 from stemlive.cli import main
 from stemlive.errors import TrainingError, UsageError
 from stemlive.model.checkpoint import load_checkpoint
@@ -18,8 +19,8 @@ from stemlive.model.config import STEMS, ModelConfig
 from stemlive.model.framing import Framing
 from stemlive.training.augment import change_speed, equalise_and_reverberate, low_pass, swap_and_flip
 from stemlive.training.evaluate import averages, score_song, separate_whole
-from stemlive.training.losses import separation_loss
 from stemlive.training.loop import FromIndex, Trainer, rate_factor
+from stemlive.training.losses import loudness_weight, separation_loss
 from stemlive.training.mixing import MixConfig, SegmentMixer, restrict_groups
 from stemlive.training.recipe import Recipe, TrainConfig, read_recipe
 from stemlive.training.scores import usdr
@@ -132,6 +133,8 @@ def test_losses_are_the_numbers_they_should_be():
     estimate, target = torch.zeros(1, 2, 2, 4), torch.ones(1, 2, 2, 4)
     spectra = (torch.zeros(1, 2, 1, 3, 2, 2), torch.full((1, 2, 1, 3, 2, 2), 3.0))
     active = torch.tensor([[1.0, 0.0]])
+    assert loudness_weight(torch.full((1, 2, 8), 0.05)).tolist() == pytest.approx([2.0])
+    assert separation_loss("t", (estimate, target), spectra, active * 2) == 2
     assert separation_loss("t", (estimate, target), spectra, active) == 1
     assert separation_loss("tf", (estimate, target), spectra, active) == 3
     assert separation_loss("t+tf", (estimate, target), spectra, active) == 4
@@ -211,9 +214,7 @@ def test_resumed_equals_uninterrupted(sources, tmp_path):
     Trainer(recipe(6), sources, Sources(), tmp_path / "whole").run()
     Trainer(recipe(3), sources, Sources(), tmp_path / "parts").run()
     Trainer(recipe(6), sources, Sources(), tmp_path / "parts").run()
-    whole, parts = (
-        torch.load(tmp_path / name / "state.pt", weights_only=True) for name in ("whole", "parts")
-    )
+    whole, parts = (torch.load(tmp_path / name / "state.pt", weights_only=True) for name in ("whole", "parts"))
     assert parts["progress"]["step"] == 6
     for kind in ("weights", "averaged"):
         for name, values in whole[kind].items():
@@ -285,8 +286,17 @@ def test_commands_train_on_two_processes_resume_evaluate_and_export(corpus, tmp_
     weights, scores, onnx = (str(tmp_path / name) for name in ("run/weights.pt", "scores.json", "tiny.onnx"))
     evaluated = run.invoke(
         main,
-        ["evaluate", "--checkpoint", weights, "--data", str(corpus), "--cache", str(tmp_path / "cache")]
-        + ["--json", scores],
+        [
+            "evaluate",
+            "--checkpoint",
+            weights,
+            "--data",
+            str(corpus),
+            "--cache",
+            str(tmp_path / "cache"),
+            "--json",
+            scores,
+        ],
     )
     assert evaluated.exit_code == 0, evaluated.output
     assert "unseen" in evaluated.output

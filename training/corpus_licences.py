@@ -22,23 +22,27 @@ class Source:
     files: str
 
 
+_EVERYWHERE = "train, pool/drums/groove"
 INSTRUMENTS: tuple[Source, ...] = (
-    Source("fluid-soundfont-gm", "MIT", "Frank Wen and others (FluidR3)", "train, pool/drums/groove"),
-    Source("timgm6mb-soundfont", "GPL-2", "Tim Brechbill", "train, pool/drums/groove"),
-    Source(
-        "musescore-general-soundfont",
-        "MIT",
-        "S. Christian Collins, Frank Wen and others",
-        "train, pool/drums/groove",
-    ),
-    Source("avldrums.lv2-soundfont", "CC BY-SA 3.0", "Glen MacArthur (AVL Drumkits)", "train, pool/drums/groove"),
-    Source(
-        "hydrogen-drumkits",
-        "per kit: GPL-2+, CC BY 3.0, CC BY-SA 3.0, CC0",
-        "authors named in each kit",
-        "train, pool/drums/groove",
+    Source("fluid-soundfont-gm", "MIT", "Frank Wen, Toby Smithe (FluidR3)", _EVERYWHERE),
+    Source("timgm6mb-soundfont", "GPL-2", "Tim Brechbill, David Bolton", _EVERYWHERE),
+    Source("musescore-general-soundfont", "MIT", "S. Christian Collins, Frank Wen and others", _EVERYWHERE),
+    Source("avldrums.lv2-soundfont", "CC BY-SA 3.0", "Glen MacArthur (AVL Drumkits)", _EVERYWHERE),
+    *(
+        Source("hydrogen-drumkits", licence, f"{author}: {kits}", _EVERYWHERE)
+        for kits, licence, author in (
+            ("Audiophob", "CC0", "soundcloud.com/audiophobdubstep"),
+            ("BJA_Pacific", "CC BY-SA 3.0 US", "Luc Tanguay, Bransin James Anderson"),
+            ("ColomboAcousticDrumkit", "GPL-2+ with composition exception", "Marcos Guglielmetti"),
+            ("ElectricEmpireKit, HardElectro1, VariBreaks", "GPL-2+", "Artemiy Pavlov"),
+            ("ForzeeStereo", "GPL-2", "Vladimir Sadovnikov, Alexander Belokurov"),
+            ("Millo-Drums, Millo_MultiLayered2 and 3", "GPL-2", "Emiliano Grilli"),
+            ("The Black Pearl 1.0", "GPL-2", "Glen MacArthur"),
+            ("rumpf_kit_z01_h2", "CC BY 3.0", "Emanuel Rumpf"),
+        )
     ),
 )
+"""As the packages' copyright files in Debian 12 have it."""
 COLLECTIONS: tuple[Source, ...] = (
     Source(
         "Groove MIDI Dataset",

@@ -149,9 +149,13 @@ def fetch_accompaniment(root: Path, package: str, names: Iterable[str]) -> Packa
     return result
 
 
-def _names(path: PurePosixPath) -> tuple[str, str]:
-    """A track is listed by its file name, or as ``folder__file`` where several folders hold files of one name."""
-    return path.name, f"{path.parent.name}__{path.name}"
+def _names(path: PurePosixPath) -> tuple[str, ...]:
+    """Names under which a track may be listed.
+
+    Its file name, ``folder__file`` where several folders hold files of one name, or with ``.ogg`` added where it has
+    no suffix.
+    """
+    return path.name, f"{path.parent.name}__{path.name}", path.name if path.suffix else f"{path.name}.ogg"
 
 
 def _wanted(path: PurePosixPath, names: set[str]) -> bool:

@@ -23,7 +23,7 @@ from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import load_checkpoint, load_values, save_atomically, save_checkpoint
 from stemlive.model.framing import Framing
 from stemlive.training.evaluate import averages, score_song
-from stemlive.training.losses import separation_loss
+from stemlive.training.losses import loudness_weight, separation_loss
 from stemlive.training.mixing import SegmentMixer, describe, restrict_groups
 from stemlive.training.recipe import Recipe, TrainConfig
 from stemlive.training.sources import Sources
@@ -73,7 +73,7 @@ class Trainer:
         start_weights: Path | None = None,
         workers: int = 0,
     ) -> None:
-        """`time_limit_s` counts from here. `start_weights` is a checkpoint to begin from when the folder holds no run."""
+        """`time_limit_s` counts from here. `start_weights` is a checkpoint to begin from if the folder holds no run."""
         self.started = time.monotonic()
         self.recipe, self.sources, self.validation, self.folder = recipe, sources, validation, folder
         self.time_limit_s, self.workers = time_limit_s, workers
@@ -174,9 +174,10 @@ class Trainer:
         waveforms = self.framing.inverse(spectra)[..., :complete]
         with torch.no_grad():
             target_spectra = self.framing(targets.flatten(0, 1)).unflatten(0, targets.shape[:2])
-        loss = separation_loss(
-            c.loss, (waveforms, targets[..., :complete]), (spectra, target_spectra), groups.any(-1).float()
-        )
+        weight = groups.any(-1).float()
+        if c.loudness_weight:
+            weight = weight * loudness_weight(mixture).unsqueeze(1)
+        loss = separation_loss(c.loss, (waveforms, targets[..., :complete]), (spectra, target_spectra), weight)
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.model.parameters(), c.gradient_clip)
         self.optimizer.step()

@@ -120,7 +120,7 @@ class SegmentMixer(Dataset[dict[str, Tensor]]):
         return stems, groups
 
     def _from_song(self, rng: np.random.Generator) -> tuple[dict[str, Audio], npt.NDArray[np.float32]]:
-        """One passage of a song at one speed, its stems within +-4 dB of their balance; a loose voice if it has none."""
+        """One passage of a song at one speed, stems within +-4 dB of their balance; a loose voice if it has none."""
         song = self.sources.songs[self._songs[rng.integers(len(self._songs))]]
         groups = np.eye(GROUPS, dtype=np.float32)
         if "bass" not in song:

@@ -1,4 +1,4 @@
-"""A recipe: every choice of one training run, read from a TOML file with the tables [model], [mix], [train] and [card]."""
+"""A recipe: every choice of one training run, read from a TOML file with tables [model], [mix], [train], [card]."""
 
 import dataclasses
 import tomllib
@@ -14,9 +14,15 @@ from stemlive.training.mixing import MixConfig
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Optimisation. `batch` is per process; over `decay_share`, the last part of the run, the rate falls to 0."""
+    """Optimisation.
+
+    loudness_weight: quiet and loud segments count alike.
+    batch: segments per process and step.
+    decay_share: last part of the run, over which the learning rate falls to 0.
+    """
 
     loss: str = "t+tf"
+    loudness_weight: bool = True
     batch: int = 3
     learning_rate: float = 1e-3
     warmup_steps: int = 200

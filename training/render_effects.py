@@ -15,6 +15,7 @@ from scipy.signal import butter, lfilter, oaconvolve, sosfilt
 Audio = npt.NDArray[np.float32]
 Sections = npt.NDArray[np.float64]
 SAMPLE_RATE_HZ = 44100
+_FLOOR = 1e-15 * np.random.default_rng(0).standard_normal(4096)
 
 
 def shelf(frequency_hz: float, gain_db: float, *, high: bool) -> Sections:
@@ -52,8 +53,12 @@ def low_pass(frequency_hz: float, order: int = 2) -> Sections:
 
 
 def equalise(audio: Audio, *filters: Sections) -> Audio:
-    """Run the audio through all filters in one pass."""
-    return np.asarray(sosfilt(np.concatenate(filters), audio, axis=0), dtype=np.float32)
+    """Run the audio through all filters in one pass.
+
+    Inaudible noise keeps the filters' decaying state out of the denormal numbers, which cost thirty times the time.
+    """
+    fed = audio + np.resize(_FLOOR, (len(audio), 1))
+    return np.asarray(sosfilt(np.concatenate(filters), fed, axis=0), dtype=np.float32)
 
 
 def compress(audio: Audio, threshold_db: float, ratio: float, release_ms: float = 120.0) -> Audio:
