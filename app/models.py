@@ -24,20 +24,20 @@ class ModelCard:
     parameters: int
     licence: str
     training_data: list[Any]
-    training_hours: float
+    hours: Any
     scores: dict[str, Any]
 
     def lines(self) -> list[str]:
         """Return the same for people."""
-        sources = [_text(source) for source in self.training_data]
         rows = [
-            ("", self.description),
+            *([("", self.description)] if self.description else []),
             ("stems", ", ".join(self.stems)),
             ("latency", f"{self.latency_ms:.1f} ms at {self.sample_rate_hz} Hz (preset {self.preset})"),
             ("size", f"{self.size_bytes / 1e6:.1f} MB, {self.parameters:,} parameters"),
             ("licence", self.licence),
-            ("trained on", f"{self.training_hours:g} hours: {'; '.join(sources)}"),
-            *((f"{key}", _text(value)) for key, value in self.scores.items()),
+            ("hours", _text(self.hours)),
+            ("trained on", _text(self.training_data) or "not stated"),
+            ("uSDR, dB", _text(_average(self.scores)) or "not measured"),
         ]
         title = self.name + (" (default)" if self.default else "")
         return [title, *(f"  {label:<12}{text}" if label else f"  {text}" for label, text in rows)]
@@ -80,9 +80,15 @@ def read_card(path: Path) -> ModelCard:
         parameters=info.parameters,
         licence=info.licence,
         training_data=info.card["training_data"],
-        training_hours=info.card["hours"],
+        hours=info.card["hours"],
         scores=info.card["scores"],
     )
+
+
+def _average(scores: dict[str, Any]) -> dict[str, str]:
+    """Stem to its mean score next to that of the mixture, from a report of `stemlive evaluate`."""
+    cells = scores.get("average", {})
+    return {stem: f"{cell['usdr_db']:.2f} (mixture {cell['mixture_db']:.2f})" for stem, cell in cells.items()}
 
 
 def _text(value: Any) -> str:
@@ -90,7 +96,7 @@ def _text(value: Any) -> str:
     if isinstance(value, dict):
         if set(value) == {"source", "licence"}:
             return f"{value['source']} ({value['licence']})"
-        return ", ".join(f"{key} {_text(inner)}" for key, inner in value.items())
+        return ", ".join(f"{key.replace('_', ' ')} {_text(inner)}" for key, inner in value.items())
     if isinstance(value, list):
         return "; ".join(_text(inner) for inner in value)
     return f"{value:.2f}" if isinstance(value, float) else str(value)

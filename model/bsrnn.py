@@ -41,7 +41,7 @@ class BandSplit(nn.Module):
             x = bins[:, :, start:stop].reshape(batch * frames, bands, -1).transpose(0, 1)  # [K', B*T, width*C*2]
             power = x.square().mean(-1, keepdim=True) + LEVEL_FLOOR
             x = torch.cat([x * power.rsqrt(), 0.1 * power.log()], dim=-1)
-            features.append(torch.matmul(x, weight) + bias)
+            features.append(batched_linear(x, weight, bias))
             start = stop
         return torch.cat(features)
 
@@ -76,12 +76,12 @@ class MaskHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """`[K, B * T, N]` to masks `[S, B * T, F * C * 2]`; real and imaginary part are neighbours."""
         x = functional.layer_norm(features, (self.feature_dim,))
-        x = torch.tanh(torch.matmul(x, self.weight_in) + self.bias_in)  # [S, K, B*T, M]
-        x = torch.tanh(torch.matmul(x, self.weight_mid) + self.bias_mid)
+        x = torch.tanh(batched_linear(x, self.weight_in, self.bias_in))  # [S, K, B*T, M]
+        x = torch.tanh(batched_linear(x, self.weight_mid, self.bias_mid))
         masks = []
         start = 0
         for (bands, _), weight, bias in zip(self.groups, self.weights_out, self.biases_out, strict=True):
-            value, gate = (torch.matmul(x[:, start : start + bands], weight) + bias).chunk(2, dim=-1)
+            value, gate = batched_linear(x[:, start : start + bands], weight, bias).chunk(2, dim=-1)
             masks.append((value * torch.sigmoid(gate)).transpose(1, 2).flatten(2))  # [S, B*T, K' * width * C * 2]
             start += bands
         return torch.cat(masks, dim=-1)
@@ -145,6 +145,12 @@ class BSRNN(nn.Module):
         stems = stems.transpose(0, 1)
         new = [torch.cat([memory[kind] for memory in memories]) for kind in range(len(self.state_specs))]
         return stems, State.unflatten(self.state_specs, new)
+
+
+def batched_linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """One linear layer per leading index, in whatever precision autocast gives the product."""
+    y = torch.matmul(x, weight)
+    return y + bias.to(y.dtype)
 
 
 def complex_product(a: Tensor, b: Tensor) -> Tensor:

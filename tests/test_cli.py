@@ -367,6 +367,7 @@ def test_bench(model, hops):
     assert times == sorted(times)
     assert 0 < bench["real_time_factor"] * bench["hop_budget_ms"] <= bench["ms_per_hop"]["max"]
     assert 0 <= bench["over_budget"] <= 1
+    assert bench["processor_time_factor"] > 0
     assert bench["resident_mb"] > 10
     assert all(duration > 0 for duration in bench["start_up_ms"].values())
     assert "\nreal-time factor  " in succeed(*arguments).stdout
@@ -375,7 +376,8 @@ def test_bench(model, hops):
 def test_models_shows_the_cards(tmp_path, monkeypatch):
     info = onnx_models.metadata()
     info["parameters"] = 1234567
-    info["card"] |= {"hours": 12.5, "scores": {"uSDR in dB": {"vocals": 5.125, "mixture": {"vocals": -3}}}}
+    scores = {"split": "valid", "average": {"vocals": {"usdr_db": 5.12, "mixture_db": -3.0}}}
+    info["card"] |= {"hours": {"trained": 1.5, "audio_heard": 12.25}, "scores": scores}
     onnx_models.write_model(tmp_path / "live.onnx", info)
     monkeypatch.setattr("stemlive.realtime.models._ASSETS", tmp_path)
     text = succeed("models").stdout
@@ -384,8 +386,9 @@ def test_models_shows_the_cards(tmp_path, monkeypatch):
     assert "  latency     1.5 ms at 44100 Hz (preset live)\n" in text
     assert "MB, 1,234,567 parameters\n" in text
     assert "  licence     MIT\n" in text
-    assert "  trained on  12.5 hours: none (MIT)\n" in text
-    assert "  uSDR in dB  vocals 5.12, mixture vocals -3\n" in text
+    assert "  hours       trained 1.50, audio heard 12.25\n" in text
+    assert "  trained on  none (MIT)\n" in text
+    assert "  uSDR, dB    vocals 5.12 (mixture -3.00)\n" in text
     (card,) = json.loads(succeed("models", "--json").stdout)
     assert card["name"] == "live"
     assert card["size_bytes"] == (tmp_path / "live.onnx").stat().st_size

@@ -138,7 +138,8 @@ def test_losses_are_the_numbers_they_should_be():
     assert separation_loss("t", (estimate, target), spectra, active) == 1
     assert separation_loss("tf", (estimate, target), spectra, active) == 3
     assert separation_loss("t+tf", (estimate, target), spectra, active) == 4
-    with pytest.raises(UsageError, match="unknown loss 'mse'"):
+    assert separation_loss("t+tf", (estimate, target), spectra, active, spectrum_weight=0.5) == 2.5
+    with pytest.raises(UsageError, match="unknown loss 'mse"):
         separation_loss("mse", (estimate, target), spectra, active)
 
 

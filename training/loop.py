@@ -177,7 +177,9 @@ class Trainer:
         weight = groups.any(-1).float()
         if c.loudness_weight:
             weight = weight * loudness_weight(mixture).unsqueeze(1)
-        loss = separation_loss(c.loss, (waveforms, targets[..., :complete]), (spectra, target_spectra), weight)
+        loss = separation_loss(
+            c.loss, (waveforms, targets[..., :complete]), (spectra, target_spectra), weight, c.spectrum_weight
+        )
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.model.parameters(), c.gradient_clip)
         self.optimizer.step()

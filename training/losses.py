@@ -22,14 +22,18 @@ def loudness_weight(mixture: Tensor, reference_rms: float = 0.1) -> Tensor:
 
 
 def separation_loss(
-    name: str, waveforms: tuple[Tensor, Tensor], spectra: tuple[Tensor, Tensor], weight: Tensor
+    name: str,
+    waveforms: tuple[Tensor, Tensor],
+    spectra: tuple[Tensor, Tensor],
+    weight: Tensor,
+    spectrum_weight: float = 1.0,
 ) -> Tensor:
-    """The loss of that name between (estimate, target) waveforms and (estimate, target) spectra."""
+    """The loss of that name between (estimate, target) waveforms and spectra, the latter times `spectrum_weight`."""
     if name not in LOSSES:
         raise UsageError(f"unknown loss '{name}': choose one of {', '.join(LOSSES)}")
     total = waveforms[0].new_zeros(())
     if "t" in name.split("+"):
         total = total + mean_absolute_error(*waveforms, weight)
     if "tf" in name.split("+"):
-        total = total + mean_absolute_error(*spectra, weight)
+        total = total + spectrum_weight * mean_absolute_error(*spectra, weight)
     return total

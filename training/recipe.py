@@ -16,12 +16,15 @@ from stemlive.training.mixing import MixConfig
 class TrainConfig:
     """Optimisation.
 
+    spectrum_weight: factor of the spectral part of `t+tf` (paper: 1). A frame's spectrum holds samples that the short
+        synthesis window leaves out; the smaller the factor, the more counts what is heard.
     loudness_weight: quiet and loud segments count alike.
     batch: segments per process and step.
     decay_share: last part of the run, over which the learning rate falls to 0.
     """
 
     loss: str = "t+tf"
+    spectrum_weight: float = 1.0
     loudness_weight: bool = True
     batch: int = 3
     learning_rate: float = 1e-3
