@@ -86,10 +86,9 @@ class Framing(torch.nn.Module):
         folds = short // hop
         frames = torch.fft.irfft(torch.view_as_complex(spectra.movedim(-2, -4).contiguous()), n=length)
         parts = (frames[..., length - short :] * self.synthesis).unflatten(-1, (folds, hop))  # [..., C, T, W/R, R]
-        total = sum(
-            functional.pad(parts[..., fold, :], (0, 0, fold, folds - 1 - fold)) for fold in range(folds)
-        )  # [..., C, T + W/R - 1, R]
-        assert isinstance(total, Tensor)
+        total = functional.pad(parts[..., 0, :], (0, 0, 0, folds - 1))  # [..., C, T + W/R - 1, R]
+        for fold in range(1, folds):
+            total[..., fold : fold + parts.shape[-3], :] += parts[..., fold, :]
         return total[..., folds - 1 :, :].flatten(-2)
 
     def complete_samples(self, num_samples: int) -> int:

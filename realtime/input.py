@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.realtime.framing import Framing
-from stemlive.realtime.resample import Resampler, StreamResampler
+from stemlive.realtime.resample import Resampling, StreamResampler
 from stemlive.realtime.stft import Analysis
 
 LOUDEST_SAMPLE = 1e6
@@ -19,35 +19,35 @@ class InputPath:
     def __init__(
         self,
         framing: Framing,
-        resampler: Resampler | None,
+        resampling: Resampling | None,
         *,
         channels: int,
         model_channels: int,
         max_frames: int,
-        max_samples: int,
     ) -> None:
         self._channels = channels
         self._analysis = Analysis(framing, model_channels, max_frames)
-        self._resampling = None if resampler is None else StreamResampler(resampler, model_channels, max_samples)
+        self._resampled = None if resampling is None else StreamResampler(resampling, model_channels)
         self.bad_samples = 0
 
     def reset(self) -> None:
         """Stand before the first sample, behind silence."""
         self._analysis.reset()
-        if self._resampling is not None:
-            self._resampling.reset()
+        if self._resampled is not None:
+            self._resampled.reset()
         self.bad_samples = 0
 
     def write(self, block: NDArray[Any]) -> NDArray[np.complex64]:
-        """Take a block [n, C], n at most `max_samples`; return the spectra [T, C, F] of its hops.
+        """Take a block [n, C]; return the spectra [T, C, F] of the hops that it completes, `max_frames` at most.
 
-        The hops are those that the block completes; the spectra are good until the next call.
+        The spectra are good until the next call.
         """
-        if self._resampling is None:
+        if self._resampled is None:
             self._clean(block, self._analysis.append(len(block)))
         else:
-            self._clean(block, self._resampling.append(len(block)))
-            self._resampling.read(self._analysis.append(self._resampling.pending()))
+            self._clean(block, self._resampled.append(len(block)))
+            pending = self._resampled.pending()
+            self._analysis.append(pending)[:] = self._resampled.read(pending)
         return self._analysis.spectra()
 
     def _clean(self, block: NDArray[Any], samples: NDArray[np.float32]) -> None:

@@ -6,9 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.realtime.framing import Framing
-from stemlive.realtime.resample import Resampler
+from stemlive.realtime.resample import Resampling, StreamResampler
 from stemlive.realtime.sample_buffer import SampleBuffer
 from stemlive.realtime.stft import OverlapAdd
+
+
+class _SameRate:
+    """Stands in for `StreamResampler` at the model's own rate: output k is input k."""
+
+    def __init__(self, lanes: int, capacity: int) -> None:
+        self._samples = SampleBuffer(lanes, capacity)
+        self.append = self._samples.append
+
+    def reset(self, first: int, zeros: int, *, output: int) -> None:
+        self._samples.reset(first, zeros)
+        self._samples.forget(output)
+        self._next = output
+
+    def read(self, count: int) -> NDArray[np.float32]:
+        outputs = self._samples.view(self._next, count)
+        self._next += count
+        self._samples.forget(self._next)
+        return outputs
 
 
 class OutputPath:
@@ -21,7 +40,7 @@ class OutputPath:
     def __init__(
         self,
         framing: Framing,
-        resampler: Resampler | None,
+        resampling: Resampling | None,
         latency_samples: int,
         *,
         stems: int,
@@ -29,13 +48,17 @@ class OutputPath:
         max_frames: int,
     ) -> None:
         self._framing = framing
-        self._resampler = resampler
+        self._resampling = resampling
         self._latency_samples = latency_samples
         self._overlap_add = OverlapAdd(framing, stems, channels)
         self._shape = (stems, channels)
-        # From the first sample that an output needs to the last one of a full batch of hops.
-        held = (self.history_hops + max_frames + 1) * framing.hop_samples + framing.synthesis_samples
-        self._samples = SampleBuffer(stems * channels, 2 * held)
+        self._stream: _SameRate | StreamResampler
+        if resampling is None:
+            # From the first sample that an output needs to the last one of a full batch of hops.
+            held = (self.history_hops + max_frames + 1) * framing.hop_samples + framing.synthesis_samples
+            self._stream = _SameRate(stems * channels, 2 * held)
+        else:
+            self._stream = StreamResampler(resampling, stems * channels)
         self.position = 0
         self.restart(0)
 
@@ -53,30 +76,23 @@ class OutputPath:
         hop = max(0, (needed + w) // r - self._framing.overlap)
         written = (hop + 1) * r - w
         first = min(needed, written)
-        self._samples.reset(first, written - first)
+        self._stream.reset(first, written - first, output=position - self._latency_samples)
         self._overlap_add.reset()
         self.position = position
         return hop
 
     def write(self, spectra: NDArray[np.complex64]) -> None:
         """Take the next hops' spectra [S, T, F, C]; T is at most `max_frames`."""
-        samples = self._samples.append(spectra.shape[1] * self._framing.hop_samples)
+        samples = self._stream.append(spectra.shape[1] * self._framing.hop_samples)
         self._overlap_add.add(spectra, samples)
 
     def read(self, out: NDArray[np.float32]) -> None:
         """Write the next output samples to `out` [S, n, C]."""
         count = out.shape[1]
-        if count == 0:
-            return
-        start = self.position - self._latency_samples
-        if self._resampler is None:
-            lanes = self._samples.view(start, count)
-        else:
-            lanes = self._resampler.read(self._samples, start, count)
+        lanes = self._stream.read(count)
         out[:] = lanes.reshape(*self._shape, count).transpose(0, 2, 1)
         self.position += count
-        self._samples.forget(self._first_needed(self.position))
 
     def _first_needed(self, position: int) -> int:
         output = position - self._latency_samples
-        return output if self._resampler is None else self._resampler.first_needed(output)
+        return output if self._resampling is None else self._resampling.first_needed(output)

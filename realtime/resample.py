@@ -1,100 +1,117 @@
-"""Resample streams with a short polyphase filter, whose delay is known to the sample whatever the cutting.
+"""Resample a stream with libsamplerate, at instants and with a delay that are known beforehand.
 
-soxr's streams hold back whole blocks of its FFT filters: 19 + 21 ms for 48 kHz to 44.1 kHz and back (quality
-HQ), nearly twice the delay of the separation itself. This filter waits for half of its impulse response and
-nothing more: 0.8 + 0.8 ms.
+The library's outputs lie exactly where they belong, but `samplerate.Resampler.process` gives as many as it likes
+and now and then drops a sample of a block (0.2.4: it ignores how much the library took). So the outputs are asked
+for by their number, through the library's callback interface, and only once their input is there.
 """
 
-import math
+from collections import deque
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+import samplerate
 from numpy.typing import NDArray
 
-from stemlive.realtime.sample_buffer import SampleBuffer
-
-STOPBAND_DB = 100.0
-PASSBAND = 20000 / 22050
-"""Flat up to this part of the lower Nyquist frequency; what folds back lies above it, too."""
-
-# Each takes all its taps' samples out of every lane; more at once do not fit into the processor's cache.
-_OUTPUTS_AT_ONCE = 512
+_CONVERTER = "sinc_medium"
+"""Flat up to 82 % of the lower Nyquist frequency (18 kHz at 44.1 kHz), -0.5 dB at 88 %, -3 dB at 91 %; what would
+fold back is 120 dB down. `sinc_fastest` holds back half as long, but loses the highest fifth; `sinc_best` is flat up
+to 95 %, but holds back three times as long."""
 
 
-class Resampler:
-    """Values of a stream at the instants of another sample rate: Kaiser-windowed sinc, one row of taps a phase.
+@dataclass(frozen=True)
+class Resampling:
+    """From one sample rate to another: output k lies at input number k * from_hz / to_hz, exactly.
 
-    Output k lies at input number k * down / up, exactly: the filter is centred and adds no delay, but it looks
-    `half` input samples ahead. Holds no state. The taps take at most 4 * 2 * half * to_hz / gcd bytes, which is
-    70 KB from 44.1 to 48 kHz.
+    The filter is centred and adds no delay, but it looks `ahead_samples` input samples ahead.
     """
 
-    def __init__(self, from_hz: int, to_hz: int) -> None:
-        common = math.gcd(from_hz, to_hz)
-        self._up, self._down = to_hz // common, from_hz // common
-        cutoff = min(from_hz, to_hz) / from_hz  # relative to the input's Nyquist frequency
-        # Kaiser's estimate of the length for a transition from PASSBAND to as far beyond the cutoff.
-        transition = 2 * np.pi * cutoff * (1 - PASSBAND)
-        self.half = math.ceil((STOPBAND_DB - 7.95) / (2.285 * transition) / 2)
-        beta = 0.1102 * (STOPBAND_DB - 8.7)
-        phases = np.arange(self._up)[:, None] / self._up
-        distance = phases - np.arange(1 - self.half, self.half + 1)
-        window = np.i0(beta * np.sqrt(np.maximum(0, 1 - (distance / self.half) ** 2)))
-        taps = np.sinc(cutoff * distance) * window
-        self._taps = (taps / taps.sum(axis=1, keepdims=True)).astype(np.float32)  # [up, 2 * half]
+    from_hz: int
+    to_hz: int
+
+    @cached_property
+    def ahead_samples(self) -> int:
+        """How far beyond an output's instant the input must be known, as far as the library tells by itself.
+
+        Counted are the samples that a new converter takes before it gives its first output, which lies at the
+        first of them. So it is one sample more than the filter needs: the library adds up its position in
+        floating point, and rounding must never make it wait.
+        """
+        taken = 0
+
+        def silence() -> NDArray[np.float32]:
+            nonlocal taken
+            taken += 1
+            return np.zeros((1, 1), np.float32)
+
+        samplerate.CallbackResampler(silence, self.to_hz / self.from_hz, _CONVERTER, 1).read(1)
+        return taken
 
     def first_needed(self, output: int) -> int:
-        """Return the number of the first input sample that output number `output` depends on."""
-        return output * self._down // self._up - self.half + 1
+        """Return the number of an input sample before which nothing bears on output number `output`."""
+        return output * self.from_hz // self.to_hz - self.ahead_samples
 
-    def outputs_before(self, end: int) -> int:
-        """Return how many outputs, from number 0 on, depend on input before number `end` only."""
-        return ((end - self.half) * self._up - 1) // self._down + 1
-
-    def read(self, samples: SampleBuffer, first: int, count: int) -> NDArray[np.float32]:
-        """Return `count` outputs from number `first` on as [lanes, count]."""
-        parts = [
-            self._read(samples, start, min(_OUTPUTS_AT_ONCE, first + count - start))
-            for start in range(first, first + count, _OUTPUTS_AT_ONCE)
-        ]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-
-    def _read(self, samples: SampleBuffer, first: int, count: int) -> NDArray[np.float32]:
-        start = self.first_needed(first)
-        needed = self.first_needed(first + count - 1) + 2 * self.half - start
-        positions, phases = np.divmod(np.arange(first, first + count) * self._down, self._up)
-        windows = sliding_window_view(samples.view(start, needed), 2 * self.half, axis=1)
-        outputs: NDArray[np.float32]
-        outputs = np.einsum("lkt,kt->lk", windows[:, positions - positions[0]], self._taps[phases])
-        return outputs
+    def first_beyond(self, end: int) -> int:
+        """Return the number of the first output that waits for input number `end` or later ones."""
+        return -(-(end - self.ahead_samples) * self.to_hz // self.from_hz)
 
 
 class StreamResampler:
-    """Resample a stream as it comes: every output is given as soon as its input is there."""
+    """Resample a stream of some lanes as it comes, from any output on.
 
-    def __init__(self, resampler: Resampler, lanes: int, max_samples: int) -> None:
-        self._resampler = resampler
-        self._samples = SampleBuffer(lanes, 2 * (2 * resampler.half + max_samples))
-        self.reset()
+    Any cutting into blocks gives the same output to the last bit. Held are the blocks that were not needed yet,
+    and in the library 141 KB a lane.
+    """
 
-    def reset(self) -> None:
-        """Stand before the first sample, behind silence."""
-        self._next = 0
-        first = self._resampler.first_needed(0)
-        self._samples.reset(first, -first)
+    def __init__(self, resampling: Resampling, lanes: int) -> None:
+        self._resampling = resampling
+        self._lanes = lanes
+        self._ratio = resampling.to_hz / resampling.from_hz
+        self._blocks = blocks = deque[NDArray[np.float32]]()
+        nothing = np.zeros((0, lanes), np.float32)
+        # No method of `self` here: Python never finds a cycle that leads through the library.
+        self._library = samplerate.CallbackResampler(
+            lambda: blocks.popleft() if blocks else nothing, self._ratio, _CONVERTER, lanes
+        )
+        self.reset(resampling.first_needed(0), 0, output=0)
+
+    def reset(self, first: int, zeros: int, *, output: int) -> None:
+        """Stand before output number `output`, with `zeros` samples of silence from input number `first` on.
+
+        `first` is `Resampling.first_needed` of the output or less.
+        """
+        # A new converter stands at input number `first`, which seldom is an output's instant. A few outputs at
+        # nearly the right ratio, to be thrown away, lead to the instant of the first one that is wanted.
+        distance = output * self._resampling.from_hz - first * self._resampling.to_hz  # in 1 / to_hz samples
+        assert distance > 0, f"output {output} lies before input {first}"
+        self._unwanted = -(-distance // self._resampling.from_hz)
+        self._library.reset()
+        self._library.set_starting_ratio(self._unwanted * self._resampling.to_hz / distance)
+        self._next = output
+        self._end = first
+        self._blocks.clear()
+        self.append(zeros)[:] = 0
 
     def append(self, count: int) -> NDArray[np.float32]:
-        """Return the next `count` (up to `max_samples`) input samples [lanes, count], for the caller to write."""
-        return self._samples.append(count)
+        """Return the next `count` input samples [lanes, count], for the caller to write before the next `read`."""
+        block = np.empty((count, self._lanes), np.float32)
+        if count:  # an empty block would end the stream
+            self._blocks.append(block)
+        self._end += count
+        return block.T
 
     def pending(self) -> int:
         """Return the number of outputs that can be read."""
-        return max(0, self._resampler.outputs_before(self._samples.end) - self._next)
+        return max(0, self._resampling.first_beyond(self._end) - self._next)
 
-    def read(self, out: NDArray[np.float32]) -> None:
-        """Write the next outputs to `out` [lanes, count]."""
-        count = out.shape[1]
-        if count:
-            out[:] = self._resampler.read(self._samples, self._next, count)
-            self._next += count
-            self._samples.forget(self._resampler.first_needed(self._next))
+    def read(self, count: int) -> NDArray[np.float32]:
+        """Return the next `count` outputs [lanes, count]; `pending` at most."""
+        assert count <= self.pending(), f"{count} outputs asked for, {self.pending()} pending"
+        if count and self._unwanted:
+            self._library.read(self._unwanted)
+            self._library.set_starting_ratio(self._ratio)
+            self._unwanted = 0
+        outputs: NDArray[np.float32] = self._library.read(count)
+        assert len(outputs) == count, f"{len(outputs)} outputs instead of {count}"
+        self._next += count
+        return outputs.T

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from stemlive.errors import UsageError
 from stemlive.realtime.input import InputPath
 from stemlive.realtime.output import OutputPath
-from stemlive.realtime.resample import Resampler
+from stemlive.realtime.resample import Resampling
 from stemlive.realtime.session import Session
 from stemlive.realtime.stem_spectra import StemSpectra, mix
 
@@ -51,19 +51,19 @@ class StreamingSeparator:
         self._max_samples = max_frames * framing.hop_samples
         incoming = outgoing = None
         if rate != info.sample_rate_hz:
-            self._max_samples = max(1, self._max_samples * rate // info.sample_rate_hz - 1)
-            incoming = Resampler(rate, info.sample_rate_hz)
-            outgoing = Resampler(info.sample_rate_hz, rate)
-            # Each filter looks half its length ahead: one in the input, one in the separated stream.
-            model_samples = framing.latency_samples + outgoing.half
-            self.latency_samples = -(-model_samples * rate // info.sample_rate_hz) + incoming.half - 1
+            self._max_samples = self._max_samples * rate // info.sample_rate_hz
+            incoming = Resampling(rate, info.sample_rate_hz)
+            outgoing = Resampling(info.sample_rate_hz, rate)
+            # Each filter looks ahead: one in the input, one in the separated stream. Output k lies at input
+            # number k - latency, so it is a whole number of samples late, whatever the rates.
+            model_samples = framing.latency_samples + outgoing.ahead_samples
+            self.latency_samples = -(-model_samples * rate // info.sample_rate_hz) + incoming.ahead_samples - 1
         self._input = InputPath(
             framing,
             incoming,
             channels=channels,
             model_channels=info.channels,
             max_frames=max_frames,
-            max_samples=self._max_samples,
         )
 
         def output(stems: int) -> OutputPath:
