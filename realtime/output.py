@@ -18,9 +18,8 @@ class _SameRate:
         self._samples = SampleBuffer(lanes, capacity)
         self.append = self._samples.append
 
-    def reset(self, first: int, zeros: int, *, output: int) -> None:
+    def restart(self, first: int, zeros: int, *, output: int) -> None:
         self._samples.reset(first, zeros)
-        self._samples.forget(output)
         self._next = output
 
     def read(self, count: int) -> NDArray[np.float32]:
@@ -76,7 +75,7 @@ class OutputPath:
         hop = max(0, (needed + w) // r - self._framing.overlap)
         written = (hop + 1) * r - w
         first = min(needed, written)
-        self._stream.reset(first, written - first, output=position - self._latency_samples)
+        self._stream.restart(first, written - first, output=position - self._latency_samples)
         self._overlap_add.reset()
         self.position = position
         return hop

@@ -73,9 +73,14 @@ class StreamResampler:
         self._library = samplerate.CallbackResampler(
             lambda: blocks.popleft() if blocks else nothing, self._ratio, _CONVERTER, lanes
         )
-        self.reset(resampling.first_needed(0), 0, output=0)
+        self.reset()
 
-    def reset(self, first: int, zeros: int, *, output: int) -> None:
+    def reset(self) -> None:
+        """Stand before output number 0 and input number 0, behind silence."""
+        first = self._resampling.first_needed(0)
+        self.restart(first, -first, output=0)
+
+    def restart(self, first: int, zeros: int, *, output: int) -> None:
         """Stand before output number `output`, with `zeros` samples of silence from input number `first` on.
 
         `first` is `Resampling.first_needed` of the output or less.

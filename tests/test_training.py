@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import os
+import signal
 import subprocess
 import sys
 
@@ -281,6 +282,13 @@ def test_commands_train_on_two_processes_resume_evaluate_and_export(corpus, tmp_
         assert done.returncode == 0, done.stderr
     provenance = load_checkpoint(tmp_path / "run/weights.pt")[1]
     assert provenance["progress"]["step"] == 6
+    recipe_file.write_text(recipe_file.read_text().replace("steps = 6", "steps = 1000000"))
+    endless = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True, env=environment)
+    assert any("step 25" in line for line in endless.stderr)
+    endless.send_signal(signal.SIGTERM)
+    assert endless.wait(timeout=120) == 0
+    assert load_checkpoint(tmp_path / "run/weights.pt")[1]["progress"]["step"] >= 25
+    endless.stderr.close()
     assert provenance["processes"] == 2
     assert provenance["progress"]["audio_s"] == pytest.approx(6 * 2 * 2 * 0.3)
     run = CliRunner()

@@ -2,9 +2,13 @@
 
 import logging
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import FrameType
 
 from stemlive.errors import TrainingError
 
@@ -23,15 +27,43 @@ def is_worker() -> bool:
 
 
 def launch(arguments: list[str], processes: int) -> None:
-    """Run `stemlive train ARGUMENTS` in so many processes and wait. Raises TrainingError when one of them fails."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command += ["-m", "--", "stemlive", "train", *arguments]
+    """Run `stemlive train ARGUMENTS` in so many processes and wait for them.
+
+    Ctrl-C and SIGTERM are passed on: the run saves what it has and ends. When one process fails the others are stopped
+    and TrainingError is raised. For several machines, start `stemlive train` by torchrun instead.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    workers = []
+    for rank in range(processes):
+        place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "MASTER_ADDR": "127.0.0.1"}
+        environment = {**CPU_ENVIRONMENT, **os.environ, **{key: str(value) for key, value in place.items()}}
+        workers.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "stemlive", "train", *arguments],
+                env={**environment, "MASTER_PORT": str(port)},
+                start_new_session=True,
+            )
+        )
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        for worker in workers:
+            worker.send_signal(number)
+
+    handlers = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        code = subprocess.run(command, env={**CPU_ENVIRONMENT, **os.environ}, check=False).returncode
-    except KeyboardInterrupt:
-        code = 0
-    if code:
-        raise TrainingError(f"a training process ended with code {code}: see its message above")
+        while None in (codes := [worker.poll() for worker in workers]):
+            if any(codes):
+                pass_on(signal.SIGTERM, None)
+                break
+            time.sleep(0.2)
+        codes = [worker.wait() for worker in workers]
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if any(codes):
+        raise TrainingError("a training process failed: see its message above")
 
 
 def train(

@@ -247,7 +247,9 @@ class Trainer:
         c = self.recipe.train
         mixer = SegmentMixer(self.sources, self.recipe.mix, self._rate, self.recipe.model.framing.hop_samples, c.seed)
         sampler = FromIndex(first, c.batch, self.accelerator.process_index, self.accelerator.num_processes)
-        return DataLoader(mixer, c.batch, sampler=sampler, num_workers=self.workers, drop_last=True)
+        return DataLoader(
+            mixer, c.batch, sampler=sampler, num_workers=self.workers, drop_last=True, worker_init_fn=_leave_signals
+        )
 
     def _share_done(self) -> float:
         """Part of the run that is over, by steps or by time, whichever is further; 1 after a signal to stop."""
@@ -284,6 +286,12 @@ class Trainer:
             if new:
                 writer.writeheader()
             writer.writerow(row)
+
+
+def _leave_signals(worker: int) -> None:
+    """Signals to stop are for the process that trains: it needs its data until it has saved."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def rate_factor(step: int, share_done: float, config: TrainConfig) -> float:

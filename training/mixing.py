@@ -1,7 +1,8 @@
 """Training segments: stems drawn, augmented and mixed, each segment a pure function of (seed, index)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ from stemlive.training.sources import Recording, Sources
 
 REFERENCE_RMS = 0.1  # -20 dBFS: every stem is brought here before its random gain
 GROUPS = len(STEMS)
+Item = TypeVar("Item")
 LOW_BAND = "lowband"  # in the name of a recording: nothing in it above LOW_BAND_HZ, so its mixtures end there too
 LOW_BAND_HZ = 5300.0
 
@@ -34,7 +36,8 @@ class MixConfig:
     share_accompaniment: a voice over real music whose stems are unknown (loss on the voice and on the rest).
     share_random: stems from anywhere, mixed without regard to each other.
     share_song: stems that belong together; a song without a voice may be given one.
-    source_weights: how often a pool's source folder is drawn, 1 where not named.
+    source_weights: how often a source is drawn: a pool's folder, or `song/` and a song's name up to its first hyphen;
+    1 where not named.
     """
 
     segment_s: float = 4.0
@@ -67,18 +70,25 @@ class SegmentMixer(Dataset[dict[str, Tensor]]):
         self.count = round(config.segment_s * sample_rate_hz) // hop_samples * hop_samples
         self.seed = seed
         self._cut_hz = np.inf  # set while a segment is made
-        self._songs = sorted(sources.songs)
-        self._draws = {kind: self._weighted(kind) for kind in sources.pools}
+        self._songs: dict[str, list[str]] = {}  # by what stands before the first hyphen: `composed-000-00017`
+        for song in sorted(sources.songs):
+            self._songs.setdefault(f"song/{song.split('-')[0]}", []).append(song)
+        self._song_draw = self._weighted(self._songs)
+        self._draws = {kind: self._weighted(self._recordings(kind)) for kind in sources.pools}
 
-    def _weighted(self, kind: str) -> tuple[list[list[Recording]], npt.NDArray[np.float64]]:
-        """Sources of one kind, songs with that stem counted as one source more, and their probabilities."""
+    def _recordings(self, kind: str) -> dict[str, list[Recording]]:
+        """Recordings of one kind by source; songs with that stem are sources too."""
         named = dict(self.sources.pools[kind])
-        for song in self._songs:
-            if kind in self.sources.songs[song] and not (kind == "other" and "bass" not in self.sources.songs[song]):
-                named.setdefault(f"song/{song.split('-')[0]}", []).append(self.sources.songs[song][kind])
-        weights = np.array(
-            [self.config.source_weights.get(name, 1.0) * len(recordings) ** 0.5 for name, recordings in named.items()]
-        )
+        for source, names in self._songs.items():
+            songs = [self.sources.songs[name] for name in names]
+            stems = [song[kind] for song in songs if kind in song and (kind != "other" or "bass" in song)]
+            if stems:
+                named[source] = stems
+        return named
+
+    def _weighted(self, named: Mapping[str, list[Item]]) -> tuple[list[list[Item]], npt.NDArray[np.float64]]:
+        """Sources and their probabilities: weight times the square root of how much they hold."""
+        weights = np.array([self.config.source_weights.get(n, 1.0) * len(items) ** 0.5 for n, items in named.items()])
         return list(named.values()), weights / weights.sum() if len(weights) else weights
 
     def __len__(self) -> int:
@@ -121,7 +131,9 @@ class SegmentMixer(Dataset[dict[str, Tensor]]):
 
     def _from_song(self, rng: np.random.Generator) -> tuple[dict[str, Audio], npt.NDArray[np.float32]]:
         """One passage of a song at one speed, stems within +-4 dB of their balance; a loose voice if it has none."""
-        song = self.sources.songs[self._songs[rng.integers(len(self._songs))]]
+        sources, weights = self._song_draw
+        names = sources[rng.choice(len(sources), p=weights)]
+        song = self.sources.songs[names[rng.integers(len(names))]]
         groups = np.eye(GROUPS, dtype=np.float32)
         if "bass" not in song:
             groups[STEMS.index("other"), STEMS.index("bass")] = 1
