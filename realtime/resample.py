@@ -1,8 +1,8 @@
 """Resample a stream with libsamplerate, at instants and with a delay that are known beforehand.
 
-The library's outputs lie exactly where they belong, but `samplerate.Resampler.process` gives as many as it likes
-and now and then drops a sample of a block (0.2.4: it ignores how much the library took). So the outputs are asked
-for by their number, through the library's callback interface, and only once their input is there.
+The library's outputs lie exactly where they belong, but `samplerate.Resampler.process` gives as many of them as it
+likes and, in rare blocks, loses a sample (github.com/tuxu/python-samplerate/issues/7). So outputs are asked for by
+number, through the library's callback interface, and only once their input is there.
 """
 
 from collections import deque
@@ -14,9 +14,8 @@ import samplerate
 from numpy.typing import NDArray
 
 _CONVERTER = "sinc_medium"
-"""Flat up to 82 % of the lower Nyquist frequency (18 kHz at 44.1 kHz), -0.5 dB at 88 %, -3 dB at 91 %; what would
-fold back is 120 dB down. `sinc_fastest` holds back half as long, but loses the highest fifth; `sinc_best` is flat up
-to 95 %, but holds back three times as long."""
+"""Flat up to 84 % of the lower Nyquist frequency (18.5 kHz at 44.1 kHz), -0.5 dB at 88 %, -3 dB at 91 %, -90 dB at
+100 %. `sinc_fastest` waits half as long, but loses the highest fifth; `sinc_best` waits three times as long."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,9 @@ class StreamResampler:
         self._lanes = lanes
         self._ratio = resampling.to_hz / resampling.from_hz
         self._blocks = blocks = deque[NDArray[np.float32]]()
+        # The library asks for a block before it looks whether it needs one; it never does where there is none.
         nothing = np.zeros((0, lanes), np.float32)
-        # No method of `self` here: Python never finds a cycle that leads through the library.
+        # No method of `self` below: Python never finds a cycle that leads through the library.
         self._library = samplerate.CallbackResampler(
             lambda: blocks.popleft() if blocks else nothing, self._ratio, _CONVERTER, lanes
         )

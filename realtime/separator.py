@@ -28,7 +28,7 @@ class StreamingSeparator:
 
     One thread at a time; no locks, no threads of its own. A session serves one separator. Buffers are allocated
     in the constructor; a call allocates its result and, for `max_frames` hops at most, the outputs of ONNX
-    Runtime and of the Fourier transforms and what the resampler gathers.
+    Runtime, of the Fourier transforms and of the resampler.
 
     UsageError for a rate outside 8 to 192 kHz, for channels other than 1 and 2, and for blocks or gains of
     another shape than those said here.

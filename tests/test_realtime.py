@@ -179,12 +179,13 @@ class TestResampler:
         whole = resampled(stream, audio, [])
         np.testing.assert_array_equal(resampled(stream, audio, [size] * (len(audio) // size)), whole)
 
-    @pytest.mark.parametrize("last", range(34650, 34700, 3))
-    def test_no_sample_is_lost_where_the_library_moves_its_buffer(self, last: int) -> None:
+    def test_no_sample_is_lost_where_the_library_moves_its_buffer(self) -> None:
+        # Resampler.process of samplerate 0.2.4 loses one after 34388 and 34389 samples; a reset puts 201 before.
         audio = noise(36000, channels=1)
         stream = StreamResampler(Resampling(192000, 44100), 1)
         whole = resampled(stream, audio, [])
-        np.testing.assert_array_equal(resampled(stream, audio, [last, 513]), whole)
+        for before in (*range(34180, 34196), *range(34380, 34396)):
+            np.testing.assert_array_equal(resampled(stream, audio, [before, 513]), whole)
 
     @pytest.mark.parametrize(("from_hz", "to_hz"), [(44100, 48000), (44100, 8000), (44100, 44101), (44100, 191999)])
     @pytest.mark.parametrize("output", [1, 160, 777, 1000])
@@ -383,9 +384,9 @@ class TestModelFiles:
 
 class TestSeparator:
     @pytest.mark.parametrize("rate_hz", [44100, 48000, 22050])
-    @pytest.mark.parametrize("size", [1, 7, 31, 32, 33, 64, 101, 256, 1999])
+    @pytest.mark.parametrize("size", [1, 7, 31, 32, 33, 64, 441, 512, 1000, 4096])
     def test_any_block_size_gives_the_same(self, small: Session, rate_hz: int, size: int) -> None:
-        audio = noise(2000)[: 300 if size == 1 else 2000]
+        audio = noise({1: 300, 4096: 9000}.get(size, 2000))
         separator = StreamingSeparator(small, sample_rate_hz=rate_hz, max_frames=4)
         mix, stems = run_cut(separator, audio, [])
         mix_cut, stems_cut = run_cut(separator, audio, [size] * (len(audio) // size))
@@ -409,7 +410,7 @@ class TestSeparator:
     @settings(max_examples=30, deadline=None, derandomize=True, database=None)
     @given(
         calls=st.lists(st.tuples(st.integers(0, 300), st.sampled_from("smb")), max_size=20),
-        rate_hz=st.sampled_from([44100, 48000, 22050]),
+        rate_hz=st.sampled_from([44100, 48000, 44101, 22050]),
         max_frames=st.sampled_from([1, 64]),
     )
     def test_calls_may_be_mixed(
@@ -460,6 +461,17 @@ class TestSeparator:
         padded = np.concatenate([audio, np.zeros((late, 2), np.float32)])
         # A hundredth of a sample would show as -40 dB.
         assert error_db(separator.process_mix(padded, np.ones(4))[late:], audio) < -110
+
+    @pytest.mark.parametrize("rate_hz", [*RATES, *np.random.default_rng(0).integers(8000, 192001, 20).tolist()])
+    def test_latency_is_long_enough_and_no_longer(self, small: Session, rate_hz: int) -> None:
+        late = StreamingSeparator(small, sample_rate_hz=rate_hz).latency_samples
+        incoming, outgoing = Resampling(rate_hz, 44100), Resampling(44100, rate_hz)
+        _, w, r = SMALL
+        spare = []
+        for samples in range(4000):
+            hops = max(0, incoming.first_beyond(samples)) // r
+            spare.append(outgoing.first_beyond((hops + 1) * r - w) - (samples - late))
+        assert 0 <= min(spare) <= 1 + rate_hz / 44100
 
     @pytest.mark.parametrize("rate_hz", RATES)
     def test_impulse_comes_out_at_the_latency_at_other_rates(self, small: Session, rate_hz: int) -> None:
