@@ -1,20 +1,37 @@
-"""`stemlive evaluate`: score a checkpoint on songs whose stems are known."""
+"""`stemlive evaluate`: score a model, a checkpoint or another program's stems on songs whose stems are known."""
 
 import json
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from stemlive.errors import UsageError
+from stemlive.errors import TrainingError, UsageError
+from stemlive.options import model_option, progress, threads_option
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from stemlive.training.estimates import Estimator
+
+SCORES = {
+    "usdr_db": "uSDR",
+    "mixture_db": "  of the mixture",
+    "oracle_db": "  of the ideal ratio mask",
+    "csdr_db": "cSDR",
+    "mixture_csdr_db": "  of the mixture",
+    "oracle_csdr_db": "  of the ideal ratio mask",
+    "leakage_db": "leakage where silent",
+    "bleed_db": "vocal bleed",
+}
+"""Score in the report, in the order of the printed averages, and what it is called there."""
+
+ESTIMATES_RATE_HZ = 44100
+_NAME_WIDTH = 28
 
 
 @click.command()
-@click.option(
-    "--checkpoint",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Weights that `train` wrote.",
-)
 @click.option(
     "--data",
     "roots",
@@ -24,38 +41,170 @@ from stemlive.errors import UsageError
     help="Folder with <split>/<song>/<stem> audio files; may be given several times.",
 )
 @click.option("--split", default="valid", show_default=True, help="Which part of the data.")
+@model_option
+@click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help="Weights that `train` wrote.")
+@click.option(
+    "--estimates",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder with <song>/<stem>.wav (flac, ogg) that any program has written, `accompaniment` among the stems.",
+)
+@click.option(
+    "--inference",
+    type=click.Choice(["stream", "segments", "overlap-add"]),
+    help="Whole songs at once with carried state, 10 s segments with a cross-fade, or overlapping 3 s pieces.  "
+    "[default: stream if causal, else segments]",
+)
+@click.option(
+    "--hop",
+    "hop_s",
+    metavar="S",
+    type=click.FloatRange(0.5, 1.5),
+    default=1.0,
+    show_default=True,
+    help="Seconds from piece to piece of overlap-add.",
+)
 @click.option("--seconds", type=click.FloatRange(min=1), help="Only the beginning of each song.")
 @click.option(
     "--cache",
     default=Path("~/.cache/stemlive"),
     type=click.Path(file_okay=False, path_type=Path),
     show_default=True,
+    help="Folder for decoded audio (10 MB a minute).",
 )
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the scores here too.")
+@click.option("--force", is_flag=True, help="Replace the file of --json if it exists.")
+@threads_option
 def command(
-    checkpoint: Path,
+    *,
     roots: tuple[Path, ...],
     split: str,
+    model: str | None,
+    checkpoint: Path | None,
+    estimates: Path | None,
+    inference: str | None,
+    hop_s: float,
     seconds: float | None,
     cache: Path,
     json_file: Path | None,
+    force: bool,
+    threads: int,
 ) -> None:
-    """Print the uSDR in dB of every stem and song, next to that of the unprocessed mixture.
+    """Score stems in dB, song by song and on average, next to the mixture and an ideal ratio mask.
+
+    Scored are the bundled model, or what one of --model, --checkpoint and --estimates names.
+
+    uSDR is the signal-to-distortion ratio of whole songs, its average the mean; cSDR is museval's: the median over
+    seconds, then over songs. Leakage is the energy of an estimate where the true stem is silent, against the mixture
+    there; vocal bleed that of the voice left in the accompaniment, against the voice, where it sings: lower is better.
 
     A song without a bass file has its bass inside `other`, and the two are scored as `bass+other`. `accompaniment` is
-    everything but the voice.
+    everything but the voice, and the only other score of a song that has such a file.
     """
-    from stemlive.training.evaluate import evaluate_checkpoint
-
-    for path in roots:
+    if sum(choice is not None for choice in (model, checkpoint, estimates)) > 1:
+        raise UsageError("name one of --model, --checkpoint and --estimates")
+    if estimates is not None and inference is not None:
+        raise UsageError("--inference says how a model is run: leave it out with --estimates")
+    for path in (*roots, *([estimates] if estimates else [])):
         if not path.exists():
-            raise UsageError(f"{path} does not exist: check --data")
-    report = evaluate_checkpoint(checkpoint, list(roots), split, cache.expanduser(), seconds)
-    columns = list(report["average"])
-    click.echo(f"uSDR in dB, estimate (mixture){'':10}" + "".join(f"{name:>18}" for name in columns))
-    for song, row in [*report["songs"].items(), ("average", report["average"])]:
-        cells = [row.get(name) for name in columns]
-        texts = [f"{cell['usdr_db']:.2f} ({cell['mixture_db']:.2f})" if cell else "-" for cell in cells]
-        click.echo(f"{song:<40}" + "".join(f"{text:>18}" for text in texts))
+            raise UsageError(f"{path} does not exist: check the path")
+    if json_file is not None and json_file.exists() and not force:
+        raise UsageError(f"{json_file} exists: name another file or add --force")
+
+    from stemlive.training.estimates import estimates_in
+    from stemlive.training.evaluate import judge_songs, report, torch_estimator
+    from stemlive.training.sources import scan
+
+    rate_hz, preset = ESTIMATES_RATE_HZ, "offline"
+    about: dict[str, Any]
+    if estimates is not None:
+        estimator = estimates_in(estimates, rate_hz, seconds is None)
+        about = {"estimates": str(estimates)}
+    elif checkpoint is not None:
+        estimator, network, method = torch_estimator(checkpoint, inference, hop_s)
+        rate_hz, preset = network.config.sample_rate_hz, network.config.preset
+        about = {"checkpoint": str(checkpoint), "inference": method}
+    else:
+        estimator, rate_hz, preset, name = _onnx_estimator(model, threads, inference or "stream", hop_s)
+        about = {"model": name, "inference": inference or "stream"}
+    if about.get("inference") == "overlap-add":
+        about["hop_s"] = hop_s
+
+    songs = scan(list(roots), cache.expanduser(), rate_hz, split).songs
+    scored = {}
+    with progress("songs", len(songs)) as advance:
+        for name, cells in judge_songs(songs, estimator, rate_hz, preset=preset, seconds=seconds):
+            scored[name] = cells
+            advance(1)
+    if not scored:
+        raise TrainingError(f"no song of {split} has estimates: check --estimates and --split")
+    result = report(scored, split, seconds, **about, oracle_preset=preset)
+    for line in lines(result):
+        click.echo(line)
     if json_file is not None:
-        json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        _write(json_file, result)
+
+
+def lines(result: dict[str, Any]) -> list[str]:
+    """The report for people: a table of songs each for uSDR and cSDR, and one of the averages."""
+    columns = list(result["average"])
+    table: list[tuple[str, list[float | str | None]]] = []
+    for score in ("usdr_db", "csdr_db"):
+        table.append((f"{SCORES[score]}, dB", [*columns]))
+        table += [(n, [cells.get(c, {}).get(score) for c in columns]) for n, cells in result["songs"].items()]
+        table.append(("", []))
+    table.append(("average, dB", [*columns]))
+    for score, title in SCORES.items():
+        values = [result["average"][column].get(score) for column in columns]
+        if any(value is not None for value in values):
+            table.append((title, [*values]))
+    return [f"{title:<{_NAME_WIDTH}}{''.join(f'{_text(value):>15}' for value in row)}".rstrip() for title, row in table]
+
+
+def _text(value: float | str | None) -> str:
+    return "-" if value is None else value if isinstance(value, str) else f"{value:.2f}"
+
+
+def _onnx_estimator(
+    model: str | None, threads: int, method: str, hop_s: float
+) -> "tuple[Estimator, int, str, str]":
+    """An ONNX model, run as it is when live: the estimator, sample rate, framing preset and file name."""
+    import numpy as np
+    import torch
+
+    from stemlive.realtime.offline import separate_blocks
+    from stemlive.realtime.separator import StreamingSeparator
+    from stemlive.realtime.session import Session
+    from stemlive.training.inference import SEGMENTS, overlap_add, separate_pieces
+
+    session = Session(model, threads=threads)
+    separator = StreamingSeparator(session)
+    info = session.info
+    block = 64 * info.hop_samples
+
+    def separate(mixture: "Tensor") -> "Tensor":
+        audio = mixture.T.numpy()
+        blocks = (audio[start : start + block] for start in range(0, len(audio), block))
+        stems = np.concatenate(list(separate_blocks(separator, blocks)), axis=1)  # [S, n, C]
+        return torch.from_numpy(stems).transpose(1, 2)
+
+    def estimate(_: str, mixture: "Tensor") -> "dict[str, Tensor]":
+        if method == "stream":
+            stems = separate(mixture)
+        else:
+            pieces = SEGMENTS if method == "segments" else overlap_add(hop_s)
+            stems = separate_pieces(separate, mixture, pieces, info.sample_rate_hz)
+        return dict(zip(separator.stems, stems, strict=True))
+
+    return estimate, info.sample_rate_hz, info.preset, Path(session.path).name
+
+
+def _write(path: Path, result: dict[str, Any]) -> None:
+    """Write the report so that the file is whole or not there."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise TrainingError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,95 +1,48 @@
-"""Separates validation songs with a torch model and scores the stems."""
+"""Separates songs whose stems are known and scores what comes out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
-from torch.nn import functional
 
-from stemlive.errors import TrainingError
 from stemlive.model.bsrnn import BSRNN
 from stemlive.model.checkpoint import load_checkpoint
-from stemlive.model.config import STEMS
-from stemlive.model.framing import Framing
+from stemlive.model.framing import PRESETS, Framing
+from stemlive.training.estimates import Estimator
+from stemlive.training.inference import default_method, separate_whole, separator
+from stemlive.training.references import load_reference
+from stemlive.training.report import Cells, average, judge, rounded
 from stemlive.training.scores import usdr
-from stemlive.training.sources import Recording, scan
-
-CHUNK_FRAMES = 256
+from stemlive.training.sources import Recording
 
 
 @dataclass(frozen=True)
 class SongScore:
-    """uSDR in dB per stem of one song: of the estimate, and of the mixture taken for the stem."""
+    """uSDR in dB per target of one song: of the estimate, and of the mixture taken for the target."""
 
     song: str
     estimate_db: dict[str, float]
     mixture_db: dict[str, float]
 
 
-@torch.no_grad()
-def separate_whole(model: BSRNN, framing: Framing, mixture: Tensor) -> Tensor:
-    """Stems `[S, C, n]` of a mixture `[C, n]`, latency removed; a causal model goes through it in chunks."""
-    preset = framing.preset
-    count = mixture.shape[-1]
-    padded = functional.pad(mixture, (0, preset.synthesis_samples + -count % preset.hop_samples))
-    frames = framing(padded.unsqueeze(0))
-    state = model.initial_state(1, mixture.device)
-    if not model.config.causal:
-        return framing.inverse(model(frames, state)[0])[0, ..., :count]
-    parts = []
-    for chunk in frames.split(CHUNK_FRAMES, dim=1):
-        stems, state = model(chunk, state)
-        parts.append(stems)
-    return framing.inverse(torch.cat(parts, dim=2))[0, ..., :count]
-
-
 def score_song(
     model: BSRNN, framing: Framing, song: Mapping[str, Recording], name: str, seconds: float | None = None
 ) -> SongScore:
-    """Scores every stem that the song has; stems that it lacks are left out.
+    """The uSDR of one song, quickly, for the training loop; `references` says what is judged.
 
-    A song without a bass file has its bass inside `other`: there the two are scored together, as `bass+other`. With an
-    `accompaniment` file all but the voice are scored together. `seconds` limits the song to its beginning.
-    Raises TrainingError for a song without any stem that the model has.
+    `seconds` limits the song to its beginning. A song without any stem that the model has gives no scores.
     """
-    rate = model.config.sample_rate_hz
-    longest = max(recording.num_samples for recording in song.values())
-    count = longest if seconds is None else min(longest, int(seconds * rate))
-    tracks = {stem: torch.from_numpy(recording.read(0, count).T.copy()) for stem, recording in song.items()}
-    mixture = torch.stack(list(tracks.values())).sum(0)
-    estimates = dict(zip(model.config.stems, separate_whole(model, framing, mixture), strict=True))
-    references, outputs = {}, {}
-    for target, members in _scored_groups(song).items():
-        if all(stem in estimates for stem in members):
-            references[target] = tracks[target] if target in tracks else sum_of(tracks, target)
-            outputs[target] = sum_of(estimates, "+".join(members))
-    if not references:
-        raise TrainingError(f"song {name} has no stem of this model: check the data")
+    reference = load_reference(song, name, model.config.sample_rate_hz, seconds)
+    mixture, targets = reference.mixture, reference.targets
+    stems = separate_whole(model, framing, mixture)
+    outputs = reference.outputs(dict(zip(model.config.stems, stems, strict=True)))
     return SongScore(
         name,
-        {target: usdr(references[target], outputs[target]) for target in references},
-        {target: usdr(references[target], mixture) for target in references},
+        {target: usdr(targets[target], output) for target, output in outputs.items()},
+        {target: usdr(targets[target], mixture) for target in outputs},
     )
-
-
-def _scored_groups(song: Mapping[str, Recording]) -> dict[str, tuple[str, ...]]:
-    """Name of each score and the stems whose sum it judges."""
-    rest = tuple(stem for stem in STEMS if stem != "vocals")
-    groups: dict[str, tuple[str, ...]] = {stem: (stem,) for stem in STEMS if stem in song}
-    if "other" in song and "bass" not in song:
-        del groups["other"]
-        groups["bass+other"] = ("bass", "other")
-    groups["accompaniment"] = rest
-    return groups
-
-
-def sum_of(tracks: Mapping[str, Tensor], names: str) -> Tensor:
-    """Sum of the tracks that are named; `accompaniment` is everything but the voice."""
-    wanted = [s for s in STEMS if s != "vocals"] if names == "accompaniment" else names.split("+")
-    return torch.stack([tracks[name] for name in wanted if name in tracks]).sum(0)
 
 
 def averages(scores: list[SongScore]) -> dict[str, tuple[float, float]]:
@@ -105,24 +58,45 @@ def averages(scores: list[SongScore]) -> dict[str, tuple[float, float]]:
     return means
 
 
-def evaluate_checkpoint(
-    checkpoint: Path, roots: list[Path], split: str, cache: Path, seconds: float | None
-) -> dict[str, Any]:
-    """Scores of every song of a split: `songs` and `average`, each with `usdr_db` and `mixture_db` to 0.01."""
+def torch_estimator(checkpoint: Path, method: str | None, hop_s: float) -> tuple[Estimator, BSRNN, str]:
+    """A checkpoint as an Estimator, its model, and the method of inference (one of METHODS) that was taken.
+
+    Raises ModelError for what is no checkpoint and UsageError for a method that the model does not allow.
+    """
     model, _ = load_checkpoint(checkpoint)
-    framing = Framing(model.config.framing)
-    songs = scan(roots, cache, model.config.sample_rate_hz, split).songs
-    scores = [score_song(model, framing, song, name, seconds) for name, song in sorted(songs.items())]
+    separate = separator(model, Framing(model.config.framing), method, hop_s)
 
-    def cells(estimates: Mapping[str, float], mixtures: Mapping[str, float]) -> dict[str, dict[str, float]]:
-        return {
-            name: {"usdr_db": round(db, 2), "mixture_db": round(mixtures[name], 2)} for name, db in estimates.items()
-        }
+    def estimate(_: str, mixture: Tensor) -> dict[str, Tensor]:
+        return dict(zip(model.config.stems, separate(mixture), strict=True))
 
-    means = averages(scores)
+    return estimate, model, method or default_method(model)
+
+
+def judge_songs(
+    songs: Mapping[str, Mapping[str, Recording]],
+    estimator: Estimator,
+    sample_rate_hz: int,
+    *,
+    preset: str = "offline",
+    seconds: float | None = None,
+) -> Iterator[tuple[str, Cells]]:
+    """Score song after song, in the order of their names; one without estimates is passed over.
+
+    `preset` is the framing of the oracle, `seconds` limits songs to their beginning.
+    """
+    framing = Framing(PRESETS[preset])
+    for name, song in sorted(songs.items()):
+        reference = load_reference(song, name, sample_rate_hz, seconds)
+        if estimates := estimator(name, reference.mixture):
+            yield name, judge(reference, estimates, framing)
+
+
+def report(songs: Mapping[str, Cells], split: str, seconds: float | None, **about: Any) -> dict[str, Any]:
+    """What the JSON file holds: `songs` and `average`, by target and score (`report.Cells`), to 0.01 dB."""
     return {
         "split": split,
         "seconds": seconds,
-        "songs": {score.song: cells(score.estimate_db, score.mixture_db) for score in scores},
-        "average": cells({n: m[0] for n, m in means.items()}, {n: m[1] for n, m in means.items()}),
+        **about,
+        "songs": {name: rounded(cells) for name, cells in songs.items()},
+        "average": rounded(average(songs.values())),
     }

@@ -1,0 +1,74 @@
+"""Stems that any program has written, read to be scored."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+import torch
+from torch import Tensor
+
+from stemlive.errors import TrainingError
+from stemlive.training.references import REST
+from stemlive.training.sources import SUFFIXES
+
+log = logging.getLogger(__name__)
+
+Estimator = Callable[[str, Tensor], dict[str, Tensor]]
+"""Name and mixture `[C, n]` of a song to its stems `[C, n]` by name; empty when there are none for this song."""
+
+KNOWN = ("vocals", *REST, "bass+other", "accompaniment")
+TOLERANCE_S = 0.05  # what encoders and resamplers add or take
+
+
+def estimates_in(folder: Path, sample_rate_hz: int, whole_songs: bool = True) -> Estimator:
+    """Reads FOLDER/<song>/<stem>.<wav|flac|ogg>, stem being one of KNOWN; another sample rate is converted.
+
+    Stems that are not there are named and left out. Raises TrainingError for a folder without such files, and when it
+    reads a file that is no audio, or is longer or shorter than the song by more than 50 ms (longer is right when only
+    the beginning of the songs is scored: not `whole_songs`).
+    """
+    if not any(path.suffix in SUFFIXES and path.stem in KNOWN for path in folder.glob("*/*")):
+        raise TrainingError(f"{folder} holds no <song>/<stem>.wav (or flac, ogg): check --estimates")
+
+    def estimate(song: str, mixture: Tensor) -> dict[str, Tensor]:
+        files = {p.stem: p for p in sorted(folder.glob(f"{_literal(song)}/*")) if p.suffix in SUFFIXES}
+        missing = [stem for stem in ("vocals", *REST) if stem not in files]
+        if "accompaniment" in files:
+            missing = [stem for stem in missing if stem == "vocals"]
+        if missing:
+            log.warning("%s: no estimate of %s, left out", folder / song, ", ".join(missing))
+        return {
+            stem: _read(path, mixture.shape[-1], sample_rate_hz, whole_songs)
+            for stem, path in files.items()
+            if stem in KNOWN
+        }
+
+    return estimate
+
+
+def _literal(name: str) -> str:
+    """A name for `glob` in which no character is special."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
+
+def _read(path: Path, count: int, sample_rate_hz: int, whole_song: bool) -> Tensor:
+    """Stereo `[2, count]` of one file."""
+    try:
+        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise TrainingError(f"cannot read {path}: {error}") from error
+    if rate != sample_rate_hz:
+        audio = soxr.resample(audio, rate, sample_rate_hz)
+    excess = len(audio) - count
+    tolerance = round(TOLERANCE_S * sample_rate_hz)
+    if excess < -tolerance or (whole_song and excess > tolerance):
+        raise TrainingError(
+            f"{path} lasts {len(audio) / sample_rate_hz:.2f} s and the song {count / sample_rate_hz:.2f} s: "
+            "estimates must line up with the songs, write them whole"
+        )
+    stereo = np.zeros((count, 2), np.float32)
+    stereo[: len(audio)] = audio[:count, :2]
+    return torch.from_numpy(stereo.T.copy())

