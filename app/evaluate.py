@@ -104,9 +104,7 @@ def command(
         raise UsageError("name one of --model, --checkpoint and --estimates")
     if estimates is not None and inference is not None:
         raise UsageError("--inference says how a model is run: leave it out with --estimates")
-    for path in (*roots, *([estimates] if estimates else [])):
-        if not path.exists():
-            raise UsageError(f"{path} does not exist: check the path")
+    _check_folders([*roots, *([estimates] if estimates else [])])
     if json_file is not None and json_file.exists() and not force:
         raise UsageError(f"{json_file} exists: name another file or add --force")
 
@@ -144,6 +142,12 @@ def command(
         _write(json_file, result)
 
 
+def _check_folders(folders: list[Path]) -> None:
+    for folder in folders:
+        if not folder.exists():
+            raise UsageError(f"{folder} does not exist: check the path")
+
+
 def lines(result: dict[str, Any]) -> list[str]:
     """The report for people: a table of songs each for uSDR and cSDR, and one of the averages."""
     columns = list(result["average"])
@@ -164,9 +168,7 @@ def _text(value: float | str | None) -> str:
     return "-" if value is None else value if isinstance(value, str) else f"{value:.2f}"
 
 
-def _onnx_estimator(
-    model: str | None, threads: int, method: str, hop_s: float
-) -> "tuple[Estimator, int, str, str]":
+def _onnx_estimator(model: str | None, threads: int, method: str, hop_s: float) -> "tuple[Estimator, int, str, str]":
     """An ONNX model, run as it is when live: the estimator, sample rate, framing preset and file name."""
     import numpy as np
     import torch

@@ -88,7 +88,11 @@ def read_card(path: Path) -> ModelCard:
 def _average(scores: dict[str, Any]) -> dict[str, str]:
     """Stem to its mean score next to that of the mixture, from a report of `stemlive evaluate`."""
     cells = scores.get("average", {})
-    return {stem: f"{cell['usdr_db']:.2f} (mixture {cell['mixture_db']:.2f})" for stem, cell in cells.items()}
+    return {
+        stem: f"{cell['usdr_db']:.2f} (mixture {cell['mixture_db']:.2f})"
+        for stem, cell in cells.items()
+        if "usdr_db" in cell  # a stem that no song has is scored by its leakage alone
+    }
 
 
 def _text(value: Any) -> str:

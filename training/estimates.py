@@ -1,6 +1,5 @@
 """Stems that any program has written, read to be scored."""
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +13,6 @@ from stemlive.errors import TrainingError
 from stemlive.training.references import REST
 from stemlive.training.sources import SUFFIXES
 
-log = logging.getLogger(__name__)
-
 Estimator = Callable[[str, Tensor], dict[str, Tensor]]
 """Name and mixture `[C, n]` of a song to its stems `[C, n]` by name; empty when there are none for this song."""
 
@@ -26,7 +23,7 @@ TOLERANCE_S = 0.05  # what encoders and resamplers add or take
 def estimates_in(folder: Path, sample_rate_hz: int, whole_songs: bool = True) -> Estimator:
     """Reads FOLDER/<song>/<stem>.<wav|flac|ogg>, stem being one of KNOWN; another sample rate is converted.
 
-    Stems that are not there are named and left out. Raises TrainingError for a folder without such files, and when it
+    Stems that are not there are left out. Raises TrainingError for a folder without such files, and when it
     reads a file that is no audio, or is longer or shorter than the song by more than 50 ms (longer is right when only
     the beginning of the songs is scored: not `whole_songs`).
     """
@@ -35,11 +32,6 @@ def estimates_in(folder: Path, sample_rate_hz: int, whole_songs: bool = True) ->
 
     def estimate(song: str, mixture: Tensor) -> dict[str, Tensor]:
         files = {p.stem: p for p in sorted(folder.glob(f"{_literal(song)}/*")) if p.suffix in SUFFIXES}
-        missing = [stem for stem in ("vocals", *REST) if stem not in files]
-        if "accompaniment" in files:
-            missing = [stem for stem in missing if stem == "vocals"]
-        if missing:
-            log.warning("%s: no estimate of %s, left out", folder / song, ", ".join(missing))
         return {
             stem: _read(path, mixture.shape[-1], sample_rate_hz, whole_songs)
             for stem, path in files.items()

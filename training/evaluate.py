@@ -1,5 +1,6 @@
 """Separates songs whose stems are known and scores what comes out."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from stemlive.training.references import load_reference
 from stemlive.training.report import Cells, average, judge, rounded
 from stemlive.training.scores import usdr
 from stemlive.training.sources import Recording
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -80,14 +83,17 @@ def judge_songs(
     preset: str = "offline",
     seconds: float | None = None,
 ) -> Iterator[tuple[str, Cells]]:
-    """Score song after song, in the order of their names; one without estimates is passed over.
+    """Score song after song, in the order of their names. What there is no estimate of is named and left out.
 
     `preset` is the framing of the oracle, `seconds` limits songs to their beginning.
     """
     framing = Framing(PRESETS[preset])
     for name, song in sorted(songs.items()):
         reference = load_reference(song, name, sample_rate_hz, seconds)
-        if estimates := estimator(name, reference.mixture):
+        estimates = estimator(name, reference.mixture)
+        if missing := [target for target in reference.targets if target not in reference.outputs(estimates)]:
+            log.warning("%s: no estimate of %s, left out", name, ", ".join(missing))
+        if estimates:
             yield name, judge(reference, estimates, framing)
 
 

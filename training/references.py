@@ -44,15 +44,17 @@ class Reference:
     def outputs(self, estimates: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Of a model's or program's stems, the signal to judge for each target; targets that it lacks are left out.
 
-        A target that the estimates do not name is the sum of its stems, if they have all of them.
+        A target that the estimates do not name is the sum of its parts, if they have all of them.
         """
-        outputs = {}
+        outputs: dict[str, Tensor] = {}
         for target in self.targets:
-            members = REST if target == "accompaniment" else tuple(target.split("+"))
-            if target in estimates:
-                outputs[target] = estimates[target]
-            elif all(stem in estimates for stem in members):
-                outputs[target] = torch.stack([estimates[stem] for stem in members]).sum(0)
+            parts: list[tuple[str, ...]] = [(target,), tuple(target.split("+"))]
+            if target == "accompaniment":
+                parts += [REST, tuple(name for name in self.tracks if name not in ("vocals", target))]
+            for names in parts:
+                if names and all(name in estimates for name in names):
+                    outputs[target] = torch.stack([estimates[name] for name in names]).sum(0)
+                    break
         return outputs
 
 

