@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stemlive.errors import TrainingError, UsageError
-from stemlive.options import model_option, progress, threads_option
+from stemlive.options import inference_options, model_option, progress, threads_option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,21 +48,7 @@ _NAME_WIDTH = 28
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder with <song>/<stem>.wav (flac, ogg) that any program has written, `accompaniment` among the stems.",
 )
-@click.option(
-    "--inference",
-    type=click.Choice(["stream", "segments", "overlap-add"]),
-    help="Whole songs at once with carried state, 10 s segments with a cross-fade, or overlapping 3 s pieces.  "
-    "[default: stream if causal, else segments]",
-)
-@click.option(
-    "--hop",
-    "hop_s",
-    metavar="S",
-    type=click.FloatRange(0.5, 1.5),
-    default=1.0,
-    show_default=True,
-    help="Seconds from piece to piece of overlap-add.",
-)
+@inference_options
 @click.option("--seconds", type=click.FloatRange(min=1), help="Only the beginning of each song.")
 @click.option(
     "--cache",

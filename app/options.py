@@ -13,6 +13,7 @@ from stemlive.errors import AudioFileError, UsageError
 
 if TYPE_CHECKING:
     from stemlive.realtime.separator import StreamingSeparator
+    from stemlive.whole_song import WholeSong
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -22,6 +23,25 @@ def model_option(function: Decorated) -> Decorated:
     return click.option(
         "--model", metavar="MODEL", help="A bundled model's name (see `stemlive models`) or an .onnx file."
     )(function)
+
+
+def inference_options(function: Decorated) -> Decorated:
+    """Add --inference and --hop: how a whole song goes through a model."""
+    hop = click.option(
+        "--hop",
+        "hop_s",
+        metavar="S",
+        type=click.FloatRange(0.5, 1.5),
+        default=1.0,
+        show_default=True,
+        help="Seconds from piece to piece of overlap-add.",
+    )
+    return click.option(
+        "--inference",
+        type=click.Choice(["stream", "segments", "overlap-add"]),
+        help="Whole songs at once with carried state, 10 s segments with a cross-fade, or overlapping 3 s pieces.  "
+        "[default: stream if causal, else segments]",
+    )(hop(function))
 
 
 def threads_option(function: Decorated) -> Decorated:
@@ -81,7 +101,7 @@ def warn(message: str) -> None:
     click.echo(f"stemlive: warning: {' '.join(message.split())}", err=True)
 
 
-def warn_of_input(note: str, separator: "StreamingSeparator") -> None:
+def warn_of_input(note: str, separator: "StreamingSeparator | WholeSong") -> None:
     """Warn of what was wrong with the audio: the reader's `note`, bad samples, frames that the model spoilt."""
     if note:
         warn(note)

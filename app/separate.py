@@ -12,6 +12,7 @@ from stemlive.errors import AudioFileError, UsageError
 from stemlive.options import (
     check_audio,
     check_seconds,
+    inference_options,
     model_option,
     output_options,
     progress,
@@ -21,12 +22,14 @@ from stemlive.options import (
     warn_of_input,
 )
 from stemlive.stopping import StopRequest
+from stemlive.whole_song import WholeSong
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from stemlive.realtime.files import AudioReader, AudioWriter
+    from stemlive.realtime.separator import StreamingSeparator
 
 _HOPS_PER_BLOCK = 64
 
@@ -63,6 +66,12 @@ _HOPS_PER_BLOCK = 64
 @click.option("--offset", metavar="S", type=float, default=0.0, callback=check_seconds, help="Start at this second.")
 @click.option("--duration", metavar="S", type=float, callback=check_seconds, help="Take this many seconds.")
 @model_option
+@click.option(
+    "--checkpoint",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Take weights that `train` wrote instead of an exported model: for those that cannot stream.",
+)
+@inference_options
 @threads_option
 @output_options
 def command(
@@ -75,6 +84,9 @@ def command(
     offset: float,
     duration: float | None,
     model: str | None,
+    checkpoint: Path | None,
+    inference: str | None,
+    hop_s: float,
     threads: int,
     force: bool,
     quiet: bool,
@@ -90,28 +102,30 @@ def command(
     import numpy as np
 
     from stemlive.realtime.files import AudioReader
-    from stemlive.realtime.offline import separate_blocks
-    from stemlive.realtime.separator import StreamingSeparator
-    from stemlive.realtime.session import Session
 
+    if checkpoint is not None and model is not None:
+        raise UsageError("name one of --model and --checkpoint")
+    if checkpoint is None and inference is not None:
+        raise UsageError("--inference is for --checkpoint: an exported model streams")
     with AudioReader(song) as reader:
         rate = reader.sample_rate_hz
         check_audio(reader.name, rate, reader.channels)
         total = _part(reader, offset, duration)
-        session = Session(model, threads=threads)
-        separator = StreamingSeparator(
-            session, sample_rate_hz=rate, channels=reader.channels, max_frames=_HOPS_PER_BLOCK
-        )
+        separator: StreamingSeparator | WholeSong
+        if checkpoint is not None:
+            separator = WholeSong(checkpoint, inference, hop_s, sample_rate_hz=rate, channels=reader.channels)
+            block_frames = rate
+        else:
+            separator, block_frames = _streaming(model, threads, reader)
         tracks = _tracks(separator.stems, stems, mixes)
         weights = np.stack([gains for _, gains in tracks])  # [outputs, S]
         paths = [folder / song.stem / f"{name}.{extension}" for name, _ in tracks]
-        block_frames = _HOPS_PER_BLOCK * session.info.hop_samples * rate // session.info.sample_rate_hz
 
         with StopRequest() as stop, ExitStack() as stack:
             writers = _open_writers(stack, paths, reader, total, force=force)
             blocks = stop.read_blocks(reader, block_frames, total if duration is not None else None)
             with progress(song.name, total, quiet=quiet) as advance:
-                for separated in separate_blocks(separator, blocks):
+                for separated in _separated(separator, blocks, stop):
                     outputs = np.tensordot(weights, separated, axes=1)  # [outputs, n, C]
                     for writer, output in zip(writers, outputs, strict=True):
                         writer.write(output)
@@ -126,6 +140,30 @@ def command(
         warn_of_clipping(writer.name, writer.clipped_samples)
         if not quiet:
             click.echo(os.fsencode(writer.path))
+
+
+def _streaming(model: str | None, threads: int, reader: "AudioReader") -> "tuple[StreamingSeparator, int]":
+    """An exported model for this song, and the block length in samples that suits it."""
+    from stemlive.realtime.separator import StreamingSeparator
+    from stemlive.realtime.session import Session
+
+    session = Session(model, threads=threads)
+    rate = reader.sample_rate_hz
+    separator = StreamingSeparator(session, sample_rate_hz=rate, channels=reader.channels, max_frames=_HOPS_PER_BLOCK)
+    return separator, _HOPS_PER_BLOCK * session.info.hop_samples * rate // session.info.sample_rate_hz
+
+
+def _separated(
+    separator: "StreamingSeparator | WholeSong", blocks: "Iterable[NDArray[np.float32]]", stop: StopRequest
+) -> "Iterable[NDArray[np.float32]]":
+    """Stems [S, n, C] of the blocks [n, C]: piece by piece, or all at once; nothing once a stop is asked for."""
+    from stemlive.realtime.offline import separate_blocks
+
+    if not isinstance(separator, WholeSong):
+        return separate_blocks(separator, blocks)
+    song = list(blocks)
+    stems = stop.wait_for(lambda: separator.separate(song))
+    return [] if stems is None else [stems]
 
 
 def _part(reader: "AudioReader", offset: float, duration: float | None) -> int:

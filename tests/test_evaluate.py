@@ -363,6 +363,30 @@ def test_an_onnx_model_is_scored_as_it_streams(corpus, tmp_path):
     assert streamed["songs"] == pieces["songs"]  # three seconds are one segment
 
 
+@pytest.mark.parametrize("preset", ["live", "offline"])
+def test_a_checkpoint_separates_a_song(tmp_path, preset):
+    torch.manual_seed(0)
+    config = {"live": TINY, "offline": OFFLINE}[preset]
+    model = BSRNN(config).eval()
+    save_checkpoint(model, tmp_path / "model.pt", {})
+    mixture = noise(0, 1)
+    write(tmp_path / "stereo.wav", mixture)
+    write(tmp_path / "mono.wav", noise(0, 1, rate=48000)[:1], 48000)
+    for name, rate, channels in (("stereo", RATE, 2), ("mono", 48000, 1)):
+        arguments = ["separate", tmp_path / f"{name}.wav", "--checkpoint", tmp_path / "model.pt", "-o", tmp_path]
+        done = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        assert done.exit_code == 0, done.output
+        files = {path.stem: soundfile.read(path, always_2d=True) for path in (tmp_path / name).iterdir()}
+        assert {(audio.shape, r) for audio, r in files.values()} == {((rate, channels), rate)}
+        if name == "stereo":
+            expected = inference.separator(model, Framing(config.framing))(mixture)[0]
+            np.testing.assert_allclose(files["vocals"][0].T, expected.numpy(), atol=1e-5)
+            np.testing.assert_allclose(sum(audio for audio, _ in files.values()).T, mixture.numpy(), atol=1e-5)
+    refused = CliRunner().invoke(main, ["separate", str(tmp_path / "mono.wav"), "--inference", "segments"])
+    assert refused.exit_code == 2
+    assert "--inference is for --checkpoint" in refused.output
+
+
 # The peer
 
 
