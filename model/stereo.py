@@ -24,4 +24,5 @@ class TransformAverageConcatenate(nn.Module):
         """`[..., C, T, N]` to the same."""
         each = self.transform(x)  # [..., C, T, 3N]
         average = self.average(each.mean(-3, keepdim=True))
-        return x + self.concatenate(torch.cat([each, average.expand_as(each)], dim=-1))
+        residual: Tensor = self.concatenate(torch.cat([each, average.expand_as(each)], dim=-1))
+        return x + residual

@@ -51,9 +51,7 @@ CHOICES = {f"{time} {band}": {"time_layer": time, "band_layer": band} for time, 
     "everything": EVERYTHING,
 }
 CHOSEN = {name: dataclasses.replace(TINY, **choice) for name, choice in CHOICES.items()}
-BOTH_WAYS = {f"{name} {way}": config for name, config in CHOSEN.items() for way in ("causal", "offline")}
-for name in CHOICES:
-    BOTH_WAYS[f"{name} offline"] = dataclasses.replace(CHOSEN[name], causal=False, preset="offline")
+OFFLINE = {name: dataclasses.replace(config, causal=False, preset="offline") for name, config in CHOSEN.items()}
 CAUSAL_CONFIGS += [config for config in CHOSEN.values() if config != TINY]
 
 
@@ -330,9 +328,10 @@ def test_state_has_one_tensor_of_a_kind_and_flattens(name, shapes):
     assert state_numbers(model.config) == sum(tensor.numel() for tensor in state.flatten())
 
 
-@pytest.mark.parametrize("name", BOTH_WAYS)
-def test_every_parameter_learns(name):
-    config = BOTH_WAYS[name]
+@pytest.mark.parametrize("configs", [CHOSEN, OFFLINE], ids=["causal", "offline"])
+@pytest.mark.parametrize("name", CHOICES)
+def test_every_parameter_learns(name, configs):
+    config = configs[name]
     model = make(config).train()
     audio = noise(0.2)
     stems, _ = model(Framing(config.framing)(audio), model.initial_state(1))
