@@ -18,6 +18,7 @@ COMMANDS = {
     "bench": "stemlive.bench:command",
     "models": "stemlive.models:command",
     "demo": "stemlive.demo:command",
+    "describe": "stemlive.describe:command",
     "train": "stemlive.train:command",
     "evaluate": "stemlive.evaluate:command",
     "export": "stemlive.export_command:command",

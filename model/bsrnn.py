@@ -2,17 +2,21 @@
 
 Source: Luo and Yu, "Music source separation with band-split RNN", arXiv 2209.15174. Differences, all of them for the
 causal case: normalisation per frame, unidirectional time layers, the level of a band (which that normalisation removes)
-as one feature more, and stems that sum to the mixture.
+as one feature more, and stems that sum to the mixture. The choices beyond the paper are those of arXiv 2603.09187.
 """
+
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stemlive.model.attention import FrameAttention
 from stemlive.model.bands import equal_width_groups
-from stemlive.model.config import ModelConfig
-from stemlive.model.layers import ResidualLSTM
+from stemlive.model.config import CHANNELS, ModelConfig
+from stemlive.model.layers import LAYERS
 from stemlive.model.state import State, StateSpec
+from stemlive.model.stereo import TransformAverageConcatenate
 
 LEVEL_FLOOR = 1e-8  # mean square of a band's bins that counts as silence
 
@@ -54,7 +58,7 @@ class MaskHead(nn.Module):
 
     def __init__(self, config: ModelConfig, channels: int) -> None:
         super().__init__()
-        self.num_stems = len(config.stems)
+        self.num_stems = len(config.stems) - config.residual_stem
         self.feature_dim = config.feature_dim
         self.groups = equal_width_groups(config.band_widths)
         bands, wide = len(config.band_widths), config.mask_dim
@@ -88,63 +92,93 @@ class MaskHead(nn.Module):
 
 
 class BSRNN(nn.Module):
-    """Spectra of a mixture and the memory so far to spectra of the stems and the memory after them."""
+    """Spectra of a mixture and the memory so far to spectra of the stems and the memory after them.
+
+    Each of the `num_repeat` blocks goes over time, then over bands; where the configuration says so, the channels then
+    exchange what they know (`tac`) and the frames attend to each other.
+    """
 
     share: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        channels = 2 if config.stereo == "joint" else 1
-        self.rows = len(config.band_widths) * (2 // channels)  # sequences over time of one batch item
+        channels = 1 if config.folded else CHANNELS
+        bands, n, repeat = len(config.band_widths), config.feature_dim, config.num_repeat
         self.split = BandSplit(config, channels)
-        sizes = (config.feature_dim, config.hidden_dim)
-        self.time_layers = nn.ModuleList(
-            ResidualLSTM(*sizes, bidirectional=not config.causal) for _ in range(config.num_repeat)
+        time, band = LAYERS[config.time_layer], LAYERS[config.band_layer]
+        sizes = (n, config.hidden_dim)
+        self.time_layers = nn.ModuleList(time(*sizes, bidirectional=not config.causal) for _ in range(repeat))
+        self.band_layers = nn.ModuleList(band(*sizes, bidirectional=True) for _ in range(repeat))
+        self.stereo_layers = nn.ModuleList(
+            TransformAverageConcatenate(n, config.tac_factor, config.tac_activation)
+            for _ in range(repeat if config.stereo == "tac" else 0)
         )
-        self.band_layers = nn.ModuleList(ResidualLSTM(*sizes, bidirectional=True) for _ in range(config.num_repeat))
+        window = config.attention_window if config.causal else None
+        self.attention_layers = nn.ModuleList(
+            FrameAttention(n, bands, config.attention_heads, config.attention_dim, window)
+            for _ in range(repeat if config.attention_heads else 0)
+        )
         self.mask = MaskHead(config, channels)
         self.register_buffer("share", torch.tensor([1 / len(config.stems), 0.0]), persistent=False)
-
-    @property
-    def state_specs(self) -> tuple[StateSpec, ...]:
-        """Kinds of memory: `h` and `c` of the time layers; none in a model that is not causal."""
-        if not self.config.causal:
-            return ()
-        shape = (self.config.num_repeat, self.rows, self.config.hidden_dim)
-        return (StateSpec("h", shape), StateSpec("c", shape))
+        signals = CHANNELS // channels  # that one batch item makes
+        self.state_specs = (
+            *_state_specs(self.time_layers, signals * bands),
+            *_state_specs(self.attention_layers, signals),
+        )
 
     def initial_state(self, batch: int, device: torch.device | None = None) -> State:
-        """The memory before the first frame, for `batch` stereo signals."""
+        """The memory before the first frame, for `batch` stereo signals; empty in a model that is not causal."""
         return State.zeros(self.state_specs, batch, device)
 
     def forward(self, frames: Tensor, state: State) -> tuple[Tensor, State]:
         """`[B, T, F, C, 2]` to `[B, S, T, F, C, 2]`, T from 1. A causal model fed in pieces gives the same."""
-        batch, steps, _, channels, _ = frames.shape
-        fold = self.config.stereo == "mono"
-        x = frames.permute(0, 3, 1, 2, 4).flatten(0, 1).unsqueeze(3) if fold else frames  # [B', T, F, C', 2]
-        rows = x.shape[0]
-        z = self.split(x)  # [K, B' * T, N]
-        bands, _, n = z.shape
-        memories: list[tuple[Tensor, Tensor]] = []
-        for index, (time, band) in enumerate(zip(self.time_layers, self.band_layers, strict=True)):
-            memory = None
-            if self.config.causal:
-                memory = (state.tensors["h"][index : index + 1], state.tensors["c"][index : index + 1])
-            z = z.reshape(bands * rows, steps, n).transpose(0, 1)  # [T, K * B', N]
-            z, memory = time(z, memory)
-            memories.append(memory)
-            z = z.transpose(0, 1).reshape(bands, rows * steps, n)
-            z, _ = band(z, None)
+        batch, _, _, channels, _ = frames.shape
+        folded = self.config.folded
+        x = frames.permute(0, 3, 1, 2, 4).flatten(0, 1).unsqueeze(3) if folded else frames  # [B', T, F, C', 2]
+        z, new = self._repeat(self.split(x), x.shape[0], state)
         masks = self.mask(z).float().reshape(-1, *x.shape)  # [S, B', T, F, C', 2]
         if self.config.consistent:  # the masks of all stems sum to one: what they leave over is given back
             masks = masks - (masks.sum(0) / masks.shape[0] - self.share)
         stems = complex_product(masks, x)
-        if fold:
+        if self.config.residual_stem:
+            stems = torch.cat([stems, (x - stems.sum(0)).unsqueeze(0)])
+        if folded:
             stems = stems.squeeze(4).unflatten(1, (batch, channels)).permute(0, 1, 3, 4, 2, 5)
-        stems = stems.transpose(0, 1)
-        new = [torch.cat([memory[kind] for memory in memories]) for kind in range(len(self.state_specs))]
-        return stems, State.unflatten(self.state_specs, new)
+        return stems.transpose(0, 1), new
+
+    def _repeat(self, z: Tensor, signals: int, state: State) -> tuple[Tensor, State]:
+        """The blocks: features `[K, B' * T, N]` and the memory so far to the same; `signals` is B'."""
+        bands, _, n = z.shape
+        new: dict[str, list[Tensor]] = {spec.name: [] for spec in self.state_specs}
+        for index, (time, band) in enumerate(zip(self.time_layers, self.band_layers, strict=True)):
+            z = z.reshape(bands * signals, -1, n).transpose(0, 1)  # [T, K * B', N]
+            z = _remembering(time, index, z, state, new)
+            z = z.transpose(0, 1).reshape(bands, -1, n)
+            z, _ = band(z, ())
+            if self.stereo_layers:
+                z = z.reshape(bands * signals // CHANNELS, CHANNELS, -1, n)  # [K * B, C, T, N]
+                z = self.stereo_layers[index](z).reshape(bands, -1, n)
+            if self.attention_layers:
+                z = z.reshape(bands, signals, -1, n).permute(1, 2, 0, 3)  # [B', T, K, N]
+                z = _remembering(self.attention_layers[index], index, z, state, new)
+                z = z.permute(2, 0, 1, 3).reshape(bands, -1, n)
+        return z, State({name: torch.cat(tensors) for name, tensors in new.items()})
+
+
+def _state_specs(layers: nn.ModuleList, rows: int) -> tuple[StateSpec, ...]:
+    """The kinds of memory of equal layers, each of which sees `rows` rows per batch item."""
+    sizes = cast("dict[str, tuple[int, ...]]", layers[0].memory_sizes if layers else {})
+    return tuple(StateSpec(name, (len(layers), rows, *size)) for name, size in sizes.items())
+
+
+def _remembering(layer: nn.Module, index: int, x: Tensor, state: State, new: dict[str, list[Tensor]]) -> Tensor:
+    """Run layer `index` of its kind on with its memory in `state` and add what it remembers then to `new`."""
+    names = cast("dict[str, tuple[int, ...]]", layer.memory_sizes)
+    x, memory = layer(x, state.layer(index, names))
+    for name, tensor in zip(names, memory, strict=False):  # an LSTM in both directions returns what nobody keeps
+        new[name].append(tensor)
+    return x
 
 
 def batched_linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

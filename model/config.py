@@ -1,6 +1,7 @@
 """Every choice that defines a model, in one frozen value that travels with the weights."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,23 @@ from stemlive.model.bands import band_widths
 from stemlive.model.framing import PRESETS, FramingPreset
 
 STEMS = ("vocals", "drums", "bass", "other")
-STEREO = ("joint", "mono")
-LAYERS = ("lstm",)
+CHANNELS = 2
+STEREO = ("joint", "mono", "tac")
+LAYERS = ("lstm", "gru", "conv")
+ACTIVATIONS = ("tanh", "prelu")
+NAMED_CHOICES = {"stereo": STEREO, "time_layer": LAYERS, "band_layer": LAYERS, "tac_activation": ACTIVATIONS}
+LEAST = {
+    "feature_dim": 1,
+    "num_repeat": 1,
+    "hidden_dim": 1,
+    "mask_dim": 1,
+    "sample_rate_hz": 1,
+    "tac_factor": 1,
+    "attention_heads": 0,
+    "attention_dim": 1,
+    "attention_window": 2,
+}
+TYPE_NAMES = {str: "a name", int: "a whole number", bool: "true or false", tuple: "a list of names (in Python a tuple)"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +38,15 @@ class ModelConfig:
     band_scheme: name of a table in bands.py, or widths in bins.
     feature_dim (N), num_repeat: width and depth (paper: 128, 12).
     hidden_factor, mask_factor: hidden sizes of the LSTMs and mask heads over N (paper: 2, 4).
-    stereo: `joint` (both channels are features of one band) or `mono` (channels folded into the batch).
+    time_layer, band_layer: what goes over time and over bands, of LAYERS.
+    stereo: `joint` (both channels are features of one band), `mono` (channels folded into the batch) or `tac` (folded,
+        and exchanging what they know after each band layer; arXiv 1910.14104).
+    tac_activation, tac_factor: of `tac`: one of ACTIVATIONS, and the hidden size over N.
+    attention_heads: of full-band self-attention after each band layer (TF-GridNet, arXiv 2209.03952); 0 for none.
+    attention_dim: numbers per band and head of its queries and keys.
+    attention_window: frames that a frame sees in a causal model, itself included; otherwise it sees all.
+    residual_stem: the last stem has no mask head, it is the mixture minus the others. Only with all four stems: of
+        fewer, the last would hold what belongs to none of them.
     causal: unidirectional in time; otherwise bidirectional in time.
     """
 
@@ -38,8 +62,15 @@ class ModelConfig:
     band_layer: str = "lstm"
     stereo: str = "joint"
     causal: bool = True
+    tac_activation: str = "tanh"
+    tac_factor: int = 3
+    attention_heads: int = 0
+    attention_dim: int = 8
+    attention_window: int = 128
+    residual_stem: bool = False
 
     def __post_init__(self) -> None:
+        self._check_types()
         unknown = [stem for stem in self.stems if stem not in STEMS]
         if unknown or not self.stems or len(set(self.stems)) != len(self.stems):
             raise UsageError(f"stems must be different ones of {', '.join(STEMS)}, not {list(self.stems)}")
@@ -47,13 +78,36 @@ class ModelConfig:
             raise UsageError(f"unknown framing preset '{self.preset}': choose one of {', '.join(PRESETS)}")
         if self.causal and not self.framing.streaming:
             raise UsageError(f"preset '{self.preset}' does not stream: take another one or causal=False")
-        for name, known in (("stereo", STEREO), ("time_layer", LAYERS), ("band_layer", LAYERS)):
+        for name, known in NAMED_CHOICES.items():
             if getattr(self, name) not in known:
                 raise UsageError(f"{name} '{getattr(self, name)}' is unknown: choose one of {', '.join(known)}")
-        for name in ("feature_dim", "num_repeat", "hidden_dim", "mask_dim", "sample_rate_hz"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name, least in LEAST.items():
+            if getattr(self, name) < least:
+                raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        if self.attention_heads and self.feature_dim % self.attention_heads:
+            raise UsageError(
+                f"attention_heads {self.attention_heads} do not divide feature_dim {self.feature_dim}: make them fit"
+            )
+        if self.residual_stem and set(self.stems) != set(STEMS):
+            raise UsageError(
+                f"residual_stem needs all of {', '.join(STEMS)}: what {', '.join(self.stems)} leave over is no stem"
+            )
         _ = self.band_widths
+
+    def _check_types(self) -> None:
+        """Raise UsageError for a value of another type than its default: TOML tells 1, 1.0 and "1" apart."""
+        for field in dataclasses.fields(self):
+            value, default = getattr(self, field.name), field.default
+            if field.name == "band_scheme":
+                widths = value if isinstance(value, tuple) else (None,)
+                good = isinstance(value, str) or all(type(width) is int for width in widths)
+                wanted = "a name or a list of whole numbers (in Python a tuple)"
+            elif isinstance(default, float):
+                good, wanted = type(value) in (int, float) and math.isfinite(value), "a finite number"
+            else:
+                good, wanted = type(value) is type(default), TYPE_NAMES[type(default)]
+            if not good:
+                raise UsageError(f"{field.name} must be {wanted}, not {value!r}")
 
     @property
     def framing(self) -> FramingPreset:
@@ -82,8 +136,13 @@ class ModelConfig:
 
     @property
     def consistent(self) -> bool:
-        """Whether the stems are made to sum to the mixture: exactly when all four are there."""
-        return set(self.stems) == set(STEMS)
+        """Whether the masks are made to sum to one: when all four stems are there, each with a mask of its own."""
+        return set(self.stems) == set(STEMS) and not self.residual_stem
+
+    @property
+    def folded(self) -> bool:
+        """Whether the channels are folded into the batch."""
+        return self.stereo != "joint"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON and checkpoints."""

@@ -13,7 +13,7 @@ from stemlive.export import exporter
 from stemlive.export.exporter import export_onnx
 from stemlive.model.bsrnn import BSRNN
 from stemlive.model.checkpoint import save_checkpoint
-from stemlive.model.config import ModelConfig
+from stemlive.model.config import LAYERS, ModelConfig
 from stemlive.model.framing import Framing
 from stemlive.realtime.separator import StreamingSeparator
 from stemlive.realtime.session import Session
@@ -26,6 +26,19 @@ CONFIGS = {
     "low": dataclasses.replace(TINY, preset="low"),
     "quality": dataclasses.replace(TINY, preset="quality"),
     "balanced": dataclasses.replace(TINY, preset="balanced", stems=("drums", "vocals")),
+    "one head": dataclasses.replace(TINY, attention_heads=1, attention_window=6),
+    "two heads": dataclasses.replace(TINY, attention_heads=2, attention_dim=3, attention_window=100),
+    "tac tanh": dataclasses.replace(TINY, stereo="tac"),
+    "tac prelu": dataclasses.replace(TINY, stereo="tac", tac_activation="prelu"),
+    "residual": dataclasses.replace(TINY, residual_stem=True),
+    "gru and all": dataclasses.replace(
+        TINY, time_layer="gru", stereo="tac", attention_heads=2, attention_window=6, residual_stem=True
+    ),
+} | {
+    f"{time} {band}": dataclasses.replace(TINY, time_layer=time, band_layer=band)
+    for time in LAYERS
+    for band in LAYERS
+    if (time, band) != ("lstm", "lstm")
 }
 PROVENANCE = {
     "recipe": {"card": {"name": "tiny", "description": "for tests", "licence": "CC0-1.0"}},

@@ -9,12 +9,16 @@ import pytest
 import torch
 
 from stemlive.errors import ModelError, UsageError
+from stemlive.model.attention import FrameAttention
 from stemlive.model.bands import BAND_SCHEMES_HZ, band_widths, equal_width_groups
 from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import load_checkpoint, save_atomically, save_checkpoint
-from stemlive.model.config import STEMS, ModelConfig
+from stemlive.model.config import LAYERS, STEMS, ModelConfig
+from stemlive.model.cost import SEGMENT_S, model_costs, state_numbers
 from stemlive.model.framing import PRESETS, Framing
+from stemlive.model.layers import ResidualConv
 from stemlive.model.state import State
+from stemlive.model.stereo import TransformAverageConcatenate
 from stemlive.realtime.framing import Framing as NumpyFraming
 
 STREAMING = [name for name, preset in PRESETS.items() if preset.streaming]
@@ -27,6 +31,28 @@ CAUSAL_CONFIGS = [
     dataclasses.replace(TINY, band_scheme="v7", hidden_factor=2, mask_factor=4),
     *(dataclasses.replace(TINY, preset=preset) for preset in STREAMING if preset != "live"),
 ]
+LAYER_PAIRS = [(time, band) for time in LAYERS for band in LAYERS]
+EVERYTHING = {
+    "time_layer": "conv",
+    "band_layer": "gru",
+    "stereo": "tac",
+    "tac_activation": "prelu",
+    "attention_heads": 2,
+    "attention_window": 6,
+    "residual_stem": True,
+}
+CHOICES = {f"{time} {band}": {"time_layer": time, "band_layer": band} for time, band in LAYER_PAIRS} | {
+    "one head": {"attention_heads": 1, "attention_window": 6},
+    "two heads": {"attention_heads": 2, "attention_dim": 3, "attention_window": 6},
+    "long window": {"attention_heads": 1, "attention_window": 100},
+    "tac tanh": {"stereo": "tac"},
+    "tac prelu": {"stereo": "tac", "tac_activation": "prelu"},
+    "residual": {"residual_stem": True},
+    "everything": EVERYTHING,
+}
+CHOSEN = {name: dataclasses.replace(TINY, **choice) for name, choice in CHOICES.items()}
+OFFLINE = {name: dataclasses.replace(config, causal=False, preset="offline") for name, config in CHOSEN.items()}
+CAUSAL_CONFIGS += [config for config in CHOSEN.values() if config != TINY]
 
 
 def make(config: ModelConfig) -> BSRNN:
@@ -96,6 +122,20 @@ def test_wrong_band_list_names_both_numbers():
         ({"stereo": "wide"}, "stereo 'wide' is unknown"),
         ({"feature_dim": 0}, "feature_dim must be at least 1"),
         ({"band_scheme": "v9"}, "unknown band scheme 'v9'"),
+        ({"time_layer": "rnn"}, "time_layer 'rnn' is unknown: choose one of lstm, gru, conv"),
+        ({"band_layer": "attention"}, "band_layer 'attention' is unknown"),
+        ({"stereo": "tac", "tac_activation": "relu"}, "tac_activation 'relu' is unknown"),
+        ({"tac_factor": 0}, "tac_factor must be at least 1"),
+        ({"attention_heads": 5}, "attention_heads 5 do not divide feature_dim 48"),
+        ({"attention_heads": -1}, "attention_heads must be at least 0"),
+        ({"attention_window": 1}, "attention_window must be at least 2"),
+        ({"stems": ("vocals", "other"), "residual_stem": True}, "what vocals, other leave over is no stem"),
+        ({"attention_heads": "two"}, "attention_heads must be a whole number, not 'two'"),
+        ({"feature_dim": 48.0}, "feature_dim must be a whole number, not 48.0"),
+        ({"hidden_factor": float("nan")}, "hidden_factor must be a finite number"),
+        ({"residual_stem": 1}, "residual_stem must be true or false"),
+        ({"stems": "vocals"}, "stems must be a list of names"),
+        ({"band_scheme": 25}, "band_scheme must be a name or a list"),
     ],
 )
 def test_wrong_choices_are_refused(choice, message):
@@ -108,6 +148,16 @@ def test_config_survives_the_way_through_plain_values():
     assert ModelConfig.from_dict(config.to_dict()) == config
     with pytest.raises(UsageError, match="unknown model choice depth"):
         ModelConfig.from_dict({"depth": 3})
+
+
+def test_a_configuration_of_before_a_choice_means_the_same():
+    old = ("stems", "preset", "sample_rate_hz", "band_scheme", "feature_dim", "num_repeat", "hidden_factor")
+    old += ("mask_factor", "time_layer", "band_layer", "stereo", "causal")
+    values = {name: value for name, value in TINY.to_dict().items() if name in old}
+    assert ModelConfig.from_dict(values) == TINY
+    names = set(BSRNN(TINY).state_dict())
+    assert {name.split(".")[0] for name in names} == {"split", "time_layers", "band_layers", "mask"}
+    assert "time_layers.1.rnn.weight_hh_l0" in names
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -171,7 +221,7 @@ def test_a_model_that_is_not_causal_hears_the_future():
     assert model.state_specs == ()
 
 
-@pytest.mark.parametrize("config", [TINY, dataclasses.replace(TINY, stereo="mono")], ids=["joint", "mono"])
+@pytest.mark.parametrize("config", [TINY, *(CHOSEN[name] for name in ("tac tanh", "residual", "everything"))], ids=str)
 def test_four_stems_sum_to_the_mixture(config):
     audio = noise(0.5)
     framing = Framing(config.framing)
@@ -179,43 +229,173 @@ def test_four_stems_sum_to_the_mixture(config):
     assert (separate(make(config), audio).sum(0) - audio[0])[:, :complete].abs().max() < 1e-5
 
 
-def test_silence_gives_silence_in_any_state():
-    model = make(TINY)
+@pytest.mark.parametrize("name", ["lstm lstm", "residual", "everything"])
+def test_silence_gives_silence_in_any_state(name):
+    model = make(CHOSEN[name])
     _, state = model(Framing(TINY.framing)(noise(0.3)), model.initial_state(1))
     stems, _ = model(torch.zeros(1, 5, TINY.num_bins, 2, 2), state)
     assert not stems.any()
 
 
-def test_mono_treats_the_channels_alike_and_apart():
-    model = make(dataclasses.replace(TINY, stereo="mono"))
+@pytest.mark.parametrize("stereo", ["mono", "tac"])
+def test_folded_channels_are_treated_alike_and_meet_in_tac_only(stereo):
+    model = make(dataclasses.replace(TINY, stereo=stereo))
     audio = noise(0.3)
     swapped = separate(model, audio.flip(1))
     assert torch.allclose(separate(model, audio), swapped.flip(1), atol=1e-6)
+    other = audio.clone()
+    other[:, 1] = 0
+    left_changes = (separate(model, audio) - separate(model, other))[:, 0].abs().max()
+    assert left_changes > 1e-4 if stereo == "tac" else left_changes < 1e-7
 
 
-def test_batch_items_do_not_touch_each_other():
-    model = make(TINY)
+def test_tac_is_its_definition():
+    torch.manual_seed(0)
+    tac = TransformAverageConcatenate(4, 3, "prelu")
+    x = torch.randn(2, 3, 4)  # [C, T, N]
+    each = [tac.transform(channel) for channel in x]
+    average = tac.average((each[0] + each[1]) / 2)
+    expected = [a + tac.concatenate(torch.cat([b, average], -1)) for a, b in zip(x, each, strict=True)]
+    assert torch.allclose(tac(x), torch.stack(expected), atol=1e-6)
+
+
+def test_convolution_over_time_sees_three_steps():
+    layer = ResidualConv(4, 6, bidirectional=False)
+    x = torch.randn(9, 5, 4)
+    changed = x.clone()
+    changed[4] += torch.randn(5, 4)
+    memory = (torch.zeros(1, 5, 4, 2),)
+    differs = (layer(x, memory)[0] != layer(changed, memory)[0]).any(-1).any(-1)
+    assert differs.tolist() == [step in (4, 5, 6) for step in range(9)]
+    wide = ResidualConv(4, 6, bidirectional=True)
+    differs = (wide(x, ())[0] != wide(changed, ())[0]).any(-1).any(-1)
+    assert differs.tolist() == [step in (3, 4, 5) for step in range(9)]
+
+
+@pytest.mark.parametrize("window", [3, 50, None])
+def test_attention_is_its_definition_frame_by_frame(window):
+    torch.manual_seed(0)
+    layer = FrameAttention(feature_dim=6, bands=4, heads=2, key_dim=3, window=window)
+    x = torch.randn(2, 10, 4, 6)  # [B, T, K, N]
+    memory = tuple(torch.zeros(1, 2, *size) for size in layer.memory_sizes.values())
+    queries, keys, values = (project(x) for project in (layer.query, layer.key, layer.value))
+    for item in range(2):
+        for frame in range(10):
+            seen = slice(0 if window is None else max(0, frame + 1 - window), 10 if window is None else frame + 1)
+            heads = []
+            for head in range(2):
+                query, key, value = (part[item, head] for part in (queries, keys, values))
+                weights = torch.softmax((query[frame] * key[seen]).sum((1, 2)) / 12**0.5, 0)
+                heads.append((weights[:, None, None] * value[seen]).sum(0))
+            expected = x[item, frame] + layer.merge(torch.cat(heads, -1)[None, None])[0, 0, 0]
+            assert torch.allclose(layer(x, memory)[0][item, frame], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["lstm lstm", "everything"])
+def test_batch_items_do_not_touch_each_other(name):
+    model = make(CHOSEN[name])
     frames = Framing(TINY.framing)(torch.cat([noise(0.3), noise(0.3, seed=1)]))
     both, _ = model(frames, model.initial_state(2))
     second, _ = model(frames[1:], model.initial_state(1))
     assert torch.allclose(both[1:], second, atol=1e-6)
 
 
-def test_state_flattens_and_comes_back():
-    model = make(TINY)
+@pytest.mark.parametrize(
+    ("name", "shapes"),
+    [
+        ("lstm lstm", {"h": (2, 14, 11), "c": (2, 14, 11)}),
+        ("gru conv", {"h": (2, 14, 11)}),
+        ("conv lstm", {"conv": (2, 14, 8, 2)}),
+        ("tac tanh", {"h": (2, 28, 11), "c": (2, 28, 11)}),
+        (
+            "everything",
+            {
+                "conv": (2, 28, 8, 2),
+                "attn_k": (2, 2, 2, 5, 14 * 8),
+                "attn_v": (2, 2, 2, 5, 14 * 4),
+                "attn_valid": (2, 2, 5),
+            },
+        ),
+    ],
+)
+def test_state_has_one_tensor_of_a_kind_and_flattens(name, shapes):
+    model = make(CHOSEN[name])
+    assert {spec.name: spec.shape for spec in model.state_specs} == shapes
     _, state = model(Framing(TINY.framing)(noise(0.2)), model.initial_state(1))
-    assert [spec.name for spec in model.state_specs] == ["h", "c"]
-    assert [tuple(t.shape) for t in state.flatten()] == [spec.shape for spec in model.state_specs]
+    assert {name: tuple(tensor.shape) for name, tensor in state.tensors.items()} == shapes
     again = State.unflatten(model.state_specs, state.flatten())
-    assert all(torch.equal(again.tensors[name], state.tensors[name]) for name in ("h", "c"))
+    assert all(torch.equal(again.tensors[name], state.tensors[name]) for name in shapes)
+    assert state_numbers(model.config) == sum(tensor.numel() for tensor in state.flatten())
 
 
-def test_every_parameter_learns():
-    model = make(TINY).train()
-    stems, _ = model(Framing(TINY.framing)(noise(0.2)), model.initial_state(1))
-    stems.square().sum().backward()
-    assert all(p.grad is not None and p.grad.any() for p in model.parameters())
+@pytest.mark.parametrize("configs", [CHOSEN, OFFLINE], ids=["causal", "offline"])
+@pytest.mark.parametrize("name", CHOICES)
+def test_every_parameter_learns(name, configs):
+    config = configs[name]
+    model = make(config).train()
+    audio = noise(0.2)
+    stems, _ = model(Framing(config.framing)(audio), model.initial_state(1))
+    assert stems.shape == (1, 4, audio.shape[-1] // 512, 1025, 2, 2)
+    (stems * torch.randn_like(stems)).sum().backward()
+    assert [key for key, p in model.named_parameters() if p.grad is None or not p.grad.abs().max() > 1e-7] == []
     assert count_parameters(model) == sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", ["lstm lstm", "gru gru", "conv conv", "one head", "everything"])
+def test_a_step_in_bfloat16(name):
+    model = make(CHOSEN[name]).train()
+    frames = Framing(TINY.framing)(noise(0.2))
+    whole = model(frames, model.initial_state(1))[0]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        stems, state = model(frames, model.initial_state(1))
+    assert stems.dtype == torch.float32
+    assert (stems - whole).norm() < 0.03 * whole.norm()
+    stems.square().sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters())
+    assert all(torch.isfinite(tensor).all() for tensor in state.flatten())
+
+
+COSTS = {
+    "lstm and attention": (
+        {"attention_heads": 2, "attention_dim": 3, "attention_window": 5},
+        {
+            "band split": (25 * 4 + 1) * 4 + (1000 * 4 + 1) * 4,
+            "time layers": 2 * (4 * 4 * (4 + 4) + 4 * 4),
+            "band layers": 2 * (2 * 4 * 4 * (4 + 4) + 8 * 4),
+            "attention": 2 * (4 * 6 + 4 * 6 + 4 * 4 + 4 * 4) + 2 * 5 * (2 * 3 + 2 * 2),
+            "mask heads": 2 * (4 * 4 + 4 * 4) + 4 * 8 * 1025,
+        },
+    ),
+    "gru, conv and tac": (
+        {"time_layer": "gru", "band_layer": "conv", "stereo": "tac"},
+        {
+            "band split": 2 * ((25 * 2 + 1) * 4 + (1000 * 2 + 1) * 4),
+            "time layers": 4 * (3 * 4 * (4 + 4) + 4 * 4),
+            "band layers": 4 * (3 * 4 * 8 + 8 * 4),
+            "stereo exchange": 2 * (2 * 4 * 12 + 12 * 12 + 2 * 24 * 4),
+            "mask heads": 2 * (2 * (4 * 4 + 4 * 4) + 4 * 4 * 1025),
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_cost_is_what_one_counts_by_hand(name):
+    choice, macs_per_frame = COSTS[name]
+    sizes = {"feature_dim": 4, "hidden_factor": 1, "mask_factor": 1, "num_repeat": 1}
+    config = ModelConfig(stems=("vocals",), band_scheme=(25, 1000), **sizes, **choice)
+    costs = model_costs(config)
+    frames_per_s = 44100 / 512
+    assert {part: round(cost.gmac_per_s * 1e9 / frames_per_s) for part, cost in costs.items()} == macs_per_frame
+    assert sum(cost.parameters for cost in costs.values()) == count_parameters(BSRNN(config))
+
+
+def test_cost_of_looking_at_a_whole_segment():
+    choice = {"attention_heads": 1, "attention_dim": 4, "num_repeat": 1, "band_scheme": "v3", "feature_dim": 8}
+    config = ModelConfig(preset="offline", causal=False, **choice)
+    frames = round(SEGMENT_S * 44100 / 512)
+    expected = 14 * (2 * 8 * 4 + 2 * 8 * 8) + frames * 14 * (4 + 8)
+    assert model_costs(config)["attention"].gmac_per_s == pytest.approx(expected * 44100 / 512 / 1e9)
 
 
 def test_checkpoint_comes_back_whole(tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -15,7 +16,8 @@ from click.testing import CliRunner
 
 from stemlive.cli import main
 from stemlive.errors import TrainingError, UsageError
-from stemlive.model.checkpoint import load_checkpoint
+from stemlive.model.bsrnn import BSRNN, count_parameters
+from stemlive.model.checkpoint import load_checkpoint, save_checkpoint
 from stemlive.model.config import STEMS, ModelConfig
 from stemlive.model.framing import Framing
 from stemlive.training.augment import change_speed, equalise_and_reverberate, low_pass, swap_and_flip
@@ -224,6 +226,60 @@ def test_resumed_equals_uninterrupted(sources, tmp_path):
     with pytest.raises(TrainingError, match="another model"):
         bigger = dataclasses.replace(recipe(6), model=dataclasses.replace(TINY, feature_dim=12))
         Trainer(bigger, sources, Sources(), tmp_path / "parts")
+
+
+def test_a_run_of_before_a_model_choice_goes_on(sources, tmp_path):
+    Trainer(recipe(1), sources, Sources(), tmp_path).run()
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    del state["recipe"]["model"]["residual_stem"]
+    torch.save(state, tmp_path / "state.pt")
+    assert Trainer(recipe(2), sources, Sources(), tmp_path).progress.step == 1
+
+
+MODELS = {
+    "gru": {"time_layer": "gru", "band_layer": "gru"},
+    "conv": {"time_layer": "conv", "band_layer": "conv"},
+    "attention": {"attention_heads": 2, "attention_window": 8},
+    "tac": {"stereo": "tac", "residual_stem": True},
+    "offline": {"causal": False, "preset": "offline", "time_layer": "conv", "stereo": "tac", "attention_heads": 1},
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_kind_of_model_trains_and_is_scored(name, sources, corpus, tmp_path):
+    validation = scan([corpus], tmp_path / "cache", RATE, "valid")
+    model = dataclasses.replace(TINY, **MODELS[name])
+    trainer = Trainer(dataclasses.replace(recipe(2), model=model), sources, validation, tmp_path / "run")
+    before = {key: values.clone() for key, values in trainer.network.state_dict().items()}
+    trainer.run()
+    trained, _ = load_checkpoint(tmp_path / "run/weights.pt")
+    assert trained.config == model
+    changed = trainer.network.state_dict()
+    assert [key for key, values in before.items() if torch.equal(changed[key], values)] == []
+    with (tmp_path / "run/log.csv").open() as file:
+        (scores,) = csv.DictReader(file)
+    assert np.isfinite([float(scores[stem]) for stem in STEMS]).all()
+
+
+def test_describe_prints_what_a_model_costs(tmp_path):
+    recipe_file, weights = tmp_path / "r.toml", tmp_path / "m.pt"
+    recipe_file.write_text("[model]\nfeature_dim = 8\nnum_repeat = 1\nband_scheme = 'v3'\n")
+    run = CliRunner()
+    printed = run.invoke(main, ["describe", str(recipe_file)])
+    assert printed.exit_code == 0, printed.output
+    model = BSRNN(TINY)
+    assert f"{'total':<16}{count_parameters(model):>12,}" in printed.output
+    assert "14 bands; preset live; causal, 308 numbers carried from hop to hop" in printed.output
+    save_checkpoint(model, weights, {})
+    report = json.loads(run.invoke(main, ["describe", str(weights), "--json"]).output)
+    assert list(report["parts"]) == ["band split", "time layers", "band layers", "mask heads"]
+    assert report["total"]["parameters"] == count_parameters(model)
+    assert report["total"]["gmac_per_s"] == pytest.approx(sum(p["gmac_per_s"] for p in report["parts"].values()))
+    assert report["config"]["feature_dim"] == 8
+    missing = run.invoke(main, ["describe", str(tmp_path / "no.toml")])
+    assert isinstance(missing.exception, SystemExit)
+    assert missing.exit_code == 2
+    assert "does not exist: check the path" in missing.output
 
 
 def test_training_learns_and_logs(sources, corpus, tmp_path):

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Sampler
 from stemlive.errors import TrainingError
 from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import load_checkpoint, load_values, save_atomically, save_checkpoint
+from stemlive.model.config import ModelConfig
 from stemlive.model.framing import Framing
 from stemlive.training.evaluate import averages, score_song
 from stemlive.training.losses import loudness_weight, separation_loss
@@ -108,7 +109,7 @@ class Trainer:
         if not path.exists():
             return
         saved = load_values(path)
-        if saved["recipe"]["model"] != self.recipe.to_dict()["model"]:
+        if ModelConfig.from_dict(saved["recipe"]["model"]) != self.recipe.model:  # an old run lacks newer choices
             raise TrainingError(f"{self.folder} holds a run of another model: choose another folder with --run")
         self.network.load_state_dict(saved["weights"])
         self.averaged.load_state_dict(saved["averaged"])
