@@ -98,7 +98,7 @@ def test_an_impulse_comes_out_after_exactly_the_reported_latency():
 
 
 def test_ten_minutes_leave_the_state_bounded_and_the_stems_as_they_were(demo):
-    """The song over and over: the tenth minute's stems equal those of a fresh start, the cells stay as they were."""
+    """The song over and over: cells of the LSTMs stay as large as in the first minutes, the stems stay those they were."""
     session = Session()
     separator = StreamingSeparator(session, max_frames=128)
     repeats = 600 * RATE_HZ // len(demo)
@@ -107,8 +107,7 @@ def test_ten_minutes_leave_the_state_bounded_and_the_stems_as_they_were(demo):
         stems = separator.process(demo)
         cells.append(np.abs(session.state["c"]).max())
     assert repeats >= 21
-    assert max(cells) < 100
-    assert max(cells[-5:]) < 1.5 * max(cells[:5])
+    assert max(cells) < 1.25 * max(cells[:5])
     fresh = StreamingSeparator(Session(), max_frames=128)
     first = fresh.process(demo)
     settled = 10 * RATE_HZ
