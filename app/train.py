@@ -77,6 +77,9 @@ def command(
         if not path.exists():
             raise UsageError(f"{path} does not exist: check the path")
     if not launch.is_worker():
+        from stemlive.training.recipe import read_recipe
+
+        read_recipe(recipe)
         options: list[tuple[str, object]] = [("--run", folder), ("--cache", cache), ("--workers", workers)]
         options += [("--data", root) for root in roots]
         options += [("--validate", root) for root in validation_roots]

@@ -98,7 +98,7 @@ def test_an_impulse_comes_out_after_exactly_the_reported_latency():
 
 
 def test_ten_minutes_leave_the_state_bounded_and_the_stems_as_they_were(demo):
-    """The song over and over: cells of the LSTMs stay as large as in the first minutes, the stems stay those they were."""
+    """The song over and over: the LSTMs' cells stay as large as in the first minutes, the stems are much the same."""
     session = Session()
     separator = StreamingSeparator(session, max_frames=128)
     repeats = 600 * RATE_HZ // len(demo)
