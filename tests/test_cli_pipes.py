@@ -38,9 +38,17 @@ def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def started(*arguments: object, **streams: object) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the program with all its streams piped, unless told otherwise; it does not outlive the block."""
+    """Start the program with all its streams piped, unless told otherwise; it does not outlive the block.
+
+    Ctrl-C works in it even where the tests run in the background of a shell, which makes its children ignore it.
+    """
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE) | streams
-    with subprocess.Popen([*PROGRAM, *map(str, arguments)], **pipes) as process:
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen([*PROGRAM, *map(str, arguments)], **pipes)
+    finally:
+        signal.signal(signal.SIGINT, heard)
+    with process:
         try:
             yield process
         finally:
