@@ -19,11 +19,12 @@ class WholeSong:
     def __init__(
         self, checkpoint: Path, method: str | None, hop_s: float, *, sample_rate_hz: int, channels: int
     ) -> None:
+        from stemlive.model.config import STEMS
         from stemlive.training.evaluate import torch_estimator
 
         self._estimate, model, _ = torch_estimator(checkpoint, method, hop_s)
         self._model_rate_hz = model.config.sample_rate_hz
-        self._complete = model.config.consistent
+        self._complete = set(model.config.stems) == set(STEMS)
         self.stems: tuple[str, ...] = (*model.config.stems, *(() if self._complete else ("rest",)))
         self.sample_rate_hz, self.channels = sample_rate_hz, channels
         self.bad_samples = self.bad_frames = 0

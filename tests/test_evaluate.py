@@ -17,7 +17,7 @@ from stemlive.demo_song import song as demo_song
 from stemlive.errors import TrainingError, UsageError
 from stemlive.model.bsrnn import BSRNN
 from stemlive.model.checkpoint import save_checkpoint
-from stemlive.model.config import ModelConfig
+from stemlive.model.config import STEMS, ModelConfig
 from stemlive.model.framing import PRESETS, Framing
 from stemlive.training import inference, peer_spleeter
 from stemlive.training.inference import SEGMENTS, overlap_add, separate_pieces, separate_whole
@@ -385,6 +385,24 @@ def test_a_checkpoint_separates_a_song(tmp_path, preset):
     refused = CliRunner().invoke(main, ["separate", str(tmp_path / "mono.wav"), "--inference", "segments"])
     assert refused.exit_code == 2
     assert "--inference is for --checkpoint" in refused.output
+
+
+def test_four_stems_of_which_one_is_what_is_left_over_make_four_files(tmp_path):
+    torch.manual_seed(0)
+    residual = dataclasses.replace(TINY, stems=STEMS, residual_stem=True)
+    save_checkpoint(BSRNN(residual).eval(), tmp_path / "model.pt", {})
+    write(tmp_path / "song.wav", noise(0, 1))
+    arguments = [
+        "separate",
+        str(tmp_path / "song.wav"),
+        "--checkpoint",
+        str(tmp_path / "model.pt"),
+        "-o",
+        str(tmp_path),
+    ]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    assert {path.stem for path in (tmp_path / "song").iterdir()} == set(STEMS)
 
 
 # The peer

@@ -124,6 +124,7 @@ class Trainer:
         losses: list[Tensor] = []
         handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         loader = iter(self._loader(first))
+        self._reported = (time.monotonic(), self.progress.audio_s)
         self._say(f"{count_parameters(self.network) / 1e6:.2f} M parameters, {describe(self.sources, self._rate)}")
         while self.progress.step < c.steps:
             share = self._share_done()
@@ -136,10 +137,9 @@ class Trainer:
             self.progress.step += 1
             self.progress.wall_s = wall_before + time.monotonic() - self.started
             if self.progress.step % REPORT_STEPS == 0:
-                speed = self._segment_s * REPORT_STEPS / self._lap()
                 self._say(
                     f"step {self.progress.step} loss {torch.stack(losses).mean():.4f} rate {rate:.2e} "
-                    f"{speed:.1f} s/s {self.progress.audio_s / 3600:.2f} h heard"
+                    f"{self._speed():.1f} s/s {self.progress.audio_s / 3600:.2f} h heard"
                 )
                 if self._due(validated_at, c.validate_minutes):
                     validated_at = time.monotonic()
@@ -270,10 +270,12 @@ class Trainer:
         torch.distributed.all_reduce(shared, torch.distributed.ReduceOp.MAX)
         return float(shared)
 
-    def _lap(self) -> float:
-        now = time.monotonic()
-        lap, self._lap_at = now - getattr(self, "_lap_at", self.started), now
-        return lap
+    def _speed(self) -> float:
+        """Seconds of audio per second since the last call."""
+        now, heard = time.monotonic(), self.progress.audio_s
+        speed = (heard - self._reported[1]) / (now - self._reported[0])
+        self._reported = (now, heard)
+        return speed
 
     def _say(self, text: str) -> None:
         if self.accelerator.is_main_process:
