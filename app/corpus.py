@@ -43,7 +43,7 @@ def build(
     Songs composed by the program and rendered through free sound fonts and drum kits, drummers' performances, and game
     music without voices. LICENCES.md in ROOT names every source.
     """
-    from stemlive.training.corpus import build_corpus
+    from stemlive.training.corpus.build import build_corpus
 
     with progress("building", None, quiet=quiet) as move:
         report = build_corpus(

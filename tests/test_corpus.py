@@ -16,22 +16,22 @@ import pytest
 import soundfile
 
 from stemlive.errors import StemliveError
-from stemlive.training import corpus, corpus_files, debian_audio, render_effects
-from stemlive.training.compose import compose
-from stemlive.training.compose_bass import LINES, bass_notes
-from stemlive.training.compose_chords import PROGRESSIONS, Chord, parse_chord
-from stemlive.training.compose_form import ChordSpan, Section
-from stemlive.training.compose_grooves import DRUM_NOTES
-from stemlive.training.compose_harmony import TEXTURES
-from stemlive.training.compose_parts import Arrangement, Note, Part, midi_bytes
-from stemlive.training.compose_styles import STYLES, VOICE_LIKE_PROGRAMS
-from stemlive.training.corpus_bands import read_band
-from stemlive.training.corpus_licences import write_licences
-from stemlive.training.corpus_midi import groove_takes, read_drums
-from stemlive.training.render import STEMS, render_arrangement
-from stemlive.training.render_drums import Hit, load_hydrogen_kit, play_kit
-from stemlive.training.render_sounds import Sounds, find_sounds
-from stemlive.training.render_synths import Patch, render_synth, synth_drum
+from stemlive.training.corpus import build, debian_audio, files, render_effects
+from stemlive.training.corpus.bands import read_band
+from stemlive.training.corpus.compose import compose
+from stemlive.training.corpus.compose_bass import LINES, bass_notes
+from stemlive.training.corpus.compose_chords import PROGRESSIONS, Chord, parse_chord
+from stemlive.training.corpus.compose_form import ChordSpan, Section
+from stemlive.training.corpus.compose_grooves import DRUM_NOTES
+from stemlive.training.corpus.compose_harmony import TEXTURES
+from stemlive.training.corpus.compose_parts import Arrangement, Note, Part, midi_bytes
+from stemlive.training.corpus.compose_styles import STYLES, VOICE_LIKE_PROGRAMS
+from stemlive.training.corpus.licences import write_licences
+from stemlive.training.corpus.midi import groove_takes, read_drums
+from stemlive.training.corpus.render import STEMS, render_arrangement
+from stemlive.training.corpus.render_drums import Hit, load_hydrogen_kit, play_kit
+from stemlive.training.corpus.render_sounds import Sounds, find_sounds
+from stemlive.training.corpus.render_synths import Patch, render_synth, synth_drum
 
 RATE = 44100
 NO_SOUNDS = Sounds((), (), ())
@@ -310,17 +310,17 @@ def fake_render(song: Arrangement, sounds: Sounds, rng: np.random.Generator) -> 
 
 @pytest.fixture
 def without_rendering(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corpus, "render_arrangement", fake_render)
-    monkeypatch.setattr(corpus, "find_sounds", lambda: NO_SOUNDS)
+    monkeypatch.setattr(build, "render_arrangement", fake_render)
+    monkeypatch.setattr(build, "find_sounds", lambda: NO_SOUNDS)
 
 
 @pytest.mark.usefixtures("without_rendering")
 def test_song_that_is_there_is_not_written_again(tmp_path: Path) -> None:
-    assert corpus.render_song(tmp_path, 0, 3) is True
+    assert build.render_song(tmp_path, 0, 3) is True
     folder = tmp_path / "train" / "composed-000-00003"
     assert sorted(path.name for path in folder.iterdir()) == ["about.txt", "bass.flac", "drums.flac", "other.flac"]
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
-    assert corpus.render_song(tmp_path, 0, 3) is False
+    assert build.render_song(tmp_path, 0, 3) is False
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
@@ -332,21 +332,21 @@ def test_interrupted_song_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
         if written:
             raise KeyboardInterrupt
         written.append(path)
-        corpus_files.write_flac(path, audio)
+        files.write_flac(path, audio)
 
-    monkeypatch.setattr(corpus, "write_flac", stop_at_the_second)
+    monkeypatch.setattr(build, "write_flac", stop_at_the_second)
     with pytest.raises(KeyboardInterrupt):
-        corpus.render_song(tmp_path, 0, 0)
+        build.render_song(tmp_path, 0, 0)
     assert len(written) == 1
     assert list(tmp_path.rglob("*.flac")) == []
     assert list(tmp_path.iterdir()) == []
 
 
 def test_leftovers_of_a_killed_build_are_removed(tmp_path: Path) -> None:
-    left = tmp_path / f"{corpus_files.STAGING_PREFIX}x"
+    left = tmp_path / f"{files.STAGING_PREFIX}x"
     left.mkdir()
     (left / "drums.flac").write_bytes(b"half")
-    corpus_files.remove_leftovers(tmp_path)
+    files.remove_leftovers(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -424,7 +424,7 @@ def test_accompaniment_is_placed_converted_and_bad_tracks_named(
 )
 def test_wrong_use_says_what_to_do(tmp_path: Path, arguments: dict[str, object], remedy: str) -> None:
     with pytest.raises(StemliveError, match=remedy):
-        corpus.build_corpus(tmp_path / "x", accompaniment=False, **arguments)  # type: ignore[arg-type]
+        build.build_corpus(tmp_path / "x", accompaniment=False, **arguments)  # type: ignore[arg-type]
     assert not (tmp_path / "x").exists()
 
 
@@ -443,7 +443,7 @@ def test_tiny_build_and_resume(tmp_path: Path) -> None:
     shutil.copy(midi, tmp_path / "midi" / "other.mid")
     (tmp_path / "midi" / "broken.mid").write_bytes(b"no midi")
     seen: list[tuple[int, int]] = []
-    report = corpus.build_corpus(
+    report = build.build_corpus(
         root, songs=0, bands=tmp_path / "midi", accompaniment=False, progress=lambda n, of, name: seen.append((n, of))
     )
     assert report.made == 4
@@ -456,7 +456,7 @@ def test_tiny_build_and_resume(tmp_path: Path) -> None:
         assert np.abs(np.sum([audio for audio, _ in stems], axis=0)).max() <= 10 ** (-1 / 20) + 1e-3
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*.flac")}
     assert len(before) == 12
-    assert corpus.build_corpus(root, songs=0, bands=tmp_path / "midi", accompaniment=False).made == 0
+    assert build.build_corpus(root, songs=0, bands=tmp_path / "midi", accompaniment=False).made == 0
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*.flac")} == before
     assert "OpenMSX" in (root / "LICENCES.md").read_text(encoding="utf-8")
     assert [path.name for path in root.iterdir() if path.name.startswith(".")] == []

@@ -10,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = {"stemlive": "app"} | {
-    f"stemlive.{name}": name for name in ("realtime", "gui", "model", "export", "training")
+    f"stemlive.{name.replace('/', '.')}": name
+    for name in ("realtime", "gui", "model", "export", "training", "training/corpus")
 }
 HEAVY = ("torch", "PyQt6", "pyqtgraph", "onnx", "onnxruntime", "accelerate", "scipy", "sounddevice", "soundfile")
 MAY_IMPORT = {
@@ -20,6 +21,7 @@ MAY_IMPORT = {
     "model": set(),
     "export": {"model", "realtime"},
     "training": {"model"},
+    "training/corpus": {"model", "training"},
 }
 BLOCKED = {
     "app": HEAVY,
@@ -28,6 +30,7 @@ BLOCKED = {
     "model": ("PyQt6", "pyqtgraph", "onnx", "onnxruntime", "accelerate", "scipy", "sounddevice", "soundfile"),
     "export": ("PyQt6", "pyqtgraph", "accelerate", "scipy", "sounddevice"),
     "training": ("PyQt6", "pyqtgraph", "onnx", "onnxruntime", "sounddevice"),
+    "training/corpus": ("PyQt6", "pyqtgraph", "onnx", "onnxruntime", "sounddevice"),
 }
 
 
@@ -36,7 +39,7 @@ def modules(folder: str) -> list[Path]:
 
 
 def module_name(path: Path) -> str:
-    package = next(name for name, folder in FOLDERS.items() if folder == path.parent.name)
+    package = next(name for name, folder in FOLDERS.items() if ROOT / folder == path.parent)
     return package if path.stem == "__init__" else f"{package}.{path.stem}"
 
 
@@ -44,7 +47,7 @@ def test_package_list_matches_the_folders():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     assert settings["package-dir"] == FOLDERS
     assert settings["packages"] == list(FOLDERS)
-    on_disk = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    on_disk = {str(path.parent.relative_to(ROOT)) for path in ROOT.glob("[a-z]*/**/__init__.py")}
     assert on_disk == set(FOLDERS.values())
 
 

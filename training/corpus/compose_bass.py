@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stemlive.training.compose_form import ChordSpan, Section
-from stemlive.training.compose_grooves import Groove
-from stemlive.training.compose_parts import Control, Note
+from stemlive.training.corpus.compose_form import ChordSpan, Section
+from stemlive.training.corpus.compose_grooves import Groove
+from stemlive.training.corpus.compose_parts import Control, Note
 
 BASS_LOWEST, BASS_HIGHEST = 24, 60
 """Bass notes stay within C1..C4; those of instruments other than synthesisers above E1 (28)."""

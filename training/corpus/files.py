@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from stemlive.training.render_effects import SAMPLE_RATE_HZ, Audio
+from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
 
 STAGING_PREFIX = ".part-"
 

@@ -9,7 +9,7 @@ import mido
 import numpy as np
 
 from stemlive.errors import StemliveError
-from stemlive.training.compose_parts import BEND_SEMITONES, DRUM_CHANNEL, Arrangement, Control, Note, Part
+from stemlive.training.corpus.compose_parts import BEND_SEMITONES, DRUM_CHANNEL, Arrangement, Control, Note, Part
 
 LONGEST_SECONDS = 180.0
 _TEMPO_BPM = 120.0

@@ -17,10 +17,10 @@ import soundfile
 import soxr
 
 from stemlive.errors import StemliveError
-from stemlive.training.compose_grooves import DRUM_NOTES
-from stemlive.training.compose_parts import Note
-from stemlive.training.render_effects import SAMPLE_RATE_HZ, Audio
-from stemlive.training.render_synths import synth_drum
+from stemlive.training.corpus.compose_grooves import DRUM_NOTES
+from stemlive.training.corpus.compose_parts import Note
+from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
+from stemlive.training.corpus.render_synths import synth_drum
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from stemlive.training.compose_form import ChordSpan, Section
-from stemlive.training.compose_parts import Control, Note
+from stemlive.training.corpus.compose_form import ChordSpan, Section
+from stemlive.training.corpus.compose_parts import Control, Note
 
 # fmt: off
 LEAD_CENTER: Mapping[int | str, int] = {

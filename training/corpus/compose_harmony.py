@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stemlive.training.compose_form import ChordSpan, Section
-from stemlive.training.compose_parts import Note
+from stemlive.training.corpus.compose_form import ChordSpan, Section
+from stemlive.training.corpus.compose_parts import Note
 
 
 @dataclass(frozen=True)

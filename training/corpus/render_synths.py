@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import butter, lfilter, sosfilt
 
-from stemlive.training.compose_parts import Note
-from stemlive.training.render_effects import SAMPLE_RATE_HZ, Audio
+from stemlive.training.corpus.compose_parts import Note
+from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
 
 Mono = npt.NDArray[np.float32]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stemlive.training import compose_grooves as grooves
-from stemlive.training.compose_grooves import Groove
+from stemlive.training.corpus import compose_grooves as grooves
+from stemlive.training.corpus.compose_grooves import Groove
 
 VOICE_LIKE_PROGRAMS = frozenset({52, 53, 54, 78, 79, 85, 91})
 """Choir aahs, voice oohs, synth voice, whistle, ocarina, voice lead, choir pad: never used."""

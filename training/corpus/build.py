@@ -28,13 +28,10 @@ import numpy as np
 import soundfile
 
 from stemlive.errors import StemliveError
-from stemlive.training.compose import compose
-from stemlive.training.compose_parts import Arrangement
-from stemlive.training.corpus_bands import read_band, vary_band
-from stemlive.training.corpus_files import remove_leftovers, staging, write_flac
-from stemlive.training.corpus_licences import write_licences
-from stemlive.training.corpus_midi import groove_takes, render_groove_file
-from stemlive.training.debian_audio import (
+from stemlive.training.corpus.bands import read_band, vary_band
+from stemlive.training.corpus.compose import compose
+from stemlive.training.corpus.compose_parts import Arrangement
+from stemlive.training.corpus.debian_audio import (
     GUITAR_PACKAGES,
     PackageResult,
     fetch_accompaniment,
@@ -42,8 +39,11 @@ from stemlive.training.debian_audio import (
     read_track_list,
     require_apt,
 )
-from stemlive.training.render import STEMS, render_arrangement
-from stemlive.training.render_sounds import find_sounds
+from stemlive.training.corpus.files import remove_leftovers, staging, write_flac
+from stemlive.training.corpus.licences import write_licences
+from stemlive.training.corpus.midi import groove_takes, render_groove_file
+from stemlive.training.corpus.render import STEMS, render_arrangement
+from stemlive.training.corpus.render_sounds import find_sounds
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of jobs done, jobs in all and the name of the job that ended."""

@@ -18,9 +18,9 @@ import numpy as np
 import soundfile
 
 from stemlive.errors import StemliveError
-from stemlive.training.compose_parts import DRUM_CHANNEL, Note, Part, midi_bytes
-from stemlive.training.render_drums import Kit, general_midi_note, load_hydrogen_kit, play_kit, synth_kit
-from stemlive.training.render_effects import SAMPLE_RATE_HZ, Audio
+from stemlive.training.corpus.compose_parts import DRUM_CHANNEL, Note, Part, midi_bytes
+from stemlive.training.corpus.render_drums import Kit, general_midi_note, load_hydrogen_kit, play_kit, synth_kit
+from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
 
 _SHARE = {"FluidR3_GM.sf2": 0.6, "TimGM6mb.sf2": 0.28, "MuseScore_General.sf3": 0.12}
 _KIT_PROGRAMS = {

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from stemlive.training import render_effects as fx
-from stemlive.training.compose_parts import Arrangement, Part, midi_bytes
-from stemlive.training.render_effects import SAMPLE_RATE_HZ, Audio
-from stemlive.training.render_sounds import Sounds, pick_font, render_drum_part, render_font
-from stemlive.training.render_synths import random_patch, render_synth
-from stemlive.training.render_treatment import at_level, treat
+from stemlive.training.corpus import render_effects as fx
+from stemlive.training.corpus.compose_parts import Arrangement, Part, midi_bytes
+from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
+from stemlive.training.corpus.render_sounds import Sounds, pick_font, render_drum_part, render_font
+from stemlive.training.corpus.render_synths import random_patch, render_synth
+from stemlive.training.corpus.render_treatment import at_level, treat
 
 STEMS = ("drums", "bass", "other")
 PEAK_OF_SUM = 10.0 ** (-1.0 / 20.0)

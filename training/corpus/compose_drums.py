@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from stemlive.training.compose_form import Section
-from stemlive.training.compose_grooves import DRUM_NOTES, Groove
-from stemlive.training.compose_parts import Note
+from stemlive.training.corpus.compose_form import Section
+from stemlive.training.corpus.compose_grooves import DRUM_NOTES, Groove
+from stemlive.training.corpus.compose_parts import Note
 
 _VELOCITY = {"X": 116, "x": 96, "o": 72, "g": 38, "?": 80}
 

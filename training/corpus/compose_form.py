@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stemlive.training.compose_chords import PROGRESSIONS, Chord, parse_chord
-from stemlive.training.compose_styles import Style
+from stemlive.training.corpus.compose_chords import PROGRESSIONS, Chord, parse_chord
+from stemlive.training.corpus.compose_styles import Style
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 40.0, 75.0
 TAIL_SECONDS = 2.0

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from stemlive.training.compose_bass import bass_notes
-from stemlive.training.compose_chords import SCALES
-from stemlive.training.compose_drums import drum_notes
-from stemlive.training.compose_form import TAIL_SECONDS, Section, lay_out
-from stemlive.training.compose_grooves import Groove
-from stemlive.training.compose_harmony import TEXTURES, chord_part
-from stemlive.training.compose_melody import lead_part
-from stemlive.training.compose_parts import Arrangement, Control, Note, Part
-from stemlive.training.compose_styles import STYLES, Style
+from stemlive.training.corpus.compose_bass import bass_notes
+from stemlive.training.corpus.compose_chords import SCALES
+from stemlive.training.corpus.compose_drums import drum_notes
+from stemlive.training.corpus.compose_form import TAIL_SECONDS, Section, lay_out
+from stemlive.training.corpus.compose_grooves import Groove
+from stemlive.training.corpus.compose_harmony import TEXTURES, chord_part
+from stemlive.training.corpus.compose_melody import lead_part
+from stemlive.training.corpus.compose_parts import Arrangement, Control, Note, Part
+from stemlive.training.corpus.compose_styles import STYLES, Style
 
 _LEFT_OUT = 0.04
 """Share of the songs without drums, and of those without bass."""

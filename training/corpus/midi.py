@@ -11,12 +11,12 @@ from pathlib import Path
 import mido
 import numpy as np
 
-from stemlive.training.compose_parts import Note
-from stemlive.training.corpus_files import staging, write_flac
-from stemlive.training.render_drums import general_midi_note
-from stemlive.training.render_effects import SAMPLE_RATE_HZ, Audio
-from stemlive.training.render_sounds import find_sounds, render_drum_part
-from stemlive.training.render_treatment import active_rms, treat_drums
+from stemlive.training.corpus.compose_parts import Note
+from stemlive.training.corpus.files import staging, write_flac
+from stemlive.training.corpus.render_drums import general_midi_note
+from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
+from stemlive.training.corpus.render_sounds import find_sounds, render_drum_part
+from stemlive.training.corpus.render_treatment import active_rms, treat_drums
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 60.0, 180.0
 _PAUSE_SECONDS = 0.6

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from stemlive.training import render_effects as fx
-from stemlive.training.compose_parts import Part
-from stemlive.training.render_effects import SAMPLE_RATE_HZ, Audio
+from stemlive.training.corpus import render_effects as fx
+from stemlive.training.corpus.compose_parts import Part
+from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
 
 
 def active_rms(audio: Audio) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stemlive.training.debian_audio import PackageResult, licence_names
+from stemlive.training.corpus.debian_audio import PackageResult, licence_names
 
 _DOCUMENTS = Path("/usr/share/doc")
 
