@@ -41,7 +41,10 @@ from stemlive.errors import UsageError
 )
 @click.option("--processes", type=click.IntRange(1), default=1, show_default=True, help="One per core, or per GPU.")
 @click.option(
-    "--time-limit", metavar="MINUTES", type=click.FloatRange(min=0, min_open=True), help="Stop after so long."
+    "--time-limit",
+    metavar="MINUTES",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Stop after so long, by the recipe's clock: `wall`, or `processor` time of a process.",
 )
 @click.option(
     "--start-from",

@@ -25,7 +25,7 @@ from stemlive.training.evaluate import averages, score_song, separate_whole
 from stemlive.training.loop import FromIndex, Trainer, rate_factor
 from stemlive.training.losses import loudness_weight, separation_loss
 from stemlive.training.mixing import MixConfig, SegmentMixer, restrict_groups
-from stemlive.training.recipe import Recipe, TrainConfig, read_recipe
+from stemlive.training.recipe import CLOCKS, Recipe, TrainConfig, read_recipe
 from stemlive.training.scores import usdr
 from stemlive.training.sources import Sources, scan
 
@@ -234,6 +234,25 @@ def test_a_run_of_before_a_model_choice_goes_on(sources, tmp_path):
     del state["recipe"]["model"]["residual_stem"]
     torch.save(state, tmp_path / "state.pt")
     assert Trainer(recipe(2), sources, Sources(), tmp_path).progress.step == 1
+
+
+def test_a_time_limit_counts_processor_time_where_the_recipe_says_so(sources, corpus, tmp_path, monkeypatch):
+    ticks = iter(range(1000))
+    monkeypatch.setitem(CLOCKS, "processor", lambda: float(next(ticks)))
+    slow = dataclasses.replace(recipe(1000), train=dataclasses.replace(recipe(1000).train, clock="processor"))
+    validation = scan([corpus], tmp_path / "cache", RATE, "valid")
+    trainer = Trainer(slow, sources, validation, tmp_path / "run", time_limit_s=9.5)
+    trainer.run()  # two ticks a step: one to see whether it is over, one to note it
+    assert trainer.progress.step == 5
+    assert trainer.progress.processor_s == 10
+    assert 0 < trainer.progress.wall_s < 1e4
+    log = tmp_path / "run/log.csv"
+    log.write_text("step,audio_s,wall_s,loss\n3,4.5,6.0,0.1\n")  # as runs of an older version wrote it
+    trainer.validate(0.25)
+    with log.open() as file:
+        old, new = csv.DictReader(file)
+    assert (old["step"], old["loss"], old["processor_s"]) == ("3", "0.1", "")
+    assert (new["step"], new["loss"], new["processor_s"]) == ("5", "0.25", "10.0")
 
 
 MODELS = {

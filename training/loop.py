@@ -4,6 +4,7 @@ Accelerate is the trainer: it brings DistributedDataParallel, mixed precision an
 """
 
 import csv
+import dataclasses
 import logging
 import math
 import signal
@@ -26,7 +27,7 @@ from stemlive.model.framing import Framing
 from stemlive.training.evaluate import averages, score_song
 from stemlive.training.losses import loudness_weight, separation_loss
 from stemlive.training.mixing import SegmentMixer, describe, restrict_groups
-from stemlive.training.recipe import Recipe, TrainConfig
+from stemlive.training.recipe import CLOCKS, Recipe, TrainConfig
 from stemlive.training.sources import Sources
 
 log = logging.getLogger(__name__)
@@ -53,11 +54,12 @@ class FromIndex(Sampler[int]):
 
 @dataclass
 class Progress:
-    """How far a run is; saved with it."""
+    """How far a run is; saved with it. Times are of the main process, all its sessions together."""
 
     step: int = 0
     audio_s: float = 0.0
     wall_s: float = 0.0
+    processor_s: float = 0.0
 
 
 class Trainer:
@@ -74,8 +76,11 @@ class Trainer:
         start_weights: Path | None = None,
         workers: int = 0,
     ) -> None:
-        """`time_limit_s` counts from here. `start_weights` is a checkpoint to begin from if the folder holds no run."""
-        self.started = time.monotonic()
+        """`time_limit_s` counts from here, by the recipe's clock.
+
+        `start_weights` is a checkpoint to begin from if the folder holds no run.
+        """
+        self.started = {name: clock() for name, clock in CLOCKS.items()}
         self.recipe, self.sources, self.validation, self.folder = recipe, sources, validation, folder
         self.time_limit_s, self.workers = time_limit_s, workers
         folder.mkdir(parents=True, exist_ok=True)
@@ -119,7 +124,7 @@ class Trainer:
     def run(self) -> None:
         """Train to the end of the steps or of the time, then validate and save."""
         c = self.recipe.train
-        first, wall_before = self.progress.step, self.progress.wall_s
+        first, before = self.progress.step, dataclasses.replace(self.progress)
         saved_at = validated_at = time.monotonic()
         losses: list[Tensor] = []
         handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -135,7 +140,8 @@ class Trainer:
                 group["lr"] = rate
             losses.append(self._train_step(next(loader)))
             self.progress.step += 1
-            self.progress.wall_s = wall_before + time.monotonic() - self.started
+            self.progress.wall_s = before.wall_s + self._elapsed("wall")
+            self.progress.processor_s = before.processor_s + self._elapsed("processor")
             if self.progress.step % REPORT_STEPS == 0:
                 self._say(
                     f"step {self.progress.step} loss {torch.stack(losses).mean():.4f} rate {rate:.2e} "
@@ -252,9 +258,13 @@ class Trainer:
             mixer, c.batch, sampler=sampler, num_workers=self.workers, drop_last=True, worker_init_fn=_leave_signals
         )
 
+    def _elapsed(self, clock: str) -> float:
+        """Seconds of this session by one of CLOCKS."""
+        return CLOCKS[clock]() - self.started[clock]
+
     def _share_done(self) -> float:
         """Part of the run that is over, by steps or by time, whichever is further; 1 after a signal to stop."""
-        elapsed = (time.monotonic() - self.started) / self.time_limit_s
+        elapsed = self._elapsed(self.recipe.train.clock) / self.time_limit_s
         share = 1.0 if self.stopping else max(elapsed, self.progress.step / self.recipe.train.steps)
         return self._largest(share)
 
@@ -282,13 +292,18 @@ class Trainer:
             log.info("%s", text)
 
     def _log(self, row: dict[str, Any]) -> None:
+        """Add a row to the log; a run that an older version began may lack some of its columns."""
         path = self.folder / LOG_FILE
-        new = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
+        rows = [row]
+        if path.exists():
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = [*csv.DictReader(file), row]
+        partial = path.with_suffix(".partial")
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
+            writer.writeheader()
+            writer.writerows(rows)
+        partial.replace(path)
 
 
 def _leave_signals(worker: int) -> None:

@@ -1,7 +1,9 @@
 """A recipe: every choice of one training run, read from a TOML file with tables [model], [mix], [train], [card]."""
 
 import dataclasses
+import time
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ from stemlive.errors import UsageError
 from stemlive.model.config import ModelConfig
 from stemlive.training.losses import LOSSES
 from stemlive.training.mixing import MixConfig
+
+CLOCKS: dict[str, Callable[[], float]] = {"wall": time.monotonic, "processor": time.process_time}
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,8 @@ class TrainConfig:
     loudness_weight: quiet and loud segments count alike.
     batch: segments per process and step.
     decay_share: last part of the run, over which the learning rate falls to 0.
+    clock: what a time limit counts, of CLOCKS: `wall`, or `processor`: the time that a processor core spent on this
+        process (its helpers that mix segments not counted), so that runs on a busy machine get equal shares.
     """
 
     loss: str = "t+tf"
@@ -33,6 +39,7 @@ class TrainConfig:
     gradient_clip: float = 5.0
     ema_decay: float = 0.998
     steps: int = 100_000
+    clock: str = "wall"
     seed: int = 0
     precision: str = "bf16"
     validate_minutes: float = 15.0
@@ -44,6 +51,8 @@ class TrainConfig:
             raise UsageError(f"unknown loss '{self.loss}': choose one of {', '.join(LOSSES)}")
         if self.precision not in ("no", "bf16", "fp16"):
             raise UsageError(f"unknown precision '{self.precision}': choose no, bf16 or fp16")
+        if self.clock not in CLOCKS:
+            raise UsageError(f"unknown clock '{self.clock}': choose one of {', '.join(CLOCKS)}")
 
 
 @dataclass(frozen=True)
