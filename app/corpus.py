@@ -1,9 +1,11 @@
 """`stemlive corpus`: make audio to train on."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from stemlive.json_file import refuse_existing, write_json
 from stemlive.options import progress
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -61,3 +63,53 @@ def build(
     if not quiet:
         hours = ", ".join(f"{kind} {value:.1f} h" for kind, value in sorted(report.hours.items()))
         click.echo(f"{root}: {report.made} files made now; in all {hours or 'nothing'}")
+
+
+@command.command()
+@click.argument("roots", nargs=-1, required=True, type=FOLDER)
+@click.option("--split", default="train", show_default=True, help="Which part: `train` holds the loose recordings too.")
+@click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help="A model that listens to them.")
+@click.option("--cache", default=Path("~/.cache/stemlive"), show_default=True, type=FOLDER, help="Decoded audio.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Every recording, here.")
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+@click.option("--quiet", is_flag=True, help="Print nothing but warnings and errors.")
+def check(
+    roots: tuple[Path, ...],
+    split: str,
+    checkpoint: Path | None,
+    cache: Path,
+    json_file: Path | None,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Measure the recordings under ROOTS: level, clipping, silence, bandwidth, and what a model hears in each.
+
+    `heard` is the share of the energy that the model of --checkpoint puts into the stem that the file is named after. A
+    source far below the others of its kind may be mislabelled: listen to it.
+    """
+    from stemlive.model.checkpoint import load_checkpoint
+    from stemlive.model.config import ModelConfig
+    from stemlive.training.corpus.check import check_sources, every_recording, summarise
+    from stemlive.training.sources import scan
+
+    refuse_existing(json_file, force)
+    model = load_checkpoint(checkpoint)[0].eval() if checkpoint else None
+    rate_hz = (model.config if model else ModelConfig()).sample_rate_hz
+    sources = scan(list(roots), cache.expanduser(), rate_hz, split)
+    checks = []
+    with progress("measuring", sum(1 for _ in every_recording(sources)), quiet=quiet) as move:
+        for one in check_sources(sources, rate_hz, model):
+            checks.append(one)
+            move(1)
+    if json_file:
+        write_json(json_file, [asdict(one) for one in checks])
+    if quiet:
+        return
+    click.echo("| stem | source | files | hours | level dBFS | clipped % | silent % | bandwidth kHz | heard % |")
+    click.echo("|---|---|---|---|---|---|---|---|---|")
+    for row in summarise(checks):
+        heard = "-" if row.heard is None else f"{row.heard * 100:.0f}"
+        click.echo(
+            f"| {row.kind} | {row.source} | {row.recordings} | {row.hours:.2f} | {row.level_db:.1f} "
+            f"| {row.clipped * 100:.3f} | {row.silent * 100:.0f} | {row.bandwidth_hz / 1000:.1f} | {heard} |"
+        )

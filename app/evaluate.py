@@ -1,13 +1,12 @@
 """`stemlive evaluate`: score a model, a checkpoint or another program's stems on songs whose stems are known."""
 
-import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from stemlive.errors import TrainingError, UsageError
+from stemlive.json_file import refuse_existing, write_json
 from stemlive.options import inference_options, model_option, progress, threads_option
 
 if TYPE_CHECKING:
@@ -91,8 +90,7 @@ def command(
     if estimates is not None and inference is not None:
         raise UsageError("--inference says how a model is run: leave it out with --estimates")
     _check_folders([*roots, *([estimates] if estimates else [])])
-    if json_file is not None and json_file.exists() and not force:
-        raise UsageError(f"{json_file} exists: name another file or add --force")
+    refuse_existing(json_file, force)
 
     from stemlive.training.estimates import estimates_in
     from stemlive.training.evaluate import judge_songs, report, torch_estimator
@@ -125,7 +123,7 @@ def command(
     for line in lines(result):
         click.echo(line)
     if json_file is not None:
-        _write(json_file, result)
+        write_json(json_file, result)
 
 
 def _check_folders(folders: list[Path]) -> None:
@@ -184,15 +182,3 @@ def _onnx_estimator(model: str | None, threads: int, method: str, hop_s: float) 
         return dict(zip(separator.stems, stems, strict=True))
 
     return estimate, info.sample_rate_hz, info.preset, Path(session.path).name
-
-
-def _write(path: Path, result: dict[str, Any]) -> None:
-    """Write the report so that the file is whole or not there."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise TrainingError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        partial.unlink(missing_ok=True)

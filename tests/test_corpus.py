@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import zipfile
@@ -14,10 +15,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+import torch
+from click.testing import CliRunner
 
+from stemlive import cli
 from stemlive.errors import StemliveError
+from stemlive.model.bsrnn import BSRNN
+from stemlive.model.config import ModelConfig
 from stemlive.training.corpus import build, debian_audio, files, render_effects
 from stemlive.training.corpus.bands import read_band
+from stemlive.training.corpus.check import check_sources, summarise
 from stemlive.training.corpus.compose import compose
 from stemlive.training.corpus.compose_bass import LINES, bass_notes
 from stemlive.training.corpus.compose_chords import PROGRESSIONS, Chord, parse_chord
@@ -32,6 +39,7 @@ from stemlive.training.corpus.render import STEMS, render_arrangement
 from stemlive.training.corpus.render_drums import Hit, load_hydrogen_kit, play_kit
 from stemlive.training.corpus.render_sounds import Sounds, find_sounds
 from stemlive.training.corpus.render_synths import Patch, render_synth, synth_drum
+from stemlive.training.sources import scan
 
 RATE = 44100
 NO_SOUNDS = Sounds((), (), ())
@@ -460,3 +468,61 @@ def test_tiny_build_and_resume(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*.flac")} == before
     assert "OpenMSX" in (root / "LICENCES.md").read_text(encoding="utf-8")
     assert [path.name for path in root.iterdir() if path.name.startswith(".")] == []
+
+
+def test_check_measures_what_was_put_into_the_recordings(tmp_path):
+    """A second of a 1 kHz sine at -6 dBFS, a second of silence; and the same sine clipped by 12 dB."""
+    time_s = np.arange(44100) / 44100
+    sine = 0.5 * np.sin(2 * np.pi * 1000 * time_s)
+    folder = tmp_path / "pool" / "other" / "generator"
+    folder.mkdir(parents=True)
+    soundfile.write(folder / "half.wav", np.concatenate([sine, 0 * sine]), 44100, subtype="PCM_16")
+    soundfile.write(folder / "clipped.wav", np.clip(4 * sine, -1, 1), 44100, subtype="PCM_16")
+    sources = scan([tmp_path], tmp_path / "cache", 44100)
+    clipped, half = check_sources(sources, 44100)
+    assert half.level_db == pytest.approx(20 * np.log10(0.5 / np.sqrt(2)), abs=0.1)
+    assert half.silent == pytest.approx(0.5)
+    assert half.bandwidth_hz == pytest.approx(1000, abs=5)
+    assert half.clipped == 0
+    above = 1 - 2 / np.pi * np.arcsin(1 / 2)  # share of a period in which twice a unit sine is beyond 1
+    assert clipped.clipped == pytest.approx(above, abs=0.02)
+    (row,) = summarise([clipped, half])
+    assert (row.recordings, row.hours) == (2, pytest.approx(3 / 3600))
+    assert row.clipped == pytest.approx(above / 2, abs=0.01)
+    assert row.heard is None
+
+
+def test_check_lets_a_model_listen(tmp_path):
+    """A model whose mask for the bass is one and the others zero hears nothing but bass."""
+    torch.manual_seed(0)
+    model = BSRNN(ModelConfig(feature_dim=4, num_repeat=1)).eval()
+
+    class AllBass(torch.nn.Module):
+        config, initial_state = model.config, model.initial_state
+
+        def forward(self, frames, state):
+            _, new = model(frames, state)
+            return torch.stack([frames * (stem == "bass") for stem in model.config.stems], dim=1), new
+
+    for kind in ("bass", "other", "accompaniment"):
+        folder = tmp_path / "pool" / kind / "noise"
+        folder.mkdir(parents=True)
+        soundfile.write(folder / "a.wav", np.random.default_rng(1).normal(0, 0.1, 44100), 44100)
+    checks = check_sources(scan([tmp_path], tmp_path / "cache", 44100), 44100, AllBass())
+    assert {check.kind: check.heard for check in checks} == {"bass": 1.0, "other": 0.0, "accompaniment": 1.0}
+
+
+def test_check_command_prints_a_table_and_writes_every_recording(tmp_path):
+    folder = tmp_path / "data" / "pool" / "drums" / "noise"
+    folder.mkdir(parents=True)
+    soundfile.write(folder / "a.wav", np.random.default_rng(1).normal(0, 0.1, 44100), 44100)
+    json_file = tmp_path / "c.json"
+    arguments = ["corpus", "check", str(tmp_path / "data"), "--cache", str(tmp_path), "--json", str(json_file)]
+    result = CliRunner().invoke(cli.main, arguments)
+    assert result.exit_code == 0, result.output
+    assert "| drums | noise | 1 | 0.00 | -20.0 | 0.000 | 0 | 22.0 | - |" in result.output
+    (one,) = json.loads(json_file.read_text())
+    assert (one["kind"], one["source"], one["seconds"]) == ("drums", "noise", 1.0)
+    again = CliRunner().invoke(cli.main, arguments)
+    assert again.exit_code == 2
+    assert "exists: name another file or add --force" in again.output
