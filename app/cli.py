@@ -20,6 +20,7 @@ COMMANDS = {
     "demo": "stemlive.demo:command",
     "describe": "stemlive.describe:command",
     "train": "stemlive.train:command",
+    "sweep": "stemlive.sweep:command",
     "evaluate": "stemlive.evaluate:command",
     "export": "stemlive.export_command:command",
     "corpus": "stemlive.corpus:command",

@@ -71,13 +71,22 @@ class Recipe:
 
 def read_recipe(path: Path) -> Recipe:
     """The recipe in a TOML file. Raises UsageError for a file, a table or a name that does not fit."""
+    return parse_recipe(read_toml(path, "recipe"), str(path))
+
+
+def read_toml(path: Path, kind: str) -> dict[str, Any]:
+    """The tables of a TOML file. Raises UsageError for one that cannot be read, named as what `kind` says."""
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"cannot read the recipe {path}: {error}") from error
+        raise UsageError(f"cannot read the {kind} {path}: {error}") from error
+
+
+def parse_recipe(tables: dict[str, Any], source: str) -> Recipe:
+    """The recipe in tables as TOML gives them; `source` names it in the UsageError for what does not fit."""
     unknown = sorted(set(tables) - {"model", "mix", "train", "card"})
     if unknown:
-        raise UsageError(f"{path}: unknown table [{unknown[0]}]: a recipe has [model], [mix], [train] and [card]")
+        raise UsageError(f"{source}: unknown table [{unknown[0]}]: a recipe has [model], [mix], [train] and [card]")
     try:
         return Recipe(
             ModelConfig.from_dict(tables.get("model", {})),
@@ -86,4 +95,4 @@ def read_recipe(path: Path) -> Recipe:
             tables.get("card", {}),
         )
     except TypeError as error:
-        raise UsageError(f"{path}: {str(error).split('__init__() ')[-1]}") from error
+        raise UsageError(f"{source}: {str(error).split('__init__() ')[-1]}") from error
