@@ -58,6 +58,7 @@ from stemlive.errors import UsageError
     show_default=True,
     help="Helpers of each process that mix segments.",
 )
+@click.option("--tensorboard", is_flag=True, help="Log for TensorBoard too, into the run's folder.")
 def command(
     recipe: Path,
     roots: tuple[Path, ...],
@@ -68,11 +69,21 @@ def command(
     time_limit: float | None,
     start_from: Path | None,
     workers: int,
+    tensorboard: bool,
 ) -> None:
-    """Train a model by RECIPE (TOML; see training/recipes) and leave its weights in the folder given by --run.
+    r"""Train a model by RECIPE (TOML; see training/recipes) and leave its weights in the folder given by --run.
 
-    Stop it with Ctrl-C or --time-limit; the same command goes on from the last save. The learning rate falls to zero
-    over the last part of the steps, or of the time when --time-limit is given.
+    weights.pt has the averaged weights of the last save, best.pt those with the best mean validation uSDR. Stop it with
+    Ctrl-C or --time-limit; the same command goes on from the last save. Schedules that end with the run end with its
+    steps, or with its time when --time-limit is given. GPUs are used where there are any, one by each process.
+
+    On several machines, start the same command on each by torchrun instead of --processes, with a folder for --run
+    that all of them share (here 2 machines of 4 GPUs or cores; --node-rank is 0 on the first and 1 on the second):
+
+    \b
+    torchrun --nnodes 2 --node-rank 0 --nproc-per-node 4 \
+        --master-addr FIRST_MACHINE --master-port 29500 \
+        -m -- stemlive train RECIPE --data ... --run SHARED_FOLDER
     """
     from stemlive.training import launch
 
@@ -88,7 +99,8 @@ def command(
         options += [("--validate", root) for root in validation_roots]
         options += [("--time-limit", time_limit)] if time_limit is not None else []
         options += [("--start-from", start_from)] if start_from is not None else []
-        launch.launch([str(recipe), *(str(word) for option in options for word in option)], processes)
+        words = [str(word) for option in options for word in option] + ["--tensorboard"] * tensorboard
+        launch.launch([str(recipe), *words], processes)
         return
     launch.train(
         recipe,
@@ -99,4 +111,5 @@ def command(
         time_limit_s=math.inf if time_limit is None else time_limit * 60,
         start_weights=start_from,
         workers=workers,
+        tensorboard=tensorboard,
     )

@@ -39,7 +39,7 @@ def score_song(
     """
     reference = load_reference(song, name, model.config.sample_rate_hz, seconds)
     mixture, targets = reference.mixture, reference.targets
-    stems = separate_whole(model, framing, mixture)
+    stems = separate_whole(model, framing, mixture.to(framing.analysis.device)).cpu()
     outputs = reference.outputs(dict(zip(model.config.stems, stems, strict=True)))
     return SongScore(
         name,
