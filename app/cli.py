@@ -19,6 +19,7 @@ COMMANDS = {
     "models": "stemlive.models:command",
     "demo": "stemlive.demo:command",
     "describe": "stemlive.describe:command",
+    "prepare": "stemlive.prepare:command",
     "train": "stemlive.train:command",
     "sweep": "stemlive.sweep:command",
     "evaluate": "stemlive.evaluate:command",

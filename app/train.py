@@ -2,10 +2,15 @@
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from stemlive.errors import UsageError
+from stemlive.options import progress
+
+if TYPE_CHECKING:
+    from stemlive.training.recipe import Recipe
 
 
 @click.command()
@@ -16,14 +21,16 @@ from stemlive.errors import UsageError
     multiple=True,
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder with train/<song>/<stem> and pool/<stem>/<source> audio files; may be given several times.",
+    help="Folder with train/<song>/<stem> (as MUSDB18-HQ has it) and pool/<stem>/<source> audio files; may be given "
+    "several times.",
 )
 @click.option(
     "--validate",
     "validation_roots",
     multiple=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder with valid/<song>/<stem> audio files, scored now and then; may be given several times.",
+    help="Folder with valid/<song>/<stem> audio files (or MUSDB18-HQ, whose official validation songs are taken), "
+    "scored now and then; may be given several times.",
 )
 @click.option(
     "--run",
@@ -93,7 +100,8 @@ def command(
     if not launch.is_worker():
         from stemlive.training.recipe import read_recipe
 
-        read_recipe(recipe)
+        read = read_recipe(recipe)
+        _prepare(list(roots), list(validation_roots), cache.expanduser(), read, processes)
         options: list[tuple[str, object]] = [("--run", folder), ("--cache", cache), ("--workers", workers)]
         options += [("--data", root) for root in roots]
         options += [("--validate", root) for root in validation_roots]
@@ -113,3 +121,16 @@ def command(
         workers=workers,
         tensorboard=tensorboard,
     )
+
+
+def _prepare(roots: list[Path], validation_roots: list[Path], cache: Path, recipe: "Recipe", workers: int) -> None:
+    """Fill the cache once, before there are processes that would each do it."""
+    from stemlive.training.layout import find_audio
+    from stemlive.training.prepare import prepare, steps
+
+    layouts = {"train": find_audio(roots)}
+    if validation_roots:
+        layouts["valid"] = find_audio(validation_roots, "valid", scoring=True)
+    sad = recipe.mix.sad
+    with progress("preparing", steps(layouts, sad=sad)) as advance:
+        prepare(layouts, cache, recipe.model.sample_rate_hz, sad=sad, workers=workers, advance=advance)

@@ -1,4 +1,4 @@
-"""Training data, losses, scores and the loop, on a corpus of a few seconds that the tests make."""
+"""Recipes, losses, scores and the loop, on a corpus of a few seconds that the tests make."""
 
 import csv
 import dataclasses
@@ -13,9 +13,9 @@ import sys
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 from click.testing import CliRunner
+from tone_corpus import make_corpus
 
 from stemlive.cli import main
 from stemlive.errors import TrainingError, UsageError
@@ -23,12 +23,11 @@ from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import load_checkpoint, save_checkpoint
 from stemlive.model.config import STEMS, ModelConfig
 from stemlive.model.framing import Framing
-from stemlive.training.augment import change_speed, equalise_and_reverberate, low_pass, swap_and_flip
 from stemlive.training.devices import use_gpu
 from stemlive.training.evaluate import SongScore, averages, score_song, separate_whole
 from stemlive.training.loop import Trainer
 from stemlive.training.losses import Comparison, group_weights, loudness_weight, separation_loss
-from stemlive.training.mixing import MixConfig, SegmentMixer, restrict_groups
+from stemlive.training.mixing import MixConfig
 from stemlive.training.recipe import CLOCKS, Recipe, TrainConfig, read_recipe
 from stemlive.training.schedule import rate_factor
 from stemlive.training.scores import usdr
@@ -37,105 +36,16 @@ from stemlive.training.sources import Sources, scan
 
 RATE = 44100
 TINY = ModelConfig(feature_dim=8, num_repeat=1, band_scheme="v3")
-TONES_HZ = {"vocals": 440.0, "drums": 3000.0, "bass": 60.0, "other": 1000.0}
-
-
-def write_tone(path, frequency_hz, seconds=2.0, rate=RATE, channels=2):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    time = np.arange(int(seconds * rate)) / rate
-    tone = 0.3 * np.sin(2 * np.pi * frequency_hz * time) * (1 + 0.5 * np.sin(2 * np.pi * 3 * time))
-    soundfile.write(path, np.repeat(tone[:, None], channels, axis=1), rate)
 
 
 @pytest.fixture
 def corpus(tmp_path):
-    """A song with four stems, one without bass, pools of all kinds, and a song to validate on."""
-    root = tmp_path / "corpus"
-    for song in ("train/full", "valid/unseen"):
-        for stem, frequency_hz in TONES_HZ.items():
-            write_tone(root / song / f"{stem}.wav", frequency_hz)
-    for stem in ("vocals", "drums", "other"):
-        write_tone(root / "train/nobass" / f"{stem}.flac", TONES_HZ[stem])
-    write_tone(root / "pool/vocals/choir/001.ogg", 523.0, channels=1)
-    write_tone(root / "pool/bass/upright/001.wav", 80.0, rate=48000)
-    write_tone(root / "pool/accompaniment/game/001.wav", 1500.0)
-    return root
+    return make_corpus(tmp_path / "corpus")
 
 
 @pytest.fixture
 def sources(corpus, tmp_path):
     return scan([corpus], tmp_path / "cache", RATE)
-
-
-def test_scan_finds_songs_and_pools_and_resamples(sources):
-    assert {song: sorted(stems) for song, stems in sources.songs.items()} == {
-        "full": ["bass", "drums", "other", "vocals"],
-        "nobass": ["drums", "other", "vocals"],
-    }
-    assert sources.pools["bass"]["upright"][0].num_samples == 2 * RATE
-    mono = sources.pools["vocals"]["choir"][0].read(100, 50)
-    assert mono.shape == (50, 2)
-    assert np.array_equal(mono[:, 0], mono[:, 1])
-    past_the_end = sources.songs["full"]["bass"].read(2 * RATE - 10, 30)
-    assert past_the_end[:10].any()
-    assert not past_the_end[10:].any()
-
-
-def test_bad_files_are_named_and_skipped(corpus, tmp_path, caplog):
-    (corpus / "train/full/drums.wav").write_bytes(b"no audio")
-    soundfile.write(corpus / "train/full/bass.wav", np.zeros((RATE, 2)), RATE)
-    songs = scan([corpus], tmp_path / "cache", RATE).songs
-    assert sorted(songs["full"]) == ["other", "vocals"]
-    assert "drums.wav" in caplog.text
-    assert "bass.wav: silent" in caplog.text
-    with pytest.raises(TrainingError, match="check --data"):
-        scan([tmp_path / "cache"], tmp_path / "cache", RATE)
-
-
-def test_segments_are_a_function_of_seed_and_index(sources):
-    first, again, other = (SegmentMixer(sources, MixConfig(segment_s=0.5), RATE, 512, seed) for seed in (1, 1, 2))
-    for index in (0, 7, 12345678):
-        assert torch.equal(first[index]["targets"], again[index]["targets"])
-    assert not torch.equal(first[3]["targets"], other[3]["targets"])
-    assert not torch.equal(first[3]["targets"], first[4]["targets"])
-
-
-def test_segments_hold_what_their_groups_say(sources):
-    mixer = SegmentMixer(sources, MixConfig(segment_s=0.5), RATE, 512, 0)
-    kinds = set()
-    for index in range(60):
-        item = mixer[index]
-        targets, groups = item["targets"], item["groups"]
-        assert targets.shape == (4, 2, 22016)
-        assert groups.sum(0).max() <= 1
-        assert float(targets.sum(0).abs().max()) <= 1 + 1e-5
-        assert not targets[groups.sum(1) == 0].any()
-        assert torch.isfinite(targets).all()
-        kinds.add(tuple(map(tuple, groups.int().tolist())))
-    accompaniment = ((1, 0, 0, 0), (0, 1, 1, 1), (0, 0, 0, 0), (0, 0, 0, 0))
-    no_bass = ((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 0, 0), (0, 0, 1, 1))
-    assert kinds == {tuple(map(tuple, np.eye(4, dtype=int).tolist())), accompaniment, no_bass}
-
-
-def test_low_band_recordings_end_the_whole_mixture(corpus, tmp_path):
-    (corpus / "pool/vocals/choir").rename(corpus / "pool/vocals/choir-lowband")
-    sources = scan([corpus], tmp_path / "cache", RATE)
-    config = MixConfig(
-        segment_s=0.5, share_song=0, share_random=0, drop_vocals_p=0, source_weights={"choir-lowband": 1e6}
-    )
-    targets = SegmentMixer(sources, dataclasses.replace(config, effect_p=1), RATE, 512, 0)[0]["targets"]
-    spectrum = torch.fft.rfft(targets, dim=-1).abs()
-    cut = int(5300 / RATE * targets.shape[-1])
-    assert spectrum[:, :, cut + 2 :].max() < 1e-3 * spectrum.max()
-
-
-def test_groups_are_restricted_to_what_a_model_can_be_asked():
-    targets = torch.ones(2, 4, 2, 8)
-    groups = torch.stack([torch.eye(4), torch.tensor([[1.0, 0, 0, 0], [0, 1, 1, 1], [0] * 4, [0] * 4])])
-    vocals, asked = restrict_groups(targets, groups, ("vocals",))
-    assert asked[..., 0].tolist() == [[1, 0, 0, 0], [1, 0, 0, 0]]
-    assert vocals.sum((2, 3)).tolist() == [[16, 0, 0, 0], [16, 0, 0, 0]]
-    assert torch.equal(restrict_groups(targets, groups, STEMS)[1], groups)
 
 
 def compared(estimates, targets, spectra=None):
@@ -215,27 +125,6 @@ def test_usdr_of_known_errors():
     assert usdr(reference, 0.9 * reference) == pytest.approx(20.0, abs=1e-3)
     assert usdr(reference, torch.zeros(2, 1000)) == pytest.approx(0.0, abs=1e-6)
     assert usdr(reference, 2 * reference) == pytest.approx(0.0, abs=1e-6)
-
-
-def test_augmentations_do_what_they_say():
-    rng = np.random.default_rng(0)
-    time = np.arange(RATE) / RATE
-    tone = np.repeat(np.sin(2 * np.pi * 1000 * time)[:, None], 2, axis=1).astype(np.float32)
-    faster = change_speed(tone, 1.25)
-    assert abs(len(faster) - RATE / 1.25) <= 1
-    peak = np.argmax(np.abs(np.fft.rfft(faster[:, 0])))
-    assert peak * RATE / len(faster) == pytest.approx(1250, abs=2)
-    assert np.abs(low_pass(tone, 500, RATE)).max() < 1e-3
-    assert np.abs(low_pass(tone, 2000, RATE) - tone).max() < 1e-3
-    left_only = tone * np.array([1, 0], np.float32)
-    sides = {tuple((np.abs(swap_and_flip(left_only, rng)).max(0) > 0.5).tolist()) for _ in range(20)}
-    assert sides == {(True, False), (False, True)}
-    click = np.zeros((RATE, 2), np.float32)
-    click[100] = 1
-    room = equalise_and_reverberate(click, rng, RATE, -3.0)
-    assert np.abs(room[RATE // 10 : RATE // 4]).max() > 1e-4
-    dry = equalise_and_reverberate(click, np.random.default_rng(0), RATE, None)
-    assert np.abs(dry[RATE // 10 :]).max() < 1e-4
 
 
 def test_scores_follow_the_files_a_song_has(sources, corpus, tmp_path):

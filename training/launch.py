@@ -117,8 +117,11 @@ def train(
     if not torch.cuda.is_available():
         torch.set_num_threads(1)
     rate = recipe.model.sample_rate_hz
-    sources = scan(roots, cache, rate)
-    validation = scan(validation_roots, cache, rate, "valid") if validation_roots else Sources()
+    quiet = os.environ.get("RANK", "0") != "0"  # the first process names what is skipped
+    sources = scan(roots, cache, rate, quiet=quiet)
+    validation = Sources()
+    if validation_roots:
+        validation = scan(validation_roots, cache, rate, "valid", scoring=True, quiet=quiet)
     trainer = Trainer(
         recipe,
         sources,
