@@ -111,9 +111,8 @@ def _print_cells(sweep: "Sweep", folder: Path | None) -> None:
         published = ", ".join(f"{target} {db:g}" for target, db in cell.published.items())
         done = "  (done)" if folder is not None and read_result(folder, cell) is not None else ""
         minutes = f"{cell.minutes:g}" if cell.minutes else "-"
-        click.echo(
-            f"{cell.name:<28}{cell.cost.parameters:>12,}{cell.cost.gmac_per_s:>10.3f}{minutes:>9}  {published or '-'}{done}"
-        )
+        cost = f"{cell.cost.parameters:>12,}{cell.cost.gmac_per_s:>10.3f}{minutes:>9}"
+        click.echo(f"{cell.name:<28}{cost}  {published or '-'}{done}")
 
 
 def _run(

@@ -27,7 +27,7 @@ Tables = dict[str, Any]
 
 @dataclass(frozen=True)
 class Model:
-    """One model of a cell: its recipe, as `tables` to be written to a file, and where below the sweep's folder it is."""
+    """One model of a cell: its folder below the sweep's, and its recipe, read and as `tables` to be written again."""
 
     folder: str
     tables: Tables

@@ -1,7 +1,8 @@
-"""Runs the cells of a sweep: each model is trained and scored by the commands `train` and `evaluate` in their processes.
+"""Runs the cells of a sweep: each model is trained and scored by the commands `train` and `evaluate`.
 
-So a cell that fails takes no other with it, and what is interrupted goes on as any run does. In the sweep's folder each
-model has its own: an ordinary run, with recipe.toml, train.log and scores.json; each cell ends with result.json.
+They are processes of their own: a cell that fails takes no other with it, and what is interrupted goes on as any run
+does. In the sweep's folder each model has its own: an ordinary run, with recipe.toml, train.log and scores.json; each
+cell ends with result.json.
 """
 
 import json
@@ -30,7 +31,7 @@ LITTLE_S = 0.5  # so much of a model's time may be left unused: less than it tak
 Result = dict[str, Any]
 
 
-class Stopped(Exception):
+class StopAskedError(Exception):
     """A stop was asked for while a command ran."""
 
 
@@ -63,7 +64,7 @@ def run_cells(cells: list[Cell], place: Place, jobs: int) -> Iterator[tuple[Cell
                 yield futures[future], future.result()
             except (StemliveError, OSError) as error:
                 yield futures[future], error
-            except Stopped:
+            except StopAskedError:
                 continue
 
 
@@ -172,7 +173,7 @@ def _options(name: str, values: tuple[Path, ...]) -> list[str]:
 def _call(arguments: list[str], log: Path, stopping: Callable[[], bool]) -> None:
     """Run a command of stemlive and wait; a stop is passed on, so that it saves what it has."""
     if stopping():
-        raise Stopped
+        raise StopAskedError
     with log.open("a", encoding="utf-8") as file:
         begin = file.tell()
         process = subprocess.Popen(
@@ -189,7 +190,7 @@ def _call(arguments: list[str], log: Path, stopping: Callable[[], bool]) -> None
                 asked = True
             time.sleep(0.1)
     if asked or stopping():
-        raise Stopped
+        raise StopAskedError
     if process.returncode:
         raise TrainingError(f"{arguments[0]} {_reason(log, begin, process.returncode)} (log: {log})")
 

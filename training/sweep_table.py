@@ -30,26 +30,25 @@ def _row(cell: Cell, result: Result | None) -> Row:
         "gmac_per_s": round(cell.cost.gmac_per_s, 3),
     }
     if result is not None:
-        scores = result["scores"]
         row |= {
             "wall_min": round(result["wall_s"] / 60, 1),
             "processor_min": round(result["processor_s"] / 60, 1),
             "audio_h": round(result["audio_s"] / 3600, 2),
         }
-        row |= {
-            f"usdr_{target}": scores[target]["usdr_db"] for target in TARGETS if "usdr_db" in scores.get(target, {})
-        }
+        row |= _scores("usdr", result["scores"])
         if all(f"usdr_{stem}" in row for stem in STEMS):
             row[f"usdr_{MEAN}"] = round(sum(row[f"usdr_{stem}"] for stem in STEMS) / len(STEMS), 2)
-        row |= {
-            f"csdr_{target}": scores[target]["csdr_db"] for target in TARGETS if "csdr_db" in scores.get(target, {})
-        }
+        row |= _scores("csdr", result["scores"])
     row |= {f"published_{target}": db for target, db in cell.published.items()}
     if result is not None:
         row |= {f"songs_{target}": result["songs"][target] for target in TARGETS if target in result["songs"]}
         row |= {key: result[key] for key in ("minutes", "clock", "seconds", "processes", "machine")}
         row |= {key: " ".join(result[key]) for key in ("data", "validation")}
     return row
+
+
+def _scores(kind: str, scores: Mapping[str, Mapping[str, float]]) -> Row:
+    return {f"{kind}_{t}": scores[t][f"{kind}_db"] for t in TARGETS if f"{kind}_db" in scores.get(t, {})}
 
 
 def columns(table: list[Row]) -> list[str]:
@@ -70,8 +69,9 @@ def as_csv(table: list[Row]) -> str:
 
 
 def as_markdown(sweep: Sweep, table: list[Row]) -> str:
-    """The columns that people compare, under a line that says what the scores are of."""
-    shown = [column for column in columns(table) if column.split("_")[0] in HEADINGS]
+    """The columns that people compare (of cSDR the voice), under a line that says what the scores are of."""
+    hidden = [f"csdr_{target}" for target in TARGETS[1:]]
+    shown = [column for column in columns(table) if column.split("_")[0] in HEADINGS and column not in hidden]
     lines = [f"# {sweep.title}", "", _about(sweep, table), ""]
     lines += [_line([_heading(column) for column in shown]), _line(["---", *["---:"] * (len(shown) - 1)])]
     lines += [_line([_text(column, row.get(column)) for column in shown]) for row in table]
@@ -109,7 +109,7 @@ def _line(texts: list[str]) -> str:
 
 
 def _about(sweep: Sweep, table: list[Row]) -> str:
-    """What was measured, on what, where; a cell that differs from the others in that is shown by more than one value."""
+    """What was measured, on what, where; where cells differ in that, all that they had."""
     done = [row for row in table if "machine" in row]
     published = f" Published: {sweep.source}." if any(c.startswith("published") for c in columns(table)) else ""
     if not done:
@@ -118,16 +118,17 @@ def _about(sweep: Sweep, table: list[Row]) -> str:
     def all_of(texts: list[str]) -> str:
         return " / ".join(dict.fromkeys(texts))
 
-    songs = all_of([", ".join(f"{row[f'songs_{t}']} with {t}" for t in TARGETS if f"songs_{t}" in row) for row in done])
-    length = all_of([f"first {row['seconds']:g} s" if row["seconds"] else "whole" for row in done])
-    time = all_of([f"{row['minutes']:g} min of {row['clock']} time" if row["minutes"] else "by recipe" for row in done])
-    where = all_of([f"{row['processes']} process(es), {row['machine']}" for row in done])
-    warning = (
-        "" if sweep.size == "original" else " They are no MUSDB18 scores: compare rows, not with what is published."
-    )
+    songs = [", ".join(f"{row[f'songs_{t}']} with {t}" for t in TARGETS if f"songs_{t}" in row) for row in done]
+    length = [f"first {row['seconds']:g} s" if row["seconds"] else "whole" for row in done]
+    time = [
+        f"{row['minutes']:g} min of {row['clock']} time" if row["minutes"] else "as its recipe says" for row in done
+    ]
+    where = [f"processes: {row['processes']}, {row['machine']}" for row in done]
+    warning = " They are no MUSDB18 scores: compare rows, not with what is published."
     return (
-        f"Size {sweep.size}. Scores in dB on `{all_of([row['validation'] for row in done])}` (songs: {songs}; {length}), "
-        f"trained on `{all_of([row['data'] for row in done])}`, each cell {time}; {where}.{warning}{published}"
+        f"Size {sweep.size}. Scores in dB on `{all_of([row['validation'] for row in done])}` (songs: {all_of(songs)}; "
+        f"{all_of(length)}), trained on `{all_of([row['data'] for row in done])}`, each cell {all_of(time)}; "
+        f"{all_of(where)}.{warning if sweep.size == 'small' else ''}{published}"
     )
 
 
