@@ -130,20 +130,20 @@ def _run(
     from stemlive.training.sweep_run import Place, read_result, run_cells
     from stemlive.training.sweep_table import write_tables
 
-    failed = []
+    failed: list[str] = []
     results = {cell.name: result for cell in sweep.cells if (result := read_result(folder, cell)) is not None}
     machine = f"{processor_name()} ({os.cpu_count()} cores)"
     with StopRequest() as stop, progress(sweep.name, len(cells)) as advance:
         place = Place(folder, roots, validation_roots, cache, processes, machine, lambda: stop.requested)
         advance(sum(cell.name in results for cell in cells))
-        for cell, result in run_cells(cells, place, jobs):
-            if isinstance(result, Exception):
+        for cell, outcome in run_cells(cells, place, jobs):
+            if isinstance(outcome, Exception):
                 failed.append(cell.name)
-                click.echo(f"stemlive: cell {cell.name}: {result}", err=True)
+                click.echo(f"stemlive: cell {cell.name}: {outcome}", err=True)
             else:
-                results[cell.name] = result
+                results[cell.name] = outcome
                 scores = ", ".join(
-                    f"{t} {row['usdr_db']:.2f}" for t, row in result["scores"].items() if "usdr_db" in row
+                    f"{t} {row['usdr_db']:.2f}" for t, row in outcome["scores"].items() if "usdr_db" in row
                 )
                 click.echo(f"{cell.name}: uSDR {scores}")
             write_tables(sweep, results, folder)
