@@ -19,14 +19,14 @@ def command(model: Path, as_json: bool) -> None:
     counted on segments of 3 seconds.
     """
     from stemlive.model.checkpoint import load_checkpoint
-    from stemlive.model.cost import Cost, model_costs, state_numbers
+    from stemlive.model.cost import model_costs, state_numbers, total_cost
     from stemlive.training.recipe import read_recipe
 
     if not model.exists():
         raise UsageError(f"{model} does not exist: check the path")
     config = read_recipe(model).model if model.suffix == ".toml" else load_checkpoint(model)[0].config
     costs = model_costs(config)
-    total = Cost(sum(c.parameters for c in costs.values()), sum(c.gmac_per_s for c in costs.values()))
+    total = total_cost(costs)
     state = state_numbers(config)
     if as_json:
         report = {"config": config.to_dict(), "total": asdict(total), "state_numbers": state}

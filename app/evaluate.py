@@ -37,9 +37,9 @@ _NAME_WIDTH = 28
     multiple=True,
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder with <split>/<song>/<stem> audio files; may be given several times.",
+    help="Folder with <split>/<song>/<stem> audio files, as MUSDB18-HQ has it; may be given several times.",
 )
-@click.option("--split", default="valid", show_default=True, help="Which part of the data.")
+@click.option("--split", default="valid", show_default=True, help="Which part of the data: train, valid or test.")
 @model_option
 @click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help="Weights that `train` wrote.")
 @click.option(
@@ -83,7 +83,9 @@ def command(
     there; vocal bleed that of the voice left in the accompaniment, against the voice, where it sings: lower is better.
 
     A song without a bass file has its bass inside `other`, and the two are scored as `bass+other`. `accompaniment` is
-    everything but the voice, and the only other score of a song that has such a file.
+    everything but the voice, and the only other score of a song that has such a file. Separated is the `mixture` file,
+    or the sum of the stems where there is none. A folder without `valid`, as MUSDB18-HQ is, has as its split `valid`
+    the official validation songs of its `train`, and these never count as `train`.
     """
     if sum(choice is not None for choice in (model, checkpoint, estimates)) > 1:
         raise UsageError("name one of --model, --checkpoint and --estimates")
@@ -111,7 +113,7 @@ def command(
     if about.get("inference") == "overlap-add":
         about["hop_s"] = hop_s
 
-    songs = scan(list(roots), cache.expanduser(), rate_hz, split).songs
+    songs = scan(list(roots), cache.expanduser(), rate_hz, split, scoring=True).songs
     scored = {}
     with progress("songs", len(songs)) as advance:
         for name, cells in judge_songs(songs, estimator, rate_hz, preset=preset, seconds=seconds):

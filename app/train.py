@@ -2,10 +2,15 @@
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from stemlive.errors import UsageError
+from stemlive.options import progress
+
+if TYPE_CHECKING:
+    from stemlive.training.recipe import Recipe
 
 
 @click.command()
@@ -16,14 +21,16 @@ from stemlive.errors import UsageError
     multiple=True,
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder with train/<song>/<stem> and pool/<stem>/<source> audio files; may be given several times.",
+    help="Folder with train/<song>/<stem> (as MUSDB18-HQ has it) and pool/<stem>/<source> audio files; may be given "
+    "several times.",
 )
 @click.option(
     "--validate",
     "validation_roots",
     multiple=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder with valid/<song>/<stem> audio files, scored now and then; may be given several times.",
+    help="Folder with valid/<song>/<stem> audio files (or MUSDB18-HQ, whose official validation songs are taken), "
+    "scored now and then; may be given several times.",
 )
 @click.option(
     "--run",
@@ -58,6 +65,7 @@ from stemlive.errors import UsageError
     show_default=True,
     help="Helpers of each process that mix segments.",
 )
+@click.option("--tensorboard", is_flag=True, help="Log for TensorBoard too, into the run's folder.")
 def command(
     recipe: Path,
     roots: tuple[Path, ...],
@@ -68,11 +76,21 @@ def command(
     time_limit: float | None,
     start_from: Path | None,
     workers: int,
+    tensorboard: bool,
 ) -> None:
-    """Train a model by RECIPE (TOML; see training/recipes) and leave its weights in the folder given by --run.
+    r"""Train a model by RECIPE (TOML; see training/recipes) and leave its weights in the folder given by --run.
 
-    Stop it with Ctrl-C or --time-limit; the same command goes on from the last save. The learning rate falls to zero
-    over the last part of the steps, or of the time when --time-limit is given.
+    weights.pt has the averaged weights of the last save, best.pt those with the best mean validation uSDR. Stop it with
+    Ctrl-C or --time-limit; the same command goes on from the last save. Schedules that end with the run end with its
+    steps, or with its time when --time-limit is given. GPUs are used where there are any, one by each process.
+
+    On several machines, start the same command on each by torchrun instead of --processes, with a folder for --run
+    that all of them share (here 2 machines of 4 GPUs or cores; --node-rank is 0 on the first and 1 on the second):
+
+    \b
+    torchrun --nnodes 2 --node-rank 0 --nproc-per-node 4 \
+        --master-addr FIRST_MACHINE --master-port 29500 \
+        -m -- stemlive train RECIPE --data ... --run SHARED_FOLDER
     """
     from stemlive.training import launch
 
@@ -82,13 +100,15 @@ def command(
     if not launch.is_worker():
         from stemlive.training.recipe import read_recipe
 
-        read_recipe(recipe)
+        read = read_recipe(recipe)
+        _prepare(list(roots), list(validation_roots), cache.expanduser(), read, processes)
         options: list[tuple[str, object]] = [("--run", folder), ("--cache", cache), ("--workers", workers)]
         options += [("--data", root) for root in roots]
         options += [("--validate", root) for root in validation_roots]
         options += [("--time-limit", time_limit)] if time_limit is not None else []
         options += [("--start-from", start_from)] if start_from is not None else []
-        launch.launch([str(recipe), *(str(word) for option in options for word in option)], processes)
+        words = [str(word) for option in options for word in option] + ["--tensorboard"] * tensorboard
+        launch.launch([str(recipe), *words], processes)
         return
     launch.train(
         recipe,
@@ -99,4 +119,18 @@ def command(
         time_limit_s=math.inf if time_limit is None else time_limit * 60,
         start_weights=start_from,
         workers=workers,
+        tensorboard=tensorboard,
     )
+
+
+def _prepare(roots: list[Path], validation_roots: list[Path], cache: Path, recipe: "Recipe", workers: int) -> None:
+    """Fill the cache once, before there are processes that would each do it."""
+    from stemlive.training.layout import find_audio
+    from stemlive.training.prepare import prepare, steps
+
+    layouts = {"train": find_audio(roots)}
+    if validation_roots:
+        layouts["valid"] = find_audio(validation_roots, "valid", scoring=True)
+    sad = recipe.mix.sad
+    with progress("preparing", steps(layouts, sad=sad)) as advance:
+        prepare(layouts, cache, recipe.model.sample_rate_hz, sad=sad, workers=workers, advance=advance)

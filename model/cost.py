@@ -1,5 +1,6 @@
 """What a model costs: its parameters and its multiply-accumulate operations (MACs) per second of audio."""
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -35,25 +36,49 @@ def model_costs(config: ModelConfig) -> dict[str, Cost]:
 
     Counts matrix products and convolutions as they run, which is nearly all: frame by frame if causal, as it streams,
     otherwise on a segment. Needs neither memory nor time for the weights: they are on torch's device `meta`, where an
-    LSTM is also taken apart into products that can be counted.
+    LSTM is also taken apart into products that can be counted. That takes long for many frames and layers, but the
+    repeated layers cost the same, and a frame costs the same but in attention, where its cost grows with their number:
+    so one block is counted, and a segment follows from two short ones.
     """
+    if config.causal:
+        return _costs(config, _macs_per_frame(config, 1))
+    (few, at_few), (more, at_more) = ((steps, _macs_per_frame(config, steps)) for steps in (2, 4))
+    frames = round(SEGMENT_S * config.sample_rate_hz / config.framing.hop_samples)
+    beyond = (frames - few) / (more - few)
+    return _costs(config, {name: macs + (at_more[name] - macs) * beyond for name, macs in at_few.items()})
+
+
+def total_cost(costs: dict[str, Cost]) -> Cost:
+    """The parts together: the whole model."""
+    return Cost(sum(cost.parameters for cost in costs.values()), sum(cost.gmac_per_s for cost in costs.values()))
+
+
+def _macs_per_frame(config: ModelConfig, steps: int) -> dict[str, float]:
+    """Operations per frame of each child of BSRNN in PARTS that the model has, run on so many frames at once."""
     with torch.device("meta"), torch.no_grad():
-        model = BSRNN(config)
-        hop = config.framing.hop_samples
-        steps = 1 if config.causal else round(SEGMENT_S * config.sample_rate_hz / hop)
+        model = BSRNN(dataclasses.replace(config, num_repeat=1))
         frames = torch.zeros(1, steps, config.num_bins, CHANNELS, 2)
         with FlopCounterMode(display=False) as counter:
             model(frames, model.initial_state(1))
     flops = {name: sum(by_kind.values()) for name, by_kind in counter.get_flop_counts().items()}
-    frames_per_s = config.sample_rate_hz / hop
-    costs = {}
-    for child, part in PARTS.items():
+    macs = {}
+    for child in PARTS:
         module = model.get_submodule(child)
-        layers = [f"{child}.{i}" for i in range(len(module))] if isinstance(module, nn.ModuleList) else [child]
-        if layers:
-            macs = sum(flops[f"BSRNN.{layer}"] for layer in layers) / 2 / steps
-            costs[part] = Cost(count_parameters(module), macs * frames_per_s / 1e9)
-    return costs
+        if not isinstance(module, nn.ModuleList):
+            macs[child] = flops[f"BSRNN.{child}"] / 2 / steps
+        elif len(module):
+            macs[child] = flops[f"BSRNN.{child}.0"] / 2 / steps * config.num_repeat
+    return macs
+
+
+def _costs(config: ModelConfig, macs_per_frame: dict[str, float]) -> dict[str, Cost]:
+    with torch.device("meta"):
+        model = BSRNN(config)
+    frames_per_s = config.sample_rate_hz / config.framing.hop_samples
+    return {
+        PARTS[child]: Cost(count_parameters(model.get_submodule(child)), macs * frames_per_s / 1e9)
+        for child, macs in macs_per_frame.items()
+    }
 
 
 def state_numbers(config: ModelConfig) -> int:

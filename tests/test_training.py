@@ -1,18 +1,21 @@
-"""Training data, losses, scores and the loop, on a corpus of a few seconds that the tests make."""
+"""Recipes, losses, scores and the loop, on a corpus of a few seconds that the tests make."""
 
 import csv
 import dataclasses
+import itertools
 import json
+import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 from click.testing import CliRunner
+from tone_corpus import make_corpus
 
 from stemlive.cli import main
 from stemlive.errors import TrainingError, UsageError
@@ -20,40 +23,24 @@ from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import load_checkpoint, save_checkpoint
 from stemlive.model.config import STEMS, ModelConfig
 from stemlive.model.framing import Framing
-from stemlive.training.augment import change_speed, equalise_and_reverberate, low_pass, swap_and_flip
-from stemlive.training.evaluate import averages, score_song, separate_whole
-from stemlive.training.loop import FromIndex, Trainer, rate_factor
-from stemlive.training.losses import loudness_weight, separation_loss
-from stemlive.training.mixing import MixConfig, SegmentMixer, restrict_groups
+from stemlive.training.devices import use_gpu
+from stemlive.training.evaluate import SongScore, averages, score_song, separate_whole
+from stemlive.training.loop import Trainer
+from stemlive.training.losses import Comparison, group_weights, loudness_weight, separation_loss
+from stemlive.training.mixing import MixConfig
 from stemlive.training.recipe import CLOCKS, Recipe, TrainConfig, read_recipe
+from stemlive.training.schedule import rate_factor
 from stemlive.training.scores import usdr
+from stemlive.training.segments import FromIndex
 from stemlive.training.sources import Sources, scan
 
 RATE = 44100
 TINY = ModelConfig(feature_dim=8, num_repeat=1, band_scheme="v3")
-TONES_HZ = {"vocals": 440.0, "drums": 3000.0, "bass": 60.0, "other": 1000.0}
-
-
-def write_tone(path, frequency_hz, seconds=2.0, rate=RATE, channels=2):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    time = np.arange(int(seconds * rate)) / rate
-    tone = 0.3 * np.sin(2 * np.pi * frequency_hz * time) * (1 + 0.5 * np.sin(2 * np.pi * 3 * time))
-    soundfile.write(path, np.repeat(tone[:, None], channels, axis=1), rate)
 
 
 @pytest.fixture
 def corpus(tmp_path):
-    """A song with four stems, one without bass, pools of all kinds, and a song to validate on."""
-    root = tmp_path / "corpus"
-    for song in ("train/full", "valid/unseen"):
-        for stem, frequency_hz in TONES_HZ.items():
-            write_tone(root / song / f"{stem}.wav", frequency_hz)
-    for stem in ("vocals", "drums", "other"):
-        write_tone(root / "train/nobass" / f"{stem}.flac", TONES_HZ[stem])
-    write_tone(root / "pool/vocals/choir/001.ogg", 523.0, channels=1)
-    write_tone(root / "pool/bass/upright/001.wav", 80.0, rate=48000)
-    write_tone(root / "pool/accompaniment/game/001.wav", 1500.0)
-    return root
+    return make_corpus(tmp_path / "corpus")
 
 
 @pytest.fixture
@@ -61,89 +48,76 @@ def sources(corpus, tmp_path):
     return scan([corpus], tmp_path / "cache", RATE)
 
 
-def test_scan_finds_songs_and_pools_and_resamples(sources):
-    assert {song: sorted(stems) for song, stems in sources.songs.items()} == {
-        "full": ["bass", "drums", "other", "vocals"],
-        "nobass": ["drums", "other", "vocals"],
-    }
-    assert sources.pools["bass"]["upright"][0].num_samples == 2 * RATE
-    mono = sources.pools["vocals"]["choir"][0].read(100, 50)
-    assert mono.shape == (50, 2)
-    assert np.array_equal(mono[:, 0], mono[:, 1])
-    past_the_end = sources.songs["full"]["bass"].read(2 * RATE - 10, 30)
-    assert past_the_end[:10].any()
-    assert not past_the_end[10:].any()
+def compared(estimates, targets, spectra=None):
+    """Waveforms of one stereo signal per row, and spectra where a loss looks at them."""
+    spectra = spectra or (torch.zeros(1), torch.zeros(1))
+    return Comparison(estimates, targets, *spectra, targets.sum(1))
 
 
-def test_bad_files_are_named_and_skipped(corpus, tmp_path, caplog):
-    (corpus / "train/full/drums.wav").write_bytes(b"no audio")
-    soundfile.write(corpus / "train/full/bass.wav", np.zeros((RATE, 2)), RATE)
-    songs = scan([corpus], tmp_path / "cache", RATE).songs
-    assert sorted(songs["full"]) == ["other", "vocals"]
-    assert "drums.wav" in caplog.text
-    assert "bass.wav: silent" in caplog.text
-    with pytest.raises(TrainingError, match="check --data"):
-        scan([tmp_path / "cache"], tmp_path / "cache", RATE)
-
-
-def test_segments_are_a_function_of_seed_and_index(sources):
-    first, again, other = (SegmentMixer(sources, MixConfig(segment_s=0.5), RATE, 512, seed) for seed in (1, 1, 2))
-    for index in (0, 7, 12345678):
-        assert torch.equal(first[index]["targets"], again[index]["targets"])
-    assert not torch.equal(first[3]["targets"], other[3]["targets"])
-    assert not torch.equal(first[3]["targets"], first[4]["targets"])
-
-
-def test_segments_hold_what_their_groups_say(sources):
-    mixer = SegmentMixer(sources, MixConfig(segment_s=0.5), RATE, 512, 0)
-    kinds = set()
-    for index in range(60):
-        item = mixer[index]
-        targets, groups = item["targets"], item["groups"]
-        assert targets.shape == (4, 2, 22016)
-        assert groups.sum(0).max() <= 1
-        assert float(targets.sum(0).abs().max()) <= 1 + 1e-5
-        assert not targets[groups.sum(1) == 0].any()
-        assert torch.isfinite(targets).all()
-        kinds.add(tuple(map(tuple, groups.int().tolist())))
-    accompaniment = ((1, 0, 0, 0), (0, 1, 1, 1), (0, 0, 0, 0), (0, 0, 0, 0))
-    no_bass = ((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 0, 0), (0, 0, 1, 1))
-    assert kinds == {tuple(map(tuple, np.eye(4, dtype=int).tolist())), accompaniment, no_bass}
-
-
-def test_low_band_recordings_end_the_whole_mixture(corpus, tmp_path):
-    (corpus / "pool/vocals/choir").rename(corpus / "pool/vocals/choir-lowband")
-    sources = scan([corpus], tmp_path / "cache", RATE)
-    config = MixConfig(
-        segment_s=0.5, share_song=0, share_random=0, drop_vocals_p=0, source_weights={"choir-lowband": 1e6}
-    )
-    targets = SegmentMixer(sources, dataclasses.replace(config, effect_p=1), RATE, 512, 0)[0]["targets"]
-    spectrum = torch.fft.rfft(targets, dim=-1).abs()
-    cut = int(5300 / RATE * targets.shape[-1])
-    assert spectrum[:, :, cut + 2 :].max() < 1e-3 * spectrum.max()
-
-
-def test_groups_are_restricted_to_what_a_model_can_be_asked():
-    targets = torch.ones(2, 4, 2, 8)
-    groups = torch.stack([torch.eye(4), torch.tensor([[1.0, 0, 0, 0], [0, 1, 1, 1], [0] * 4, [0] * 4])])
-    vocals, asked = restrict_groups(targets, groups, ("vocals",))
-    assert asked[..., 0].tolist() == [[1, 0, 0, 0], [1, 0, 0, 0]]
-    assert vocals.sum((2, 3)).tolist() == [[16, 0, 0, 0], [16, 0, 0, 0]]
-    assert torch.equal(restrict_groups(targets, groups, STEMS)[1], groups)
-
-
-def test_losses_are_the_numbers_they_should_be():
-    estimate, target = torch.zeros(1, 2, 2, 4), torch.ones(1, 2, 2, 4)
+def test_l1_losses_are_the_numbers_they_should_be():
     spectra = (torch.zeros(1, 2, 1, 3, 2, 2), torch.full((1, 2, 1, 3, 2, 2), 3.0))
-    active = torch.tensor([[1.0, 0.0]])
+    pair = compared(torch.zeros(1, 2, 2, 4), torch.ones(1, 2, 2, 4), spectra)
+    active = group_weights(torch.tensor([[[1.0, 0, 1, 0], [0, 0, 0, 0]]]))
+    assert active.tolist() == [[1, 0]]
+    assert group_weights(torch.ones(1, 4, 4)).tolist() == [[0.25] * 4]
     assert loudness_weight(torch.full((1, 2, 8), 0.05)).tolist() == pytest.approx([2.0])
-    assert separation_loss("t", (estimate, target), spectra, active * 2) == 2
-    assert separation_loss("t", (estimate, target), spectra, active) == 1
-    assert separation_loss("tf", (estimate, target), spectra, active) == 3
-    assert separation_loss("t+tf", (estimate, target), spectra, active) == 4
-    assert separation_loss("t+tf", (estimate, target), spectra, active, spectrum_weight=0.5) == 2.5
+    assert separation_loss("t", pair, active, torch.tensor([2.0])) == 2
+    assert separation_loss("t", pair, active) == 1
+    assert separation_loss("tf", pair, active) == 3
+    assert separation_loss("t+tf", pair, active) == 4
+    assert separation_loss("t+tf", pair, active, spectrum_weight=0.5) == 2.5
     with pytest.raises(UsageError, match="unknown loss 'mse"):
-        separation_loss("mse", (estimate, target), spectra, active)
+        separation_loss("t+mse", pair, active)
+    with pytest.raises(UsageError, match="names one twice"):
+        separation_loss("t+t", pair, active)
+
+
+def test_sdr_loss_by_hand():
+    target = torch.ones(1, 3, 2, 100)
+    target[:, 1:] = 0  # the mixture is the first target: mean square 1, floor 0.001
+    estimate = target.clone()
+    estimate[:, 0] = 0.9  # error 0.01: 10 log10(0.011 / 1.001)
+    estimate[:, 2] = 0.1  # leaks 0.01 where nothing should be: 10 log10(0.011 / 0.001)
+    one_each = torch.eye(3).unsqueeze(1)
+    losses = [float(separation_loss("sdr", compared(estimate, target), one)) for one in one_each]
+    assert losses == pytest.approx([-19.5904, 0.0, 10.4139], abs=1e-3)
+    doubled = compared(2 * estimate, 2 * target)
+    assert float(separation_loss("sdr", doubled, one_each[0])) == pytest.approx(losses[0], abs=1e-4)
+    silent = compared(torch.zeros_like(target), target)
+    assert float(separation_loss("sdr", silent, one_each[0])) == pytest.approx(0, abs=1e-4)
+
+
+def test_multi_resolution_loss_equals_transforms_by_numpy():
+    rng = np.random.default_rng(0)
+    estimate, target = rng.standard_normal((2, 1, 2, 2, 3000)).astype(np.float32)
+    expected = np.zeros(2)
+    for length in (4096, 2048, 1024, 512, 256):
+        window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+        padded = np.pad((estimate - target)[0], ((0, 0), (0, 0), (length // 2, length // 2)))
+        frames = np.stack([padded[..., 147 * t : 147 * t + length] for t in range(3000 // 147 + 1)], axis=2)
+        expected += np.abs(np.fft.rfft(frames * window) / np.sqrt(length)).mean((1, 2, 3)) / 5
+    pair = compared(torch.from_numpy(estimate), torch.from_numpy(target))
+    for group, one in enumerate(torch.eye(2).unsqueeze(1)):
+        assert float(separation_loss("mrstft", pair, one)) == pytest.approx(expected[group], rel=1e-5)
+    assert float(separation_loss("mrstft", pair, one, torch.tensor([0.5]))) == pytest.approx(expected[1] / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["t", "mrstft", "sdr", "t+mrstft+sdr"])
+@pytest.mark.parametrize("silent", ["estimate", "target", "both"])
+def test_losses_of_silence_have_finite_gradients(name, silent):
+    torch.manual_seed(0)
+    estimate, target = torch.randn(2, 1, 2, 2, 2000)
+    if silent in ("estimate", "both"):
+        estimate = torch.zeros_like(estimate)
+    if silent in ("target", "both"):
+        target = torch.zeros_like(target)
+    estimate.requires_grad_()
+    loss = separation_loss(name, compared(estimate, target), torch.tensor([[1.0, 0.0]]))
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(estimate.grad).all()
+    assert estimate.grad[:, 0].any() == (silent != "both")
+    assert not estimate.grad[:, 1].any()
 
 
 def test_usdr_of_known_errors():
@@ -151,27 +125,6 @@ def test_usdr_of_known_errors():
     assert usdr(reference, 0.9 * reference) == pytest.approx(20.0, abs=1e-3)
     assert usdr(reference, torch.zeros(2, 1000)) == pytest.approx(0.0, abs=1e-6)
     assert usdr(reference, 2 * reference) == pytest.approx(0.0, abs=1e-6)
-
-
-def test_augmentations_do_what_they_say():
-    rng = np.random.default_rng(0)
-    time = np.arange(RATE) / RATE
-    tone = np.repeat(np.sin(2 * np.pi * 1000 * time)[:, None], 2, axis=1).astype(np.float32)
-    faster = change_speed(tone, 1.25)
-    assert abs(len(faster) - RATE / 1.25) <= 1
-    peak = np.argmax(np.abs(np.fft.rfft(faster[:, 0])))
-    assert peak * RATE / len(faster) == pytest.approx(1250, abs=2)
-    assert np.abs(low_pass(tone, 500, RATE)).max() < 1e-3
-    assert np.abs(low_pass(tone, 2000, RATE) - tone).max() < 1e-3
-    left_only = tone * np.array([1, 0], np.float32)
-    sides = {tuple((np.abs(swap_and_flip(left_only, rng)).max(0) > 0.5).tolist()) for _ in range(20)}
-    assert sides == {(True, False), (False, True)}
-    click = np.zeros((RATE, 2), np.float32)
-    click[100] = 1
-    room = equalise_and_reverberate(click, rng, RATE, -3.0)
-    assert np.abs(room[RATE // 10 : RATE // 4]).max() > 1e-4
-    dry = equalise_and_reverberate(click, np.random.default_rng(0), RATE, None)
-    assert np.abs(dry[RATE // 10 :]).max() < 1e-4
 
 
 def test_scores_follow_the_files_a_song_has(sources, corpus, tmp_path):
@@ -192,12 +145,20 @@ def test_scores_follow_the_files_a_song_has(sources, corpus, tmp_path):
     assert "bass+other" in both
 
 
-def test_learning_rate_rises_holds_and_falls():
+def test_schedules_are_the_numbers_they_should_be():
     config = TrainConfig(warmup_steps=10, decay_share=0.5)
-    assert rate_factor(4, 0.1, config) == 0.5
-    assert rate_factor(100, 0.5, config) == 1.0
-    assert rate_factor(100, 0.75, config) == 0.5
-    assert rate_factor(100, 1.0, config) == 0.0
+    assert rate_factor(config, 4, 0.1, 0) == 0.5
+    assert rate_factor(config, 100, 0.5, 0) == 1.0
+    assert rate_factor(config, 100, 0.75, 0) == 0.5
+    assert rate_factor(config, 100, 1.0, 0) == 0.0
+    original = TrainConfig(schedule="exponential", warmup_steps=0)
+    factors = [rate_factor(original, 0, 0.9, epoch) for epoch in (0, 1, 2, 3, 4)]
+    assert factors == pytest.approx([1, 1, 0.98, 0.98, 0.9604], abs=1e-12)
+    half = TrainConfig(schedule="cosine", warmup_steps=4)
+    assert [rate_factor(half, 100, share, 0) for share in (0, 0.5, 1)] == pytest.approx([1, 0.5, 0], abs=1e-12)
+    assert rate_factor(half, 100, 1 / 3, 0) == pytest.approx(0.75)
+    assert rate_factor(half, 0, 0, 0) == 0.25
+    assert rate_factor(TrainConfig(schedule="constant"), 1000, 0.9, 9) == 1
 
 
 def test_processes_share_out_the_segments():
@@ -214,26 +175,127 @@ def recipe(steps):
     )
 
 
+def changed(recipe, **choices):
+    return dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, **choices))
+
+
+def assert_same_run(first, second, steps):
+    first, second = (torch.load(folder / "state.pt", weights_only=True) for folder in (first, second))
+    assert first["progress"]["step"] == second["progress"]["step"] == steps
+    for kind in ("weights", "averaged"):
+        for name, values in first[kind].items():
+            assert torch.equal(values, second[kind][name]), (kind, name)
+
+
 def test_resumed_equals_uninterrupted(sources, tmp_path):
     Trainer(recipe(6), sources, Sources(), tmp_path / "whole").run()
     Trainer(recipe(3), sources, Sources(), tmp_path / "parts").run()
     Trainer(recipe(6), sources, Sources(), tmp_path / "parts").run()
-    whole, parts = (torch.load(tmp_path / name / "state.pt", weights_only=True) for name in ("whole", "parts"))
-    assert parts["progress"]["step"] == 6
-    for kind in ("weights", "averaged"):
-        for name, values in whole[kind].items():
-            assert torch.equal(values, parts[kind][name]), (kind, name)
+    assert_same_run(tmp_path / "whole", tmp_path / "parts", 6)
     with pytest.raises(TrainingError, match="another model"):
         bigger = dataclasses.replace(recipe(6), model=dataclasses.replace(TINY, feature_dim=12))
         Trainer(bigger, sources, Sources(), tmp_path / "parts")
 
 
-def test_a_run_of_before_a_model_choice_goes_on(sources, tmp_path):
+def test_a_run_of_an_older_version_goes_on(sources, tmp_path):
     Trainer(recipe(1), sources, Sources(), tmp_path).run()
     state = torch.load(tmp_path / "state.pt", weights_only=True)
     del state["recipe"]["model"]["residual_stem"]
+    state["progress"] = {name: state["progress"][name] for name in ("step", "audio_s", "wall_s")}
+    state["optimizer"]["param_groups"][0]["decoupled_weight_decay"] = False  # it was Adam
     torch.save(state, tmp_path / "state.pt")
-    assert Trainer(recipe(2), sources, Sources(), tmp_path).progress.step == 1
+    trainer = Trainer(changed(recipe(2), weight_decay=0.1), sources, Sources(), tmp_path)
+    assert (trainer.progress.step, trainer.progress.best_db) == (1, -math.inf)
+    assert trainer.optimizer.param_groups[0]["weight_decay"] == 0.1
+    assert trainer.optimizer.param_groups[0]["decoupled_weight_decay"]
+    trainer.run()
+    assert trainer.progress.step == 2
+
+
+def test_accumulated_batches_are_one_large_batch(sources, tmp_path):
+    """The segments differ in their number of groups, so batches may not be averaged as if all weighed the same."""
+    mix = MixConfig(segment_s=0.3, share_accompaniment=1)
+    once = changed(dataclasses.replace(recipe(2), mix=mix), batch=6, steps=2, gradient_clip=0.5)
+    parts = changed(once, batch=2, accumulate=3)
+    for name, chosen in (("once", once), ("parts", parts)):
+        trainer = Trainer(chosen, sources, Sources(), tmp_path / name)
+        groups = [batch["groups"].any(-1).sum() for batch in itertools.islice(trainer._batches(), 3)]
+        assert len(set(map(int, groups))) > 1 or name == "once"
+        trainer.run()
+    states = [torch.load(tmp_path / name / "state.pt", weights_only=True) for name in ("once", "parts")]
+    assert states[0]["progress"]["audio_s"] == states[1]["progress"]["audio_s"] == pytest.approx(2 * 6 * 0.3)
+    for key, values in states[0]["optimizer"][
+        "state"
+    ].items():  # Adam's step does not grow with the gradient: its means
+        torch.testing.assert_close(
+            values["exp_avg"], states[1]["optimizer"]["state"][key]["exp_avg"], atol=1e-6, rtol=1e-3
+        )
+
+
+def test_the_best_weights_are_kept_and_patience_ends_a_run(sources, corpus, tmp_path, monkeypatch):
+    """Four segments an epoch, two a step: a validation every second step."""
+    scripted = iter([1.0, 3.0, 2.0, 2.9, 9.0])
+    monkeypatch.setattr(
+        "stemlive.training.loop.score_song",
+        lambda model, framing, song, name, seconds: SongScore(
+            name,
+            {"vocals": (db := next(scripted)), "drums": db + 1, "accompaniment": 50.0},
+            {"vocals": 0, "drums": 0, "accompaniment": 0},
+        ),
+    )
+    validation = scan([corpus], tmp_path / "cache", RATE, "valid")
+    impatient = changed(recipe(100), epoch_segments=4, validate_epochs=1, patience=2)
+    Trainer(changed(impatient, steps=4), sources, validation, tmp_path / "run").run()
+    trainer = Trainer(impatient, sources, validation, tmp_path / "run")  # what was best before still counts
+    trainer.run()
+    assert (trainer.progress.step, trainer.progress.best_db, trainer.progress.unimproved) == (8, 3.5, 2)
+    _, provenance = load_checkpoint(tmp_path / "run/best.pt")
+    assert provenance["progress"]["step"] == 4
+    assert load_checkpoint(tmp_path / "run/weights.pt")[1]["progress"]["step"] == 8
+    again = Trainer(impatient, sources, validation, tmp_path / "run")
+    again.run()
+    assert again.progress.step == 8
+
+
+def test_tensorboard_reads_back_what_a_run_wrote(sources, corpus, tmp_path, monkeypatch):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    monkeypatch.setattr("stemlive.training.loop.REPORT_STEPS", 2)
+    validation = scan([corpus], tmp_path / "cache", RATE, "valid")
+    for steps in (4, 6):
+        Trainer(recipe(steps), sources, validation, tmp_path / "run", tensorboard=True).run()
+    written = EventAccumulator(str(tmp_path / "run/tensorboard"))
+    written.Reload()
+    names = {
+        "loss",
+        "rate",
+        "audio seconds per second",
+        *(f"uSDR/{name}" for name in (*STEMS, "accompaniment", "mean")),
+    }
+    assert set(written.Tags()["scalars"]) == names
+    assert [event.step for event in written.Scalars("loss")] == [2, 4, 6]
+    assert written.Scalars("rate")[-1].value == pytest.approx(3e-3)
+    with (tmp_path / "run/log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row, event in zip(rows, written.Scalars("uSDR/drums"), strict=True):
+        assert (row["step"], float(row["drums"])) == (str(event.step), pytest.approx(event.value, abs=0.006))
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(TrainingError, match="TensorBoard is not installed"):
+        Trainer(recipe(6), sources, validation, tmp_path / "run", tensorboard=True)
+
+
+@pytest.mark.parametrize(("gpus", "processes", "expected"), [(0, 2, False), (2, 2, True), (2, 1, True)])
+def test_gpus_are_used_where_there_are_enough(gpus, processes, expected, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpus > 0)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    assert use_gpu("bf16", processes) is expected
+    if gpus:
+        assert use_gpu("fp16", processes)
+        with pytest.raises(TrainingError, match="3 processes, but 2 GPUs: start one process per GPU"):
+            use_gpu("bf16", 3)
+    else:
+        with pytest.raises(TrainingError, match="fp16 needs a GPU"):
+            use_gpu("fp16", processes)
 
 
 def test_a_time_limit_counts_processor_time_where_the_recipe_says_so(sources, corpus, tmp_path, monkeypatch):
@@ -329,7 +391,10 @@ def test_recipes_in_the_repository_are_valid(request):
         ("[model]\nfeature_dims = 3", "unknown model choice feature_dims"),
         ("[train]\nsteeps = 3", "unexpected keyword argument 'steeps'"),
         ("[extra]", "unknown table"),
-        ("[train]\nloss = 'l3'", "unknown loss 'l3'"),
+        ("[train]\nloss = 't+l3'", "unknown loss 'l3'"),
+        ("[train]\nschedule = 'steep'", "unknown schedule 'steep': choose one of decay-at-end"),
+        ("[train]\nclock = 'sun'", "unknown clock 'sun'"),
+        ("[train]\naccumulate = 0", "accumulate must be at least 1"),
         ("model = ", "cannot read the recipe"),
     ],
 )
@@ -340,15 +405,31 @@ def test_wrong_recipes_are_refused(tmp_path, text, message):
         read_recipe(path)
 
 
+def test_data_that_cannot_be_trained_on_is_one_line_for_two_processes(tmp_path):
+    recipe_file = tmp_path / "tiny.toml"
+    recipe_file.write_text("[train]\nbatch = 2\n")
+    (tmp_path / "empty").mkdir()
+    arguments = [recipe_file, "--data", tmp_path / "empty", "--run", tmp_path / "run", "--cache", tmp_path / "cache"]
+    command = [sys.executable, "-m", "stemlive", "train", *arguments, "--processes", "2"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("stemlive: error: ")
+    assert "check --data" in line
+
+
 def test_commands_train_on_two_processes_resume_evaluate_and_export(corpus, tmp_path):
     recipe_file = tmp_path / "tiny.toml"
     recipe_file.write_text(
         '[model]\nfeature_dim = 8\nnum_repeat = 1\nband_scheme = "v3"\n[mix]\nsegment_s = 0.3\n'
-        '[train]\nbatch = 2\nsteps = 4\n[card]\nname = "tiny"\nlicence = "CC0-1.0"\n'
+        '[train]\nbatch = 1\naccumulate = 2\nsteps = 4\nprecision = "no"\n'
+        'schedule = "exponential"\nepoch_segments = 8\n'
+        '[card]\nname = "tiny"\nlicence = "CC0-1.0"\n'
     )
     arguments = ["--data", corpus, "--validate", corpus, "--run", tmp_path / "run", "--cache", tmp_path / "cache"]
     command = [sys.executable, "-m", "stemlive", "train", recipe_file, *arguments, "--processes", "2"]
     environment = {key: value for key, value in os.environ.items() if key not in ("RANK", "WORLD_SIZE")}
+    environment["OMP_NUM_THREADS"] = "1"
     for steps in (4, 6):
         recipe_file.write_text(recipe_file.read_text().replace("steps = 4", f"steps = {steps}"))
         done = subprocess.run(
@@ -357,6 +438,17 @@ def test_commands_train_on_two_processes_resume_evaluate_and_export(corpus, tmp_
         assert done.returncode == 0, done.stderr
     provenance = load_checkpoint(tmp_path / "run/weights.pt")[1]
     assert provenance["progress"]["step"] == 6
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
+    torchrun += ["--master-addr", "127.0.0.1", "--master-port", port]
+    whole = ["-m", "--", "stemlive", "train", recipe_file, *arguments, "--run", tmp_path / "whole"]
+    machines = [
+        subprocess.Popen(list(map(str, [*torchrun, "--node-rank", rank, *whole])), env=environment) for rank in (0, 1)
+    ]
+    assert [machine.wait(timeout=300) for machine in machines] == [0, 0]
+    assert_same_run(tmp_path / "whole", tmp_path / "run", 6)
     recipe_file.write_text(recipe_file.read_text().replace("steps = 6", "steps = 1000000"))
     endless = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True, env=environment)
     assert any("step 25" in line for line in endless.stderr)

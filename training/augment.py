@@ -1,9 +1,14 @@
 """What is done to one stem before it is mixed: each transform takes float32 `[n, 2]` and a seeded generator."""
 
+import io
+
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
+import soundfile
 import soxr
+
+from stemlive.errors import TrainingError
 
 Audio = npt.NDArray[np.float32]
 
@@ -13,17 +18,37 @@ def db_to_gain(db: float) -> float:
     return float(10.0 ** (db / 20.0))
 
 
-def swap_and_flip(audio: Audio, rng: np.random.Generator) -> Audio:
-    """Swaps the channels with p 0.5, inverts the polarity with p 0.5."""
-    if rng.random() < 0.5:
+def swap_and_flip(audio: Audio, rng: np.random.Generator, swap_p: float = 0.5, flip_p: float = 0.5) -> Audio:
+    """Swaps the channels with `swap_p`, inverts the polarity with `flip_p`."""
+    if rng.random() < swap_p:
         audio = audio[:, ::-1]
-    return audio * np.float32(rng.choice((-1.0, 1.0)))
+    return audio * np.float32(-1.0 if rng.random() < flip_p else 1.0)
 
 
 def change_speed(audio: Audio, speed: float) -> Audio:
     """Plays faster (speed > 1) or slower: pitch, tempo and formants move together."""
     out: Audio = soxr.resample(audio, 44100.0 * speed, 44100.0, quality="LQ")
     return out
+
+
+def change_pitch_and_tempo(audio: Audio, semitones: float, tempo: float, sample_rate_hz: int) -> Audio:
+    """Moves pitch (and formants with it) by semitones and, apart from that, plays `tempo` times as fast.
+
+    A phase vocoder in blocks of 0.1 s (Signalsmith Stretch): attacks soften a little. About as dear as mixing a whole
+    segment without it; half of that where both channels are the same, which is done once. Raises TrainingError where
+    the library is missing.
+    """
+    try:
+        from python_stretch import Signalsmith
+    except ImportError as error:
+        raise TrainingError("pitch_p and tempo_p need python-stretch: pip install python-stretch") from error
+    mono = np.array_equal(audio[:, 0], audio[:, 1])
+    stretch = Signalsmith.Stretch(0)
+    stretch.preset(1 if mono else 2, sample_rate_hz, True)
+    stretch.setTransposeSemitones(semitones)
+    stretch.timeFactor = tempo
+    channels = np.asarray(stretch.process(np.ascontiguousarray(audio.T[: 1 if mono else 2])), np.float32)
+    return np.repeat(channels.T, 2, axis=1) if mono else channels.T
 
 
 def pan(audio: Audio, rng: np.random.Generator, width: float) -> Audio:
@@ -66,3 +91,13 @@ def low_pass(audio: Audio, cut_hz: float, sample_rate_hz: int) -> Audio:
     spectrum[cut:] = 0
     out: Audio = scipy.fft.irfft(spectrum, len(audio), axis=0).astype(np.float32)
     return out
+
+
+def lossy_codec(audio: Audio, rng: np.random.Generator, sample_rate_hz: int) -> Audio:
+    """Goes through Vorbis and back at a random quality, about 60 to 230 kbit/s in stereo; place and length stay."""
+    file = io.BytesIO()
+    quality = rng.uniform(0.3, 1.0)  # libsndfile's scale: 0 is the best
+    soundfile.write(file, audio, sample_rate_hz, format="OGG", subtype="VORBIS", compression_level=quality)
+    file.seek(0)
+    decoded: Audio = soundfile.read(file, dtype="float32", always_2d=True)[0]
+    return decoded

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from stemlive.errors import TrainingError
+from stemlive.training.layout import SUFFIXES
 from stemlive.training.references import REST
-from stemlive.training.sources import SUFFIXES
 
 Estimator = Callable[[str, Tensor], dict[str, Tensor]]
 """Name and mixture `[C, n]` of a song to its stems `[C, n]` by name; empty when there are none for this song."""
@@ -27,11 +27,11 @@ def estimates_in(folder: Path, sample_rate_hz: int, whole_songs: bool = True) ->
     reads a file that is no audio, or is longer or shorter than the song by more than 50 ms (longer is right when only
     the beginning of the songs is scored: not `whole_songs`).
     """
-    if not any(path.suffix in SUFFIXES and path.stem in KNOWN for path in folder.glob("*/*")):
+    if not any(path.suffix.lower() in SUFFIXES and path.stem in KNOWN for path in folder.glob("*/*")):
         raise TrainingError(f"{folder} holds no <song>/<stem>.wav (or flac, ogg): check --estimates")
 
     def estimate(song: str, mixture: Tensor) -> dict[str, Tensor]:
-        files = {p.stem: p for p in sorted(folder.glob(f"{_literal(song)}/*")) if p.suffix in SUFFIXES}
+        files = {p.stem: p for p in sorted(folder.glob(f"{_literal(song)}/*")) if p.suffix.lower() in SUFFIXES}
         return {
             stem: _read(path, mixture.shape[-1], sample_rate_hz, whole_songs)
             for stem, path in files.items()

@@ -13,10 +13,10 @@ from stemlive.model.checkpoint import load_checkpoint
 from stemlive.model.framing import PRESETS, Framing
 from stemlive.training.estimates import Estimator
 from stemlive.training.inference import default_method, separate_whole, separator
+from stemlive.training.recordings import Recording
 from stemlive.training.references import load_reference
 from stemlive.training.report import Cells, average, judge, rounded
 from stemlive.training.scores import usdr
-from stemlive.training.sources import Recording
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def score_song(
     """
     reference = load_reference(song, name, model.config.sample_rate_hz, seconds)
     mixture, targets = reference.mixture, reference.targets
-    stems = separate_whole(model, framing, mixture)
+    stems = separate_whole(model, framing, mixture.to(framing.analysis.device)).cpu()
     outputs = reference.outputs(dict(zip(model.config.stems, stems, strict=True)))
     return SongScore(
         name,

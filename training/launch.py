@@ -6,11 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import FrameType
 
-from stemlive.errors import TrainingError
+from stemlive.errors import TrainingError, UsageError
 
 # What training on a CPU takes (measured): one thread a process, and a C library that keeps its memory.
 CPU_ENVIRONMENT = {
@@ -19,6 +20,7 @@ CPU_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**34),
     "MALLOC_TOP_PAD_": str(2**28),
 }
+ERROR_PREFIX = "stemlive: error: "
 
 
 def is_worker() -> bool:
@@ -29,23 +31,31 @@ def is_worker() -> bool:
 def launch(arguments: list[str], processes: int) -> None:
     """Run `stemlive train ARGUMENTS` in so many processes and wait for them.
 
-    Ctrl-C and SIGTERM are passed on: the run saves what it has and ends. When one process fails the others are stopped
-    and TrainingError is raised. For several machines, start `stemlive train` by torchrun instead.
+    Ctrl-C and SIGTERM are passed on: the run saves what it has and ends. When one process fails the others are stopped,
+    and the error that was printed first is raised, for what follows in the others comes of it: UsageError or
+    TrainingError. For several machines, start `stemlive train` by torchrun instead.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     workers = []
     for rank in range(processes):
-        place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "MASTER_ADDR": "127.0.0.1"}
+        place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
         environment = {**CPU_ENVIRONMENT, **os.environ, **{key: str(value) for key, value in place.items()}}
         workers.append(
             subprocess.Popen(
                 [sys.executable, "-m", "stemlive", "train", *arguments],
-                env={**environment, "MASTER_PORT": str(port)},
+                env={**environment, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
                 start_new_session=True,
             )
         )
+    messages: list[str] = []
+    readers = [threading.Thread(target=_pass_on_lines, args=(worker, messages)) for worker in workers]
+    for reader in readers:
+        reader.start()
 
     def pass_on(number: int, _: FrameType | None) -> None:
         for worker in workers:
@@ -59,11 +69,25 @@ def launch(arguments: list[str], processes: int) -> None:
                 break
             time.sleep(0.2)
         codes = [worker.wait() for worker in workers]
+        for reader in readers:
+            reader.join()
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
     if any(codes):
-        raise TrainingError("a training process failed: see its message above")
+        error = UsageError if UsageError.exit_code in codes else TrainingError
+        raise error(messages[0] if messages else "a training process ended without a message: is there enough memory?")
+
+
+def _pass_on_lines(worker: "subprocess.Popen[str]", messages: list[str]) -> None:
+    """Print what a process says on its standard error, but keep its final error for the one who started it."""
+    assert worker.stderr is not None
+    for line in worker.stderr:
+        if line.startswith(ERROR_PREFIX):
+            messages.append(line.removeprefix(ERROR_PREFIX).strip())
+        else:
+            sys.stderr.write(line)
+            sys.stderr.flush()
 
 
 def train(
@@ -76,6 +100,7 @@ def train(
     time_limit_s: float,
     start_weights: Path | None,
     workers: int,
+    tensorboard: bool = False,
 ) -> None:
     """One process of a run: read the recipe, scan the data, train. Arguments as in `stemlive train --help`."""
     import torch
@@ -84,13 +109,19 @@ def train(
     from stemlive.training.recipe import read_recipe
     from stemlive.training.sources import Sources, scan
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    first = os.environ.get("RANK", "0") == "0"  # the others would say the same
+    logging.basicConfig(
+        level=logging.INFO if first else logging.ERROR, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
+    )
     recipe = read_recipe(recipe_file)
     if not torch.cuda.is_available():
         torch.set_num_threads(1)
     rate = recipe.model.sample_rate_hz
-    sources = scan(roots, cache, rate)
-    validation = scan(validation_roots, cache, rate, "valid") if validation_roots else Sources()
+    quiet = os.environ.get("RANK", "0") != "0"  # the first process names what is skipped
+    sources = scan(roots, cache, rate, quiet=quiet)
+    validation = Sources()
+    if validation_roots:
+        validation = scan(validation_roots, cache, rate, "valid", scoring=True, quiet=quiet)
     trainer = Trainer(
         recipe,
         sources,
@@ -99,5 +130,6 @@ def train(
         time_limit_s=time_limit_s,
         start_weights=start_weights,
         workers=workers,
+        tensorboard=tensorboard,
     )
     trainer.run()

@@ -1,14 +1,15 @@
-"""The training loop: draw, separate, compare, step; now and then validate and save, so that any stop loses minutes.
+"""The training loop: draw, separate, compare, step; now and then validate, keep the best and save.
 
 Accelerate is the trainer: it brings DistributedDataParallel, mixed precision and devices, and leaves the loop readable.
 """
 
-import csv
 import dataclasses
-import logging
 import math
+import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
@@ -16,54 +17,47 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
 
 from stemlive.errors import TrainingError
 from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import load_checkpoint, load_values, save_atomically, save_checkpoint
 from stemlive.model.config import ModelConfig
 from stemlive.model.framing import Framing
+from stemlive.training.devices import use_gpu
 from stemlive.training.evaluate import averages, score_song
-from stemlive.training.losses import loudness_weight, separation_loss
-from stemlive.training.mixing import SegmentMixer, describe, restrict_groups
-from stemlive.training.recipe import CLOCKS, Recipe, TrainConfig
+from stemlive.training.mixing import SegmentMixer, describe
+from stemlive.training.objective import batch_loss, prepare
+from stemlive.training.recipe import CLOCKS, Recipe
+from stemlive.training.run_log import RunLog
+from stemlive.training.schedule import rate_factor
+from stemlive.training.segments import FromIndex, segment_batches
 from stemlive.training.sources import Sources
-
-log = logging.getLogger(__name__)
 
 STATE_FILE = "state.pt"
 WEIGHTS_FILE = "weights.pt"
-LOG_FILE = "log.csv"
+BEST_FILE = "best.pt"
 REPORT_STEPS = 25
-
-
-class FromIndex(Sampler[int]):
-    """Indices of this process, without end: process r of p takes every p-th batch, starting at batch `first`."""
-
-    def __init__(self, first: int, batch: int, rank: int, processes: int) -> None:
-        self.first, self.batch, self.rank, self.processes = first, batch, rank, processes
-
-    def __iter__(self) -> Any:
-        step = self.first
-        while True:
-            start = (step * self.processes + self.rank) * self.batch
-            yield from range(start, start + self.batch)
-            step += 1
 
 
 @dataclass
 class Progress:
-    """How far a run is; saved with it. Times are of the main process, all its sessions together."""
+    """How far a run is; saved with it. Times are of the main process, all its sessions together.
+
+    best_db: best mean validation uSDR so far. unimproved: validations since then.
+    """
 
     step: int = 0
     audio_s: float = 0.0
     wall_s: float = 0.0
     processor_s: float = 0.0
+    best_db: float = -math.inf
+    unimproved: int = 0
 
 
 class Trainer:
-    """One run in one folder. Every process makes one; `run` returns when the steps or the time are used up."""
+    """One run in one folder. Every process makes one; `run` returns when the steps, time or patience are used up."""
 
     def __init__(
         self,
@@ -75,6 +69,7 @@ class Trainer:
         time_limit_s: float = math.inf,
         start_weights: Path | None = None,
         workers: int = 0,
+        tensorboard: bool = False,
     ) -> None:
         """`time_limit_s` counts from here, by the recipe's clock.
 
@@ -87,21 +82,29 @@ class Trainer:
         c = recipe.train
         torch.manual_seed(c.seed)
         torch.set_flush_denormal(True)
-        self.accelerator = Accelerator(mixed_precision=c.precision, cpu=not torch.cuda.is_available())
+        on_gpu = use_gpu(c.precision, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+        self.accelerator = Accelerator(mixed_precision=c.precision, cpu=not on_gpu)
         model = BSRNN(recipe.model)
         if start_weights is not None:
             model = load_checkpoint(start_weights)[0].train()
             if model.config != recipe.model:
                 raise TrainingError(f"{start_weights} holds another model than the recipe: use its [model] table")
         self.framing = Framing(recipe.model.framing).to(self.accelerator.device)
-        self.averaged = BSRNN(recipe.model)
+        self.averaged = BSRNN(recipe.model).eval()
         self.averaged.load_state_dict(model.state_dict())
-        optimizer = torch.optim.Adam(model.parameters(), lr=c.learning_rate)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=c.learning_rate, weight_decay=c.weight_decay)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.averaged.to(self.accelerator.device)
         self.progress = Progress()
         self.stopping = False
         self._resume()
+        self.run_log = RunLog(
+            folder,
+            quiet=not self.accelerator.is_main_process,
+            tensorboard=tensorboard,
+            first_step=self.progress.step,
+            audio_s=self.progress.audio_s,
+        )
 
     @property
     def network(self) -> BSRNN:
@@ -111,7 +114,12 @@ class Trainer:
 
     def _resume(self) -> None:
         path = self.folder / STATE_FILE
-        if not path.exists():
+        found = path.exists()
+        if len(set(gather_object([found]))) > 1:
+            raise TrainingError(
+                f"{path} is not there for all processes: --run must be a folder that all machines share"
+            )
+        if not found:
             return
         saved = load_values(path)
         if ModelConfig.from_dict(saved["recipe"]["model"]) != self.recipe.model:  # an old run lacks newer choices
@@ -119,81 +127,80 @@ class Trainer:
         self.network.load_state_dict(saved["weights"])
         self.averaged.load_state_dict(saved["averaged"])
         self.optimizer.load_state_dict(saved["optimizer"])
+        for group in self.optimizer.param_groups:  # an old run may have been another kind of Adam
+            group.update(self.optimizer.optimizer.defaults)
+        if self.accelerator.scaler is not None and "scaler" in saved:
+            self.accelerator.scaler.load_state_dict(saved["scaler"])
         self.progress = Progress(**saved["progress"])
 
     def run(self) -> None:
-        """Train to the end of the steps or of the time, then validate and save."""
-        c = self.recipe.train
-        first, before = self.progress.step, dataclasses.replace(self.progress)
+        """Train to the end of the steps, of the time or of the patience, then save and validate."""
+        c, progress = self.recipe.train, self.progress
+        before = dataclasses.replace(progress)
         saved_at = validated_at = time.monotonic()
+        validated_step = progress.step
         losses: list[Tensor] = []
         handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        loader = iter(self._loader(first))
-        self._reported = (time.monotonic(), self.progress.audio_s)
-        self._say(f"{count_parameters(self.network) / 1e6:.2f} M parameters, {describe(self.sources, self._rate)}")
-        while self.progress.step < c.steps:
-            share = self._share_done()
+        batches = self._batches()
+        parameters = f"{count_parameters(self.network) / 1e6:.2f} M parameters"
+        self.run_log.say(f"{parameters}, {describe(self.sources, self._rate_hz)}")
+        while progress.step < c.steps and not (c.patience and progress.unimproved >= c.patience):
+            share, epoch = self._share_done(), self._epoch()
             if share >= 1:
                 break
-            rate = c.learning_rate * rate_factor(self.progress.step, share, c)
+            rate = c.learning_rate * rate_factor(c, progress.step, share, epoch)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
-            losses.append(self._train_step(next(loader)))
-            self.progress.step += 1
-            self.progress.wall_s = before.wall_s + self._elapsed("wall")
-            self.progress.processor_s = before.processor_s + self._elapsed("processor")
-            if self.progress.step % REPORT_STEPS == 0:
-                self._say(
-                    f"step {self.progress.step} loss {torch.stack(losses).mean():.4f} rate {rate:.2e} "
-                    f"{self._speed():.1f} s/s {self.progress.audio_s / 3600:.2f} h heard"
-                )
-                if self._due(validated_at, c.validate_minutes):
-                    validated_at = time.monotonic()
-                    self.validate(float(torch.stack(losses).mean()))
-                    losses.clear()
-                if self._due(saved_at, c.save_minutes):
-                    saved_at = time.monotonic()
-                    self.save()
+            losses.append(self._train_step([next(batches) for _ in range(c.accumulate)]))
+            progress.step += 1
+            progress.audio_s += self._step_s
+            progress.wall_s = before.wall_s + self._elapsed("wall")
+            progress.processor_s = before.processor_s + self._elapsed("processor")
+            reporting = progress.step % REPORT_STEPS == 0
+            if reporting:
                 losses = losses[-400:]
+                self.run_log.report(progress.step, progress.audio_s, float(torch.stack(losses).mean()), rate)
+            if c.validate_epochs:
+                due = self._epoch() // c.validate_epochs > epoch // c.validate_epochs
+            else:
+                due = reporting and self._due(validated_at, c.validate_minutes)
+            if due:
+                self.validate(float(torch.stack(losses).mean()))
+                losses.clear()
+                validated_at, validated_step = time.monotonic(), progress.step
+            if reporting and self._due(saved_at, c.save_minutes):
+                self.save()
+                saved_at = time.monotonic()
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        if self.progress.step > first:
+        if progress.step > before.step:
             self.save()
-            if not self.stopping:
-                self.validate(float(torch.stack(losses).mean()) if losses else math.nan)
+            if progress.step > validated_step and not self.stopping:
+                self.validate(float(torch.stack(losses).mean()))
+        self.run_log.close()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         """Signal handler: the run ends after this step, with all that it has learnt saved."""
         self.stopping = True
 
-    def _train_step(self, batch: dict[str, Tensor]) -> Tensor:
-        c = self.recipe.train
-        device = self.accelerator.device
-        targets, groups = restrict_groups(
-            batch["targets"].to(device), batch["groups"].to(device), self.recipe.model.stems
-        )
-        mixture = batch["targets"].to(device).sum(1)  # [B, C, n]
-        frames = self.framing(mixture)
-        batch_size = frames.shape[0]
-        stems, _ = self.model(frames, self.network.initial_state(batch_size, device))
-        spectra = torch.bmm(groups, stems.flatten(2)).unflatten(2, stems.shape[2:])  # [B, G, T, F, C, 2]
-        complete = self.framing.complete_samples(mixture.shape[-1])
-        waveforms = self.framing.inverse(spectra)[..., :complete]
-        with torch.no_grad():
-            target_spectra = self.framing(targets.flatten(0, 1)).unflatten(0, targets.shape[:2])
-        weight = groups.any(-1).float()
-        if c.loudness_weight:
-            weight = weight * loudness_weight(mixture).unsqueeze(1)
-        loss = separation_loss(
-            c.loss, (waveforms, targets[..., :complete]), (spectra, target_spectra), weight, c.spectrum_weight
-        )
-        self.accelerator.backward(loss)
+    def _train_step(self, segments: list[dict[str, Tensor]]) -> Tensor:
+        """One step of the optimiser on the gradients of all batches, as if they were one; returns their mean loss."""
+        c, device = self.recipe.train, self.accelerator.device
+        losses = []
+        batches = prepare(segments, self.recipe.model.stems, device)
+        for batch in batches:
+            last = batch is batches[-1]
+            with nullcontext() if last else self.accelerator.no_sync(self.model):
+                state = self.network.initial_state(len(batch.mixtures), device)
+                stems, _ = self.model(self.framing(batch.mixtures), state)
+                loss = batch_loss(stems, batch, self.framing, c)
+                self.accelerator.backward(loss)
+            losses.append(loss.detach())
         self.accelerator.clip_grad_norm_(self.model.parameters(), c.gradient_clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self._average()
-        self.progress.audio_s += self._segment_s
-        return loss.detach()
+        return torch.stack(losses).sum()
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -204,18 +211,26 @@ class Trainer:
             average.lerp_(current, 1 - decay)
 
     def validate(self, loss: float) -> None:
-        """Score the averaged weights on the beginning of every validation song; adds a line to the log."""
-        if self.accelerator.is_main_process and self.validation.songs:
-            self.averaged.eval()
-            seconds = self.recipe.train.validation_s
-            scores = [
-                score_song(self.averaged, self.framing, song, name, seconds)
-                for name, song in sorted(self.validation.songs.items())
-            ]
-            means = {name: round(mean, 2) for name, (mean, _) in averages(scores).items()}
-            self._say(f"validation uSDR {means}")
-            self._log({**asdict(self.progress), "loss": loss, **means})
-        self.accelerator.wait_for_everyone()
+        """Score the averaged weights on the beginning of every validation song, and keep them if they are the best.
+
+        The processes share out the songs. The score is the mean over targets, without the accompaniment, which says the
+        same as the vocals again.
+        """
+        if not self.validation.songs:
+            return
+        mine = sorted(self.validation.songs)[self.accelerator.process_index :: self.accelerator.num_processes]
+        seconds = self.recipe.train.validation_s
+        scores = [score_song(self.averaged, self.framing, self.validation.songs[name], name, seconds) for name in mine]
+        means = {name: mean for name, (mean, _) in averages(gather_object(scores)).items()}
+        stems = [mean for name, mean in means.items() if name != "accompaniment"]
+        score = sum(stems) / len(stems) if stems else -math.inf
+        self.progress.unimproved += 1
+        if score > self.progress.best_db:
+            self.progress.best_db, self.progress.unimproved = score, 0
+            if self.accelerator.is_main_process:
+                save_checkpoint(self.averaged, self.folder / BEST_FILE, self.provenance())
+        self.run_log.validation(asdict(self.progress), loss, means, score)
+        self.save()
 
     def save(self) -> None:
         """Write the state to resume from, and the averaged weights as a checkpoint to export."""
@@ -227,6 +242,8 @@ class Trainer:
                 "optimizer": self.optimizer.state_dict(),
                 "progress": asdict(self.progress),
             }
+            if self.accelerator.scaler is not None:
+                state["scaler"] = self.accelerator.scaler.state_dict()
             save_atomically(state, self.folder / STATE_FILE)
             save_checkpoint(self.averaged, self.folder / WEIGHTS_FILE, self.provenance())
         self.accelerator.wait_for_everyone()
@@ -237,26 +254,30 @@ class Trainer:
             "recipe": self.recipe.to_dict(),
             "progress": asdict(self.progress),
             "processes": self.accelerator.num_processes,
-            "data": describe(self.sources, self._rate),
+            "data": describe(self.sources, self._rate_hz),
             "sources": {kind: sorted(pools) for kind, pools in self.sources.pools.items() if pools},
         }
 
     @property
-    def _rate(self) -> int:
+    def _rate_hz(self) -> int:
         return self.recipe.model.sample_rate_hz
 
     @property
-    def _segment_s(self) -> float:
+    def _step_s(self) -> float:
         """Seconds of audio in one step of all processes."""
-        return self.recipe.mix.segment_s * self.recipe.train.batch * int(self.accelerator.num_processes)
-
-    def _loader(self, first: int) -> DataLoader[dict[str, Tensor]]:
         c = self.recipe.train
-        mixer = SegmentMixer(self.sources, self.recipe.mix, self._rate, self.recipe.model.framing.hop_samples, c.seed)
-        sampler = FromIndex(first, c.batch, self.accelerator.process_index, self.accelerator.num_processes)
-        return DataLoader(
-            mixer, c.batch, sampler=sampler, num_workers=self.workers, drop_last=True, worker_init_fn=_leave_signals
-        )
+        return self.recipe.mix.segment_s * c.batch * c.accumulate * int(self.accelerator.num_processes)
+
+    def _batches(self) -> Iterator[dict[str, Tensor]]:
+        c, at = self.recipe.train, self.accelerator
+        hop = self.recipe.model.framing.hop_samples
+        mixer = SegmentMixer(self.sources, self.recipe.mix, self._rate_hz, hop, c.seed)
+        first = self.progress.step * c.accumulate
+        return segment_batches(mixer, FromIndex(first, c.batch, at.process_index, at.num_processes), self.workers)
+
+    def _epoch(self) -> int:
+        """Whole epochs so far."""
+        return round(self.progress.audio_s / self.recipe.mix.segment_s) // self.recipe.train.epoch_segments
 
     def _elapsed(self, clock: str) -> float:
         """Seconds of this session by one of CLOCKS."""
@@ -279,41 +300,3 @@ class Trainer:
         shared = torch.tensor(value, dtype=torch.float64, device=self.accelerator.device)
         torch.distributed.all_reduce(shared, torch.distributed.ReduceOp.MAX)
         return float(shared)
-
-    def _speed(self) -> float:
-        """Seconds of audio per second since the last call."""
-        now, heard = time.monotonic(), self.progress.audio_s
-        speed = (heard - self._reported[1]) / (now - self._reported[0])
-        self._reported = (now, heard)
-        return speed
-
-    def _say(self, text: str) -> None:
-        if self.accelerator.is_main_process:
-            log.info("%s", text)
-
-    def _log(self, row: dict[str, Any]) -> None:
-        """Add a row to the log; a run that an older version began may lack some of its columns."""
-        path = self.folder / LOG_FILE
-        rows = [row]
-        if path.exists():
-            with path.open(newline="", encoding="utf-8") as file:
-                rows = [*csv.DictReader(file), row]
-        partial = path.with_suffix(".partial")
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
-            writer.writeheader()
-            writer.writerows(rows)
-        partial.replace(path)
-
-
-def _leave_signals(worker: int) -> None:
-    """Signals to stop are for the process that trains: it needs its data until it has saved."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-
-
-def rate_factor(step: int, share_done: float, config: TrainConfig) -> float:
-    """Learning rate over its peak: linear warm-up, constant, linear fall over the last `decay_share` of the run."""
-    warm = min(1.0, (step + 1) / max(1, config.warmup_steps))
-    left = (1 - share_done) / config.decay_share if config.decay_share > 0 else 1.0
-    return warm * min(1.0, left)

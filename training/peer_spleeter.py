@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from stemlive.errors import TrainingError
-from stemlive.training.sources import KINDS, SUFFIXES
+from stemlive.training.layout import KINDS, MIXTURE, SUFFIXES
 
 SAMPLE_RATE_HZ = 44100
 WINDOW_SAMPLES = 4096
@@ -91,8 +91,8 @@ def separate(networks: dict[str, torch.nn.Module], mixture: Tensor) -> dict[str,
 
 def read_mixture(song: Path) -> Tensor:
     """Stereo mixture `[2, n]` of a song's folder at 44.1 kHz: its `mixture` file, or the sum of its stems."""
-    files = [path for path in sorted(song.iterdir()) if path.suffix in SUFFIXES]
-    chosen = [path for path in files if path.stem == "mixture"] or [path for path in files if path.stem in KINDS]
+    files = [path for path in sorted(song.iterdir()) if path.suffix.lower() in SUFFIXES]
+    chosen = [path for path in files if path.stem == MIXTURE] or [path for path in files if path.stem in KINDS]
     if not chosen:
         raise TrainingError(f"{song} has no mixture and no stems: name a folder of songs")
     tracks = []

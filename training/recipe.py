@@ -10,49 +10,76 @@ from typing import Any
 
 from stemlive.errors import UsageError
 from stemlive.model.config import ModelConfig
-from stemlive.training.losses import LOSSES
+from stemlive.training.losses import check_loss
 from stemlive.training.mixing import MixConfig
 
 CLOCKS: dict[str, Callable[[], float]] = {"wall": time.monotonic, "processor": time.process_time}
+SCHEDULES = ("decay-at-end", "exponential", "cosine", "constant")
+PRECISIONS = ("no", "bf16", "fp16")
+LEAST = {
+    "batch": 1,
+    "accumulate": 1,
+    "epoch_segments": 1,
+    "patience": 0,
+    "validate_epochs": 0,
+    "weight_decay": 0,
+    "warmup_steps": 0,
+}
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """Optimisation.
 
+    loss: names of losses.py joined by `+`.
     spectrum_weight: factor of the spectral part of `t+tf` (paper: 1). A frame's spectrum holds samples that the short
         synthesis window leaves out; the smaller the factor, the more counts what is heard.
     loudness_weight: quiet and loud segments count alike.
-    batch: segments per process and step.
-    decay_share: last part of the run, over which the learning rate falls to 0.
+    batch, accumulate: segments per process at a time, and how often that before each step of the optimiser.
+    learning_rate, schedule: the peak, and what follows the warm-up, of SCHEDULES (schedule.py). The original: 1e-3,
+        `exponential`, no warm-up.
+    decay_share: of `decay-at-end`: last part of the run, over which the learning rate falls to 0.
+    weight_decay: of AdamW; with 0 it is Adam.
+    epoch_segments: segments of all processes that make an epoch (original: 20 000).
     clock: what a time limit counts, of CLOCKS: `wall`, or `processor`: the time that a processor core spent on this
         process (its helpers that mix segments not counted), so that runs on a busy machine get equal shares.
+    precision: of the network; losses and the optimiser's sums are always float32.
+    validate_epochs: validate after so many epochs; with 0 after `validate_minutes`.
+    validation_s: seconds of each song that are scored.
+    patience: stop after so many validations without a better score; 0 never does.
     """
 
     loss: str = "t+tf"
     spectrum_weight: float = 1.0
     loudness_weight: bool = True
     batch: int = 3
+    accumulate: int = 1
     learning_rate: float = 1e-3
+    schedule: str = "decay-at-end"
     warmup_steps: int = 200
     decay_share: float = 0.3
+    weight_decay: float = 0.0
     gradient_clip: float = 5.0
     ema_decay: float = 0.998
     steps: int = 100_000
+    epoch_segments: int = 20_000
     clock: str = "wall"
     seed: int = 0
     precision: str = "bf16"
     validate_minutes: float = 15.0
-    save_minutes: float = 5.0
+    validate_epochs: int = 0
     validation_s: float = 30.0
+    patience: int = 0
+    save_minutes: float = 5.0
 
     def __post_init__(self) -> None:
-        if self.loss not in LOSSES:
-            raise UsageError(f"unknown loss '{self.loss}': choose one of {', '.join(LOSSES)}")
-        if self.precision not in ("no", "bf16", "fp16"):
-            raise UsageError(f"unknown precision '{self.precision}': choose no, bf16 or fp16")
-        if self.clock not in CLOCKS:
-            raise UsageError(f"unknown clock '{self.clock}': choose one of {', '.join(CLOCKS)}")
+        check_loss(self.loss)
+        for name, known in (("schedule", SCHEDULES), ("clock", CLOCKS), ("precision", PRECISIONS)):
+            if getattr(self, name) not in known:
+                raise UsageError(f"unknown {name} '{getattr(self, name)}': choose one of {', '.join(known)}")
+        for name, least in LEAST.items():
+            if getattr(self, name) < least:
+                raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -71,13 +98,22 @@ class Recipe:
 
 def read_recipe(path: Path) -> Recipe:
     """The recipe in a TOML file. Raises UsageError for a file, a table or a name that does not fit."""
+    return parse_recipe(read_toml(path, "recipe"), str(path))
+
+
+def read_toml(path: Path, kind: str) -> dict[str, Any]:
+    """The tables of a TOML file. Raises UsageError for one that cannot be read, named as what `kind` says."""
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"cannot read the recipe {path}: {error}") from error
+        raise UsageError(f"cannot read the {kind} {path}: {error}") from error
+
+
+def parse_recipe(tables: dict[str, Any], source: str) -> Recipe:
+    """The recipe in tables as TOML gives them; `source` names it in the UsageError for what does not fit."""
     unknown = sorted(set(tables) - {"model", "mix", "train", "card"})
     if unknown:
-        raise UsageError(f"{path}: unknown table [{unknown[0]}]: a recipe has [model], [mix], [train] and [card]")
+        raise UsageError(f"{source}: unknown table [{unknown[0]}]: a recipe has [model], [mix], [train] and [card]")
     try:
         return Recipe(
             ModelConfig.from_dict(tables.get("model", {})),
@@ -86,4 +122,4 @@ def read_recipe(path: Path) -> Recipe:
             tables.get("card", {}),
         )
     except TypeError as error:
-        raise UsageError(f"{path}: {str(error).split('__init__() ')[-1]}") from error
+        raise UsageError(f"{source}: {str(error).split('__init__() ')[-1]}") from error

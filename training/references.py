@@ -2,7 +2,8 @@
 
 * A song without a bass file has its bass inside `other`: the two are judged together, as `bass+other`.
 * With an `accompaniment` file only the voice and the accompaniment are judged, whatever other files there are.
-* Any other stem without a file is silent: only what leaks into it is judged.
+* Any other stem without a file, or with a silent one, is silent: only what leaks into it is judged.
+* The mixture is the song's `mixture` file, or else the sum of its stems.
 * `accompaniment` is everything but the voice; it is judged where there is a voice to be taken out.
 """
 
@@ -14,24 +15,29 @@ from torch import Tensor
 
 from stemlive.errors import TrainingError
 from stemlive.model.config import STEMS
-from stemlive.training.sources import Recording
+from stemlive.training.layout import MIXTURE
+from stemlive.training.recordings import Recording
 
 REST = tuple(stem for stem in STEMS if stem != "vocals")
 
 
 @dataclass(frozen=True)
 class Reference:
-    """One song. `tracks` `[C, n]` by target add up to `mixture`; `silent` names the stems known to be silent."""
+    """One song. `tracks` `[C, n]` by target add up to `mixture`; `silent` names the stems known to be silent.
+
+    `mixed` `[C, n]` is the song's own mixture, which may differ from that sum by a little (MUSDB18's `test`).
+    """
 
     name: str
     sample_rate_hz: int
     tracks: dict[str, Tensor]
     silent: tuple[str, ...]
+    mixed: Tensor | None = None
 
     @property
     def mixture(self) -> Tensor:
         """What is to be separated, `[C, n]`."""
-        return torch.stack(list(self.tracks.values())).sum(0)
+        return torch.stack(list(self.tracks.values())).sum(0) if self.mixed is None else self.mixed
 
     @property
     def targets(self) -> dict[str, Tensor]:
@@ -62,9 +68,9 @@ def load_reference(
     song: Mapping[str, Recording], name: str, sample_rate_hz: int, seconds: float | None = None
 ) -> Reference:
     """Read a song; `seconds` limits it to its beginning. Raises TrainingError for a song without any stem."""
-    known = {kind: song[kind] for kind in ("vocals", "accompaniment") if kind in song}
-    files = known if "accompaniment" in song else {stem: song[stem] for stem in STEMS if stem in song}
-    if not files:
+    kinds = ("vocals", "accompaniment") if "accompaniment" in song else STEMS
+    files = {kind: song[kind] for kind in kinds if kind in song}
+    if not any(not recording.silent for recording in files.values()):
         raise TrainingError(f"song {name} has no stem: check the data")
     longest = max(recording.num_samples for recording in files.values())
     count = longest if seconds is None else min(longest, int(seconds * sample_rate_hz))
@@ -72,8 +78,10 @@ def load_reference(
     tracks = {
         "bass+other" if stem == "other" and hidden_bass else stem: torch.from_numpy(recording.read(0, count).T.copy())
         for stem, recording in files.items()
+        if not recording.silent
     }
-    silent = tuple(stem for stem in STEMS if stem not in files and not (stem == "bass" and hidden_bass))
-    if "accompaniment" in files:
-        silent = tuple(stem for stem in ("vocals",) if stem not in files)
-    return Reference(name, sample_rate_hz, tracks, silent)
+    possible = ("vocals",) if "accompaniment" in files else STEMS
+    judged = {stem for track in tracks for stem in track.split("+")}
+    silent = tuple(stem for stem in possible if stem not in judged)
+    mixed = torch.from_numpy(song[MIXTURE].read(0, count).T.copy()) if MIXTURE in song else None
+    return Reference(name, sample_rate_hz, tracks, silent, mixed)

@@ -1,130 +1,118 @@
-"""What there is to train on: songs of aligned stems and pools of loose recordings, decoded once into a cache.
+"""What there is to train on or to score: songs of aligned stems and pools of loose recordings, decoded into a cache.
 
-Layout of a root: `train/<song>/<stem>.<wav|flac|ogg>`, `pool/<stem>/<source>/**`, stem being one of the model's four or
-`accompaniment` (everything but the voice, its stems unknown). A song without a bass file has its bass inside `other`;
-any other stem that is missing is silent.
+`layout` says where files lie. A song without a bass file has its bass inside `other`; any other stem that is missing,
+and any stem whose file is silent, is silent. What cannot be read is named and left out, and the rest goes on.
 """
 
-import hashlib
 import logging
-import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import soundfile
-import soxr
-
-from stemlive.errors import TrainingError
-from stemlive.model.config import STEMS
+from stemlive.errors import AudioFileError, TrainingError
+from stemlive.training.layout import KINDS, MIXTURE, Layout, find_audio
+from stemlive.training.recordings import Recording, decode
 
 log = logging.getLogger(__name__)
-
-SUFFIXES = (".wav", ".flac", ".ogg")
-KINDS = (*STEMS, "accompaniment")
-FULL_SCALE = 32768.0
-
-
-@dataclass(frozen=True)
-class Recording:
-    """One decoded file: int16 `[n, C]` on disk, mapped into memory when read, and its level."""
-
-    name: str
-    cache_file: Path
-    num_samples: int
-    rms: float
-
-    def read(self, start: int, count: int) -> npt.NDArray[np.float32]:
-        """`count` samples from `start` as float32 `[count, 2]`; a mono file on both channels, silence past the end."""
-        data = np.load(self.cache_file, mmap_mode="r")
-        part = np.asarray(data[start : start + count], dtype=np.float32) / FULL_SCALE
-        out = np.zeros((count, 2), np.float32)
-        out[: len(part)] = part
-        return out
 
 
 @dataclass
 class Sources:
-    """All recordings of some roots, by song and by pool (kind, then source folder)."""
+    """All recordings of some roots, by song and by pool (kind, then source folder), and what was skipped, and why."""
 
     songs: dict[str, dict[str, Recording]] = field(default_factory=dict)
     pools: dict[str, dict[str, list[Recording]]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
+    skipped: dict[Path, str] = field(default_factory=dict)
+
+    def recordings(self, kind: str) -> list[Recording]:
+        """Everything of one kind, from songs and pools."""
+        songs = [stems[kind] for stems in self.songs.values() if kind in stems]
+        return songs + [recording for source in self.pools[kind].values() for recording in source]
 
     def seconds(self, sample_rate_hz: int) -> dict[str, float]:
-        """Length of what there is, per kind."""
-        total = {kind: 0.0 for kind in KINDS}
-        for stems in self.songs.values():
-            for kind, recording in stems.items():
-                total[kind] += recording.num_samples / sample_rate_hz
-        for kind, sources in self.pools.items():
-            total[kind] += sum(r.num_samples for rs in sources.values() for r in rs) / sample_rate_hz
-        return total
+        """Length of what there is, per kind, silent stems left out."""
+        return {
+            kind: sum(r.num_samples for r in self.recordings(kind) if not r.silent) / sample_rate_hz for kind in KINDS
+        }
 
 
-def scan(roots: list[Path], cache: Path, sample_rate_hz: int, part: str = "train") -> Sources:
-    """Decode what is not in the cache yet, name and skip what cannot be read, and list the rest.
+def scan(
+    roots: list[Path],
+    cache: Path,
+    sample_rate_hz: int,
+    split: str = "train",
+    *,
+    scoring: bool = False,
+    quiet: bool = False,
+) -> Sources:
+    """Decode what is not in the cache yet, name and skip what cannot be used (unless `quiet`), and list the rest.
 
-    Raises TrainingError when a root has neither songs nor pools.
+    `scoring`: songs with their mixtures and without pools. Raises TrainingError when a root has no audio of the split,
+    and when none of it can be used.
     """
-    sources = Sources()
-    cache.mkdir(parents=True, exist_ok=True)
-    for root in roots:
-        files = sorted(p for p in root.glob(f"{part}/*/*") if p.suffix in SUFFIXES and p.stem in KINDS)
-        pool_files = sorted(p for p in root.glob("pool/*/**/*") if p.suffix in SUFFIXES) if part == "train" else []
-        if not files and not pool_files:
-            raise TrainingError(f"{root} has no {part}/<song>/<stem> and no pool/<stem> audio files: check --data")
-        for path in files:
-            if recording := decode(path, cache, sample_rate_hz):
-                sources.songs.setdefault(path.parent.name, {})[path.stem] = recording
-        for path in pool_files:
-            kind, *middle = path.relative_to(root / "pool").parts[:-1]
-            if kind in KINDS and (recording := decode(path, cache, sample_rate_hz)):
-                sources.pools[kind].setdefault("/".join(middle) or root.name, []).append(recording)
+    sources = load(find_audio(roots, split, scoring=scoring), cache, sample_rate_hz, scoring=scoring)
+    if not quiet:
+        for path, reason in sources.skipped.items():
+            log.warning("skipped %s: %s", path, reason)
+    if not sources.songs and not any(sources.pools.values()):
+        raise TrainingError(f"nothing in {', '.join(map(str, roots))} can be used: {skips(sources.skipped)}")
     return sources
 
 
-def decode(path: Path, cache: Path, sample_rate_hz: int) -> Recording | None:
-    """The recording of one file, decoded if the cache lacks it; None if it cannot be read or is silent."""
-    status = path.stat()
-    key = f"{path.resolve()}:{status.st_size}:{status.st_mtime_ns}:{sample_rate_hz}"
-    target = cache / f"{hashlib.sha1(key.encode()).hexdigest()}.npy"
+def load(
+    layout: Layout,
+    cache: Path,
+    sample_rate_hz: int,
+    *,
+    scoring: bool = False,
+    workers: int = 1,
+    advance: Callable[[int], None] = lambda steps: None,
+) -> Sources:
+    """The recordings of a layout, decoded by so many threads; `advance(1)` is called after each file.
+
+    With `scoring` a song of which a file cannot be read is left out whole: its truth is incomplete. Every file is in
+    the cache whole or not at all, so an interrupted call is taken up by the next.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    sources = Sources(skipped=dict(layout.skipped))
+    found: dict[Path, Recording] = {}
+
+    def read(path: Path) -> Recording | AudioFileError:
+        try:
+            return decode(path, cache, sample_rate_hz)
+        except AudioFileError as error:
+            return error
+
+    files = layout.files()
+    pool = ThreadPoolExecutor(workers)
     try:
-        if not target.exists():
-            _decode_into(path, target, sample_rate_hz)
-        data = np.load(target, mmap_mode="r")
-    except (soundfile.LibsndfileError, ValueError, OSError) as error:
-        log.warning("skipped %s: %s", path, error)
-        return None
-    rms_file = target.with_suffix(".rms")
-    if not rms_file.exists():
-        partial = rms_file.with_name(f".{rms_file.name}.{os.getpid()}")
-        partial.write_text(repr(active_rms(data)))
-        partial.replace(rms_file)  # other processes of the run may read it at any moment
-    rms = float(rms_file.read_text())
-    if rms == 0:
-        log.warning("skipped %s: silent", path)
-        return None
-    return Recording("/".join(path.parts[-3:]), target, len(data), rms)
+        for path, recording in zip(files, pool.map(read, files), strict=True):
+            if isinstance(recording, Recording):
+                found[path] = recording
+            if isinstance(recording, AudioFileError) or recording.silent:
+                sources.skipped[path] = "silent" if isinstance(recording, Recording) else str(recording)
+            advance(1)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    for name, paths in layout.songs.items():
+        song = {kind: found[path] for kind, path in paths.items() if path in found}
+        folder = next(iter(paths.values())).parent
+        if scoring and len(song) < len(paths):
+            sources.skipped[folder] = "not scored, as a file of this song cannot be used"
+        elif all(recording.silent for kind, recording in song.items() if kind != MIXTURE):
+            sources.skipped[folder] = "no stem in which there is sound"
+        else:
+            sources.songs[name] = {kind: r for kind, r in song.items() if kind != MIXTURE or not r.silent}
+    for kind, folders in layout.pools.items():
+        for source, members in folders.items():
+            if audible := [found[path] for path in members if path in found and not found[path].silent]:
+                sources.pools[kind][source] = audible
+    return sources
 
 
-def _decode_into(path: Path, target: Path, sample_rate_hz: int) -> None:
-    audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    audio = audio[:, :2]
-    if rate != sample_rate_hz:
-        audio = soxr.resample(audio, rate, sample_rate_hz)
-    samples = np.clip(np.nan_to_num(audio) * FULL_SCALE, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-    partial = target.with_name(f".{target.stem}.{os.getpid()}.npy")
-    np.save(partial, samples)
-    partial.replace(target)
-
-
-def active_rms(data: npt.NDArray[np.int16], block_samples: int = 22050) -> float:
-    """Root mean square of the blocks within 30 dB of the loudest one; 0 for silence."""
-    count = max(1, len(data) // block_samples)
-    blocks = np.array(
-        [np.mean(np.square(block.astype(np.float64))) for block in np.array_split(data, count) if len(block)]
-    )
-    if not len(blocks) or blocks.max() == 0:
-        return 0.0
-    return float(np.sqrt(blocks[blocks > blocks.max() * 1e-3].mean()) / FULL_SCALE)
+def skips(skipped: dict[Path, str], most: int = 3) -> str:
+    """The first few skipped files and their reasons, in one line."""
+    named: Iterable[str] = [f"{path}: {reason}" for path, reason in skipped.items()]
+    more = len(skipped) - most
+    return "; ".join([*list(named)[:most], *([f"and {more} more"] if more > 0 else [])]) or "no stems"

@@ -1,0 +1,534 @@
+"""Training data: what is found and decoded, active passages, augmentation, and the segments that are mixed of it."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tone_corpus import RATE, make_corpus, write_tone
+
+from stemlive.cli import main
+from stemlive.errors import AudioFileError, TrainingError, UsageError
+from stemlive.model.config import STEMS
+from stemlive.training.activity import ActivityConfig, active_passages, detect, draw_start
+from stemlive.training.augment import (
+    change_pitch_and_tempo,
+    change_speed,
+    equalise_and_reverberate,
+    lossy_codec,
+    low_pass,
+    swap_and_flip,
+)
+from stemlive.training.drawing import WeightedDraw, song_sources
+from stemlive.training.layout import MUSDB18_VALIDATION, find_audio, song_folders
+from stemlive.training.loose import LooseStems
+from stemlive.training.mixing import MixConfig, SegmentMixer, restrict_groups
+from stemlive.training.recipe import read_recipe
+from stemlive.training.recordings import decode
+from stemlive.training.references import load_reference
+from stemlive.training.sources import Sources, scan
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return make_corpus(tmp_path / "corpus")
+
+
+@pytest.fixture
+def sources(corpus, tmp_path):
+    return scan([corpus], tmp_path / "cache", RATE)
+
+
+def write(path, audio, rate=RATE):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, audio, rate, format="WAV", subtype="FLOAT")
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, list(map(str, arguments)))
+
+
+# What is found
+
+
+def test_scan_finds_songs_and_pools_and_resamples(sources):
+    assert {song: sorted(stems) for song, stems in sources.songs.items()} == {
+        "full": ["bass", "drums", "other", "vocals"],
+        "nobass": ["drums", "other", "vocals"],
+    }
+    assert sources.pools["bass"]["upright"][0].num_samples == 2 * RATE
+    mono = sources.pools["vocals"]["choir"][0].read(100, 50)
+    assert mono.shape == (50, 2)
+    assert np.array_equal(mono[:, 0], mono[:, 1])
+    past_the_end = sources.songs["full"]["bass"].read(2 * RATE - 10, 30)
+    assert past_the_end[:10].any()
+    assert not past_the_end[10:].any()
+
+
+@pytest.fixture
+def musdb(tmp_path):
+    """MUSDB18-HQ as it is unpacked, three songs of it, each with a mixture that its stems do not quite add up to."""
+    root = tmp_path / "musdb18hq"
+    for song in ("train/ANiMAL - Rockshow", "train/Music Delta - Rock", "test/AM Contra - Heart Peripheral"):
+        total = 0
+        for index, stem in enumerate(STEMS):
+            audio = np.random.default_rng(index).uniform(-0.1, 0.1, (RATE, 2))
+            write(root / song / f"{stem}.wav", audio)
+            total = total + audio
+        write(root / song / "mixture.wav", total + 0.01)
+    return root
+
+
+def test_musdb_as_it_is_unpacked_has_three_splits(musdb, tmp_path):
+    assert len(MUSDB18_VALIDATION) == 14
+    names = {split: [folder.name for folder in song_folders(musdb, split)] for split in ("train", "valid", "test")}
+    assert names == {
+        "train": ["Music Delta - Rock"],
+        "valid": ["ANiMAL - Rockshow"],
+        "test": ["AM Contra - Heart Peripheral"],
+    }
+    (musdb / "valid/Mine").mkdir(parents=True)
+    assert [folder.name for folder in song_folders(musdb, "valid")] == ["Mine"]
+    assert [folder.name for folder in song_folders(musdb, "train")] == ["Music Delta - Rock"]
+
+
+def test_the_mixture_file_is_what_is_separated_and_not_trained_on(musdb, tmp_path):
+    cache = tmp_path / "cache"
+    train = scan([musdb], cache, RATE)
+    assert sorted(train.songs["Music Delta - Rock"]) == sorted(STEMS)
+    assert len(list(cache.glob("*.npy"))) == 4
+    song = scan([musdb], cache, RATE, "test", scoring=True).songs["AM Contra - Heart Peripheral"]
+    reference = load_reference(song, "song", RATE)
+    assert sorted(reference.tracks) == sorted(STEMS)
+    apart = reference.mixture - torch.stack(list(reference.tracks.values())).sum(0)
+    assert apart.numpy() == pytest.approx(np.full((2, RATE), 0.01), abs=5 / 32768)
+    del song["mixture"]
+    summed = load_reference(song, "song", RATE)
+    assert torch.equal(summed.mixture, torch.stack(list(summed.tracks.values())).sum(0))
+
+
+def test_musdb_songs_are_drawn_alike_and_series_by_their_root(sources):
+    assert song_sources(
+        ["Music Delta - Disco", "Music Delta - Rock", "mdn-multitrack", "band-a-0", "band-b-1", "X"]
+    ) == {
+        "song/Music Delta - Disco": ["Music Delta - Disco"],
+        "song/Music Delta - Rock": ["Music Delta - Rock"],
+        "song/X": ["X"],
+        "song/band": ["band-a-0", "band-b-1"],
+        "song/mdn": ["mdn-multitrack"],
+    }
+    draw = WeightedDraw({"four": [1, 2, 3, 4], "one": [5], "never": [6]}, {"never": 0, "one": 3.0})
+    drawn = [draw.draw(np.random.default_rng(seed)) for seed in range(1000)]
+    assert 6 not in drawn
+    assert drawn.count(5) / 1000 == pytest.approx(3 / 5, abs=0.05)
+    assert not WeightedDraw({}, {})
+
+
+def test_songs_of_one_name_in_two_roots_are_two_songs(corpus, tmp_path):
+    other = make_corpus(tmp_path / "other")
+    assert sorted(find_audio([corpus, other, corpus]).songs) == [
+        "full",
+        f"full ({other})",
+        "nobass",
+        f"nobass ({other})",
+    ]
+
+
+def test_what_cannot_be_used_is_named_once_and_the_rest_goes_on(tmp_path, caplog):
+    root = tmp_path / "data"
+    song, pool = root / "train/song", root / "pool/vocals/choir"
+    tone = 0.1 * np.sin(np.arange(RATE) / 10)
+    write(song / "vocals.wav", np.stack([tone] * 8, axis=1))
+    write(song / "drums.wav", np.where(np.arange(RATE) == 5, np.nan, tone))
+    write(song / "bass.wav", np.zeros(RATE))
+    write(song / "other.WAV", tone[: RATE // 2])
+    write(song / "guitar.wav", tone)
+    write(root / "train/mute/vocals.wav", np.zeros(RATE))
+    write(pool / "good.wav", tone)
+    write(pool / "short.wav", np.zeros((0, 2)))
+    write(root / "pool/cowbell/1.wav", tone)
+    (pool / "empty.flac").touch()
+    (pool / "text.ogg").write_text("no audio")
+    (pool / "song.mp3").write_text("no audio")
+    (pool / "LICENCE.txt").write_text("free")
+    (pool / "gone.wav").symlink_to(tmp_path / "nowhere")
+    (pool / "cut.flac").write_bytes(b"")
+    soundfile.write(pool / "whole.flac", np.random.default_rng(0).uniform(-0.5, 0.5, RATE), RATE)
+    (pool / "cut.flac").write_bytes((pool / "whole.flac").read_bytes()[:20000])
+    found = scan([root], tmp_path / "cache", RATE)
+    assert {kind: r.num_samples for kind, r in found.songs["song"].items()} == {"bass": RATE, "other": RATE // 2}
+    assert list(found.songs) == ["song"]
+    assert [r.name for r in found.pools["vocals"]["choir"]] == ["vocals/choir/good.wav", "vocals/choir/whole.flac"]
+    reasons = {path.relative_to(root).as_posix(): reason.split(":")[0] for path, reason in found.skipped.items()}
+    assert reasons == {
+        "train/song/vocals.wav": "8 channels, stems have 1 or 2",
+        "train/song/drums.wav": "holds samples that are not numbers (NaN or infinite)",
+        "train/song/bass.wav": "silent",
+        "train/song/guitar.wav": "no stem of that name",
+        "train/mute/vocals.wav": "silent",
+        "train/mute": "no stem in which there is sound",
+        "pool/cowbell": "no stem of that name",
+        "pool/vocals/choir/cut.flac": "cannot be read",
+        "pool/vocals/choir/empty.flac": "cannot be read",
+        "pool/vocals/choir/gone.wav": "cannot be read",
+        "pool/vocals/choir/short.wav": "no samples",
+        "pool/vocals/choir/song.mp3": "neither WAV, FLAC nor OGG",
+        "pool/vocals/choir/text.ogg": "cannot be read",
+    }
+    assert [record.message.split(":")[0] for record in caplog.records] == [f"skipped {path}" for path in found.skipped]
+    caplog.clear()
+    scan([root], tmp_path / "cache", RATE, quiet=True)
+    assert not caplog.records
+    mixer = SegmentMixer(found, MixConfig(segment_s=0.5), RATE, 512, 0)
+    assert all(torch.isfinite(mixer[index]["targets"]).all() for index in range(10))
+
+
+def test_a_root_without_anything_usable_is_one_error(tmp_path):
+    write(tmp_path / "mute/train/song/vocals.wav", np.zeros(RATE))
+    with pytest.raises(TrainingError, match=r"mute can be used: .*vocals.wav: silent"):
+        scan([tmp_path / "mute"], tmp_path / "cache", RATE)
+    with pytest.raises(TrainingError, match="check --data"):
+        scan([tmp_path / "cache"], tmp_path / "cache", RATE)
+    with pytest.raises(AudioFileError, match="No such file"):
+        decode(tmp_path / "none.wav", tmp_path / "cache", RATE)
+
+
+def test_a_song_is_scored_only_when_all_of_it_can_be_read(corpus, tmp_path, caplog):
+    write_tone(corpus / "valid/broken/vocals.wav", 440.0)
+    (corpus / "valid/broken/drums.wav").write_text("no audio")
+    found = scan([corpus], tmp_path / "cache", RATE, "valid", scoring=True)
+    assert list(found.songs) == ["unseen"]
+    assert "valid/broken: not scored" in caplog.text
+
+
+def test_a_silent_bass_is_known_to_be_silent_and_a_missing_one_is_not(tmp_path):
+    for song in ("mute", "missing"):
+        write_tone(tmp_path / "train" / song / "vocals.wav", 440.0)
+        write_tone(tmp_path / "train" / song / "other.wav", 1000.0)
+    write(tmp_path / "train/mute/bass.wav", np.zeros(2 * RATE))
+    songs = scan([tmp_path], tmp_path / "cache", RATE).songs
+    mute, missing = (load_reference(songs[name], name, RATE) for name in ("mute", "missing"))
+    assert (sorted(mute.tracks), mute.silent) == (["other", "vocals"], ("drums", "bass"))
+    assert (sorted(missing.tracks), missing.silent) == (["bass+other", "vocals"], ("drums",))
+    config = MixConfig(segment_s=0.5, share_accompaniment=0, share_random=0, share_song=1)
+    groups = [SegmentMixer(Sources({"it": songs[n]}), config, RATE, 512, 0)[0]["groups"] for n in ("mute", "missing")]
+    assert torch.equal(groups[0], torch.eye(4))
+    assert groups[1].tolist() == [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 1, 1]]
+
+
+# prepare
+
+
+def test_prepare_fills_the_cache_once_and_says_what_there_is(corpus, tmp_path):
+    (corpus / "train/full/drums.wav").write_text("no audio")
+    cache = tmp_path / "cache"
+    printed = run("prepare", corpus, "--cache", cache, "--sad", "--workers", "2")
+    assert printed.exit_code == 0, printed.output
+    assert "skipped" in printed.stderr
+    assert [line.split() for line in printed.stdout.splitlines()[:3]] == [
+        ["train:", "2", "songs", "h", "in", "songs", "h", "in", "pool", "active"],
+        ["vocals", "0.00", "0.00", "100%"],
+        ["drums", "0.00", "0.00", "100%"],
+    ]
+    made = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
+    assert {path.suffix for path in made} == {".npy", ".rms", ".sad"}
+    report = json.loads(run("prepare", corpus, "--cache", cache, "--sad", "--json").stdout)
+    assert report["splits"]["train"]["hours"]["vocals"] == {
+        "songs": pytest.approx(4 / 3600),
+        "pool": pytest.approx(2 / 3600),
+    }
+    assert list(report["splits"]) == ["train", "valid"]
+    assert list(report["skipped"]) == [str(corpus / "train/full/drums.wav")]
+    scan([corpus], cache, RATE)
+    scan([corpus], cache, RATE, "valid", scoring=True)
+    assert {path: path.stat().st_mtime_ns for path in cache.iterdir()} == made
+
+
+def test_prepare_refuses_what_it_cannot_do(corpus, tmp_path):
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "full").write_text("a file where the cache should be")
+    for arguments, code, message in (
+        ([tmp_path / "none"], 2, "does not exist: check the path"),
+        ([corpus, tmp_path / "bare"], 1, "bare has no audio in train or valid or test"),
+    ):
+        refused = run("prepare", *arguments, "--cache", tmp_path / "cache")
+        assert refused.exit_code == code
+        assert message in refused.stderr
+
+
+# Active passages
+
+
+def test_active_passages_of_a_signal_with_known_silences():
+    """At 100 Hz a window is 600 samples, of chunks of 60, every 300. Sound where it says, else silence."""
+    loud = np.zeros((3000, 2), np.int16)
+    loud[360:900] = 3000  # 6 chunks of 10 in the window at 300; 4 in the first; 5 in the one at 600
+    loud[1800:2700] = 3000
+    assert detect(loud, 100).tolist() == [[300, 900], [1800, 2400]]
+    loud[2700:2760] = 3000  # now 6 chunks of the window at 2400, which only then counts
+    assert detect(loud, 100).tolist() == [[300, 900], [1800, 3000]]
+    loud[:, 1] = 0
+    assert detect(loud, 100).tolist() == []  # both channels must sound
+    quiet = np.full((600, 1), 32, np.int16)  # RMS 0.00098
+    assert detect(quiet, 100).tolist() == []
+    quiet[240:] = 33  # RMS 0.00101 in 6 chunks
+    assert detect(quiet, 100).tolist() == [[0, 600]]
+    quiet[240:300] = 32
+    assert detect(quiet, 100).tolist() == []
+
+
+def test_the_threshold_is_a_quantile_of_the_window():
+    """Of ten chunks at 1 to 10 the 15 % quantile lies at 2.35: eight are above."""
+    steps = np.repeat(np.arange(1, 11, dtype=np.int16) * 1000, 60)[:, None]
+    for share, kept in ((0.79, [[0, 600]]), (0.8, [])):
+        assert detect(steps, 100, ActivityConfig(active_share=share)).tolist() == kept
+
+
+def test_active_passages_are_kept_beside_the_audio_with_the_numbers_that_made_them(tmp_path):
+    samples = np.zeros(12 * RATE)
+    samples[: 5 * RATE] = 0.1
+    write(tmp_path / "a.wav", samples)
+    (tmp_path / "cache").mkdir()
+    recording = decode(tmp_path / "a.wav", tmp_path / "cache", RATE)
+    assert active_passages(recording, RATE).tolist() == [[0, 6 * RATE]]
+    kept = recording.cache_file.with_suffix(".sad")
+    kept.write_text(kept.read_text().replace("[[0, 264600]]", "[[7, 264600]]"))
+    assert active_passages(recording, RATE)[0, 0] == 7
+    assert active_passages(recording, RATE, ActivityConfig(active_share=0.9)).tolist() == []
+    assert active_passages(recording, RATE).tolist() == [[0, 6 * RATE]]
+
+
+def test_starts_are_drawn_within_passages_all_places_alike():
+    passages = np.array([[100, 110], [200, 205], [300, 330]])
+    drawn = [draw_start(passages, 9, np.random.default_rng(seed)) for seed in range(3000)]
+    assert set(drawn) == {100, 101, *range(300, 322)}
+    assert drawn.count(101) / 3000 == pytest.approx(1 / 24, abs=0.015)
+    assert {draw_start(passages, 50, np.random.default_rng(seed)) for seed in range(50)} == {100, 200, 300}
+
+
+def test_with_sad_loose_stems_come_from_active_passages(tmp_path):
+    samples = np.zeros(30 * RATE)
+    samples[12 * RATE : 18 * RATE] = 0.1
+    write(tmp_path / "pool/bass/a/1.wav", samples)
+    write(tmp_path / "pool/bass/a/2.wav", np.where(np.arange(30 * RATE) < RATE, 0.1, 0))
+    found = scan([tmp_path], tmp_path / "cache", RATE)
+    config = MixConfig(tries=1, drop_stem_p=0, speed_p=0, effect_p=0)
+    levels = {}
+    for sad in (True, False):
+        loose = LooseStems(found, dataclasses.replace(config, sad=sad), RATE, RATE)
+        levels[sad] = [np.abs(loose.draw("bass", np.random.default_rng(seed))[0]).min() for seed in range(40)]
+    assert min(levels[True]) > 0.01
+    assert sum(level == 0 for level in levels[False]) > 20
+
+
+# Segments
+
+
+def test_segments_are_a_function_of_seed_and_index(sources):
+    first, again, other = (SegmentMixer(sources, MixConfig(segment_s=0.5), RATE, 512, seed) for seed in (1, 1, 2))
+    for index in (0, 7, 12345678):
+        assert torch.equal(first[index]["targets"], again[index]["targets"])
+    assert not torch.equal(first[3]["targets"], other[3]["targets"])
+    assert not torch.equal(first[3]["targets"], first[4]["targets"])
+
+
+def test_segments_hold_what_their_groups_say(sources):
+    mixer = SegmentMixer(sources, MixConfig(segment_s=0.5), RATE, 512, 0)
+    kinds = set()
+    for index in range(60):
+        item = mixer[index]
+        targets, groups = item["targets"], item["groups"]
+        assert targets.shape == (4, 2, 22016)
+        assert groups.sum(0).max() <= 1
+        assert float(targets.sum(0).abs().max()) <= 1 + 1e-5
+        assert not targets[groups.sum(1) == 0].any()
+        assert torch.isfinite(targets).all()
+        kinds.add(tuple(map(tuple, groups.int().tolist())))
+    accompaniment = ((1, 0, 0, 0), (0, 1, 1, 1), (0, 0, 0, 0), (0, 0, 0, 0))
+    no_bass = ((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 0, 0), (0, 0, 1, 1))
+    assert kinds == {tuple(map(tuple, np.eye(4, dtype=int).tolist())), accompaniment, no_bass}
+
+
+def test_low_band_recordings_end_the_whole_mixture(corpus, tmp_path):
+    (corpus / "pool/vocals/choir").rename(corpus / "pool/vocals/choir-lowband")
+    sources = scan([corpus], tmp_path / "cache", RATE)
+    config = MixConfig(
+        segment_s=0.5, share_song=0, share_random=0, drop_vocals_p=0, source_weights={"choir-lowband": 1e6}
+    )
+    targets = SegmentMixer(sources, dataclasses.replace(config, effect_p=1), RATE, 512, 0)[0]["targets"]
+    spectrum = torch.fft.rfft(targets, dim=-1).abs()
+    cut = int(5300 / RATE * targets.shape[-1])
+    assert spectrum[:, :, cut + 2 :].max() < 1e-3 * spectrum.max()
+
+
+def test_groups_are_restricted_to_what_a_model_can_be_asked():
+    targets = torch.ones(2, 4, 2, 8)
+    groups = torch.stack([torch.eye(4), torch.tensor([[1.0, 0, 0, 0], [0, 1, 1, 1], [0] * 4, [0] * 4])])
+    vocals, asked = restrict_groups(targets, groups, ("vocals",))
+    assert asked[..., 0].tolist() == [[1, 0, 0, 0], [1, 0, 0, 0]]
+    assert vocals.sum((2, 3)).tolist() == [[16, 0, 0, 0], [16, 0, 0, 0]]
+    assert torch.equal(restrict_groups(targets, groups, STEMS)[1], groups)
+
+
+def test_a_song_with_accompaniment_is_mixed_as_two_groups(tmp_path):
+    write_tone(tmp_path / "train/karaoke/vocals.wav", 440.0)
+    write_tone(tmp_path / "train/karaoke/accompaniment.wav", 1500.0)
+    config = MixConfig(segment_s=0.5, share_accompaniment=0, share_random=0, share_song=1, drop_stem_p=0, speed_p=0)
+    item = SegmentMixer(scan([tmp_path], tmp_path / "cache", RATE), config, RATE, 512, 0)[0]
+    assert item["groups"].tolist() == [[1, 0, 0, 0], [0, 1, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0]]
+    peaks = [peak_hz(item["targets"][row].T.numpy()) for row in (0, 1)]
+    assert peaks == pytest.approx([440, 1500], abs=3)
+
+
+# Augmentation
+
+
+def test_augmentations_do_what_they_say():
+    rng = np.random.default_rng(0)
+    time = np.arange(RATE) / RATE
+    tone = np.repeat(np.sin(2 * np.pi * 1000 * time)[:, None], 2, axis=1).astype(np.float32)
+    faster = change_speed(tone, 1.25)
+    assert abs(len(faster) - RATE / 1.25) <= 1
+    peak = np.argmax(np.abs(np.fft.rfft(faster[:, 0])))
+    assert peak * RATE / len(faster) == pytest.approx(1250, abs=2)
+    assert np.abs(low_pass(tone, 500, RATE)).max() < 1e-3
+    assert np.abs(low_pass(tone, 2000, RATE) - tone).max() < 1e-3
+    left_only = tone * np.array([1, 0], np.float32)
+    sides = {tuple((np.abs(swap_and_flip(left_only, rng)).max(0) > 0.5).tolist()) for _ in range(20)}
+    assert sides == {(True, False), (False, True)}
+    click = np.zeros((RATE, 2), np.float32)
+    click[100] = 1
+    room = equalise_and_reverberate(click, rng, RATE, -3.0)
+    assert np.abs(room[RATE // 10 : RATE // 4]).max() > 1e-4
+    dry = equalise_and_reverberate(click, np.random.default_rng(0), RATE, None)
+    assert np.abs(dry[RATE // 10 :]).max() < 1e-4
+
+
+def peak_hz(audio):
+    spectrum = np.abs(np.fft.rfft(audio[:, 0] * np.hanning(len(audio))))
+    return np.argmax(spectrum) * RATE / len(audio)
+
+
+def sine(frequency_hz, seconds=1.0):
+    return np.repeat(0.3 * np.sin(2 * np.pi * frequency_hz * np.arange(int(seconds * RATE)) / RATE)[:, None], 2, axis=1)
+
+
+@settings(deadline=None, max_examples=12, derandomize=True)
+@given(st.floats(-3, 3), st.floats(0.85, 1.15), st.floats(200, 2000), st.booleans())
+def test_pitch_and_tempo_move_apart_by_what_is_asked(semitones, tempo, frequency_hz, mono):
+    tone = (sine(frequency_hz) * np.array([1, 1 if mono else 0.5])).astype(np.float32)
+    moved = change_pitch_and_tempo(tone, semitones, tempo, RATE)
+    assert moved.dtype == np.float32
+    assert abs(len(moved) - len(tone) / tempo) <= 1
+    assert peak_hz(moved) == pytest.approx(frequency_hz * 2 ** (semitones / 12), abs=5)
+    levels = np.sqrt(np.mean(np.square(moved), axis=0)) / np.sqrt(np.mean(np.square(tone), axis=0))
+    assert levels == pytest.approx([1, 1], abs=0.1)
+    assert np.array_equal(moved, change_pitch_and_tempo(tone, semitones, tempo, RATE))
+
+
+@pytest.mark.parametrize("tempo", [0.9, 1.1])
+def test_tempo_moves_clicks_apart(tempo):
+    clicks = np.zeros((4 * RATE, 2), np.float32)
+    clicks[RATE // 2 :: RATE] = 1
+    moved = np.abs(change_pitch_and_tempo(clicks, 0.0, tempo, RATE)[:, 0])
+    places = [int((k + 0.5) * RATE / tempo) for k in range(4)]
+    found = [place - 4000 + int(np.argmax(moved[place - 4000 : place + 4000])) for place in places]
+    assert np.diff(found) == pytest.approx(RATE / tempo, abs=100)
+
+
+def test_a_lossy_codec_keeps_place_length_and_what_is_heard():
+    rng = np.random.default_rng(0)
+    tone = (sine(440) + 0.01 * rng.standard_normal((RATE, 2))).astype(np.float32)
+    for seed in range(3):
+        decoded = lossy_codec(tone, np.random.default_rng(seed), RATE)
+        assert decoded.shape == tone.shape
+        assert 1e-4 < np.sqrt(np.mean(np.square(decoded - tone))) < 0.02
+
+
+def test_every_transform_leaves_segments_sound_and_repeatable(sources):
+    config = MixConfig(
+        segment_s=0.5, pitch_p=1, tempo_p=1, band_limit_p=1, codec_p=1, effect_p=1, gain_scale="linear", drop_stem_p=0
+    )
+    first, again = (SegmentMixer(sources, config, RATE, 512, 3) for _ in range(2))
+    for index in range(6):
+        targets = first[index]["targets"]
+        assert torch.equal(targets, again[index]["targets"])
+        assert torch.isfinite(targets).all()
+        assert 0.01 < float(targets.abs().sum(0).max()) < 10
+
+
+def test_a_new_transform_leaves_old_recipes_as_they_were(sources):
+    """Probabilities of 0 draw no numbers, so a run that goes on hears what it would have heard."""
+    segments = [
+        SegmentMixer(sources, MixConfig(segment_s=0.5, **more), RATE, 512, 0) for more in ({}, {"codec_p": 1e-9})
+    ]
+    assert any(not torch.equal(segments[0][index]["targets"], segments[1][index]["targets"]) for index in range(8))
+    explicit = MixConfig(segment_s=0.5, pitch_p=0, tempo_p=0, band_limit_p=0, codec_p=0, sad=False)
+    again = SegmentMixer(sources, explicit, RATE, 512, 0)
+    assert all(torch.equal(segments[0][index]["targets"], again[index]["targets"]) for index in range(8))
+
+
+def test_gains_and_channels_follow_the_recipe(tmp_path):
+    write(tmp_path / "pool/bass/a/1.wav", np.repeat([[0.2, 0.1]], 2 * RATE, axis=0))
+    found = scan([tmp_path], tmp_path / "cache", RATE)
+    bare = MixConfig(drop_stem_p=0, speed_p=0, effect_p=0, max_pan=0, flip_p=0, swap_p=0, level_stems=False)
+
+    def ends(**changes):
+        loose = LooseStems(found, dataclasses.replace(bare, **changes), RATE, 1000)
+        drawn = np.array([loose.draw("bass", np.random.default_rng(seed))[0][500] for seed in range(300)])
+        return drawn.min(0), drawn.max(0)
+
+    low, high = ends(gain_scale="linear")
+    assert low / [0.2, 0.1] == pytest.approx([0.25, 0.25], abs=0.02)
+    assert high / [0.2, 0.1] == pytest.approx([1.25, 1.25], abs=0.02)
+    low, high = ends(min_gain_db=-10, max_gain_db=10)
+    assert 20 * np.log10(low / [0.2, 0.1]) == pytest.approx([-10, -10], abs=0.3)
+    assert 20 * np.log10(high / [0.2, 0.1]) == pytest.approx([10, 10], abs=0.3)
+    fixed = {"min_gain_db": 0, "max_gain_db": 0}
+    assert np.allclose(ends(**fixed), [[0.2, 0.1], [0.2, 0.1]], atol=1e-4)
+    assert np.allclose(ends(**fixed, swap_p=1), [[0.1, 0.2], [0.1, 0.2]], atol=1e-4)
+    assert np.allclose(ends(**fixed, flip_p=1), [[-0.2, -0.1], [-0.2, -0.1]], atol=1e-4)
+    assert np.allclose(ends(**fixed, drop_stem_p=1), 0)
+
+
+def test_the_original_recipe_mixes_as_the_original_did(request, tmp_path):
+    """Chunks of 3 s of different songs, gain within +-10 dB and nothing else: no level, no filter, no polarity."""
+    levels = dict(zip(STEMS, (0.01, 0.02, 0.04, 0.08), strict=True))
+    for song in ("A - x", "B - y"):
+        for stem, level in levels.items():
+            write(tmp_path / "train" / song / f"{stem}.wav", np.full((7 * RATE, 2), level))
+    recipe = read_recipe(request.config.rootpath / "training/recipes/musdb18-original.toml")
+    assert recipe.model.framing.streaming is False
+    mixer = SegmentMixer(scan([tmp_path], tmp_path / "cache", RATE), recipe.mix, RATE, 512, 0)
+    gains = []
+    for index in range(40):
+        targets = mixer[index]["targets"]
+        assert targets.shape == (4, 2, 258 * 512)
+        assert torch.equal(targets.amin(-1), targets.amax(-1))
+        gains.append((targets[..., 0].mean(1) / torch.tensor(list(levels.values()))).tolist())
+    gains = np.array(gains)
+    assert (gains == 0).mean() == pytest.approx(0.1, abs=0.06)
+    heard_db = 20 * np.log10(gains[gains > 0])
+    assert (heard_db.min(), heard_db.max()) == pytest.approx((-10, 10), abs=0.6)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"swap_p": 1.5}, "swap_p must be a probability"),
+        ({"gain_scale": "log"}, "unknown gain_scale 'log'"),
+        ({"min_gain": 2.0}, "smallest gain is above the largest"),
+        ({"share_random": 0, "share_song": 0, "share_accompaniment": 0}, "must be weights"),
+        ({"segment_s": 0}, "segment_s must be above 0"),
+        ({"tries": 0}, "tries must be at least 1"),
+        ({"source_weights": {"a": -1.0}}, "must not be negative"),
+    ],
+)
+def test_wrong_mixes_are_refused(change, message):
+    with pytest.raises(UsageError, match=message):
+        MixConfig(**change)

@@ -1,0 +1,22 @@
+"""Where a process of a run computes."""
+
+import torch
+
+from stemlive.errors import TrainingError
+
+
+def use_gpu(precision: str, processes_here: int) -> bool:
+    """Whether a run with so many processes on this machine goes over its GPUs, one process per GPU, or over its cores.
+
+    GPUs are taken where there are any. Raises TrainingError where they are too few, or missing for `fp16`.
+    """
+    if not torch.cuda.is_available():
+        if precision == "fp16":
+            raise TrainingError("precision fp16 needs a GPU: take bf16 or no")
+        return False
+    if processes_here > torch.cuda.device_count():
+        raise TrainingError(
+            f"{processes_here} processes, but {torch.cuda.device_count()} GPUs: start one process per GPU "
+            "(or hide the GPUs with CUDA_VISIBLE_DEVICES= to train on the cores)"
+        )
+    return True

@@ -1,0 +1,189 @@
+"""Passages of single recordings, from pools and songs: drawn, levelled and augmented one stem at a time."""
+
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from stemlive.errors import UsageError
+from stemlive.training.activity import Passages, active_passages, draw_start
+from stemlive.training.augment import (
+    Audio,
+    change_pitch_and_tempo,
+    change_speed,
+    db_to_gain,
+    equalise_and_reverberate,
+    lossy_codec,
+    low_pass,
+    pan,
+    swap_and_flip,
+)
+from stemlive.training.drawing import WeightedDraw, song_sources
+from stemlive.training.layout import KINDS
+from stemlive.training.recordings import Recording
+from stemlive.training.sources import Sources
+
+REFERENCE_RMS = 0.1  # -20 dBFS: every stem is brought here before its random gain
+LOW_BAND = "lowband"  # in the name of a recording: nothing in it above LOW_BAND_HZ, so its mixtures end there too
+LOW_BAND_HZ = 5300.0
+GAIN_SCALES = ("db", "linear")
+
+
+@dataclass(frozen=True)
+class LooseConfig:
+    """How single recordings are drawn and changed. `..._p` are probabilities per stem; one of 0 draws no number.
+
+    source_weights: how often a source is drawn: a pool's folder, or `song/` and a song's name or series
+        (`drawing.song_sources`); 1 where not named.
+    sad: only passages in which the source sounds (`activity`) are drawn.
+    tries: so often a passage is drawn until it is not nearly silent.
+    level_stems: recordings are brought to one level before their gain.
+    gain_scale: `db`: gains are even in dB from min_gain_db to max_gain_db; `linear`: even from min_gain to max_gain.
+    drop_stem_p, drop_vocals_p, drop_accompaniment_p: silence instead.
+    speed_p, speed_spread, vocals_speed_spread: pitch, tempo and formants together, by a factor whose natural logarithm
+        is at most the spread (0.2: 0.82 to 1.22).
+    pitch_p, max_pitch_semitones: pitch alone. tempo_p, tempo_spread: tempo alone. Dear: see `change_pitch_and_tempo`.
+    swap_p, flip_p, max_pan: channels swapped, polarity inverted, balance moved by at most so much.
+    effect_p, room_p: equalised; and, of those, so many with a room.
+    band_limit_p: nothing left above a random 4 to 16 kHz. codec_p: through Vorbis at a random quality.
+    second_voice_p: a voice gets another beside it.
+    """
+
+    source_weights: dict[str, float] = field(default_factory=dict)
+    sad: bool = False
+    tries: int = 3
+    level_stems: bool = True
+    gain_scale: str = "db"
+    min_gain_db: float = -8.0
+    max_gain_db: float = 8.0
+    min_gain: float = 0.25
+    max_gain: float = 1.25
+    drop_stem_p: float = 0.15
+    drop_vocals_p: float = 0.2
+    drop_accompaniment_p: float = 0.03
+    speed_p: float = 0.5
+    speed_spread: float = 0.1
+    vocals_speed_spread: float = 0.2
+    pitch_p: float = 0.0
+    max_pitch_semitones: float = 2.0
+    tempo_p: float = 0.0
+    tempo_spread: float = 0.1
+    swap_p: float = 0.5
+    flip_p: float = 0.5
+    max_pan: float = 0.3
+    effect_p: float = 0.4
+    room_p: float = 0.7
+    band_limit_p: float = 0.0
+    codec_p: float = 0.0
+    second_voice_p: float = 0.15
+
+    def __post_init__(self) -> None:
+        for choice in fields(self):
+            value = getattr(self, choice.name)
+            if choice.name.endswith("_p") and not 0 <= value <= 1:
+                raise UsageError(f"{choice.name} must be a probability from 0 to 1, not {value}")
+        if self.gain_scale not in GAIN_SCALES:
+            raise UsageError(f"unknown gain_scale '{self.gain_scale}': choose one of {', '.join(GAIN_SCALES)}")
+        if self.tries < 1:
+            raise UsageError(f"tries must be at least 1, not {self.tries}")
+        if self.min_gain_db > self.max_gain_db or not 0 <= self.min_gain <= self.max_gain:
+            raise UsageError("the smallest gain is above the largest or below 0: mend min_gain and max_gain (_db)")
+        if any(weight < 0 for weight in self.source_weights.values()):
+            raise UsageError("source_weights must not be negative: 0 leaves a source out")
+
+
+class LooseStems:
+    """Draws passages of `count` samples; what comes depends on nothing but the generator."""
+
+    def __init__(self, sources: Sources, config: LooseConfig, sample_rate_hz: int, count: int) -> None:
+        self.config, self.sample_rate_hz, self.count = config, sample_rate_hz, count
+        self._passages: dict[Recording, Passages] = {}
+        self._draws = {kind: WeightedDraw(self._recordings(kind, sources), config.source_weights) for kind in KINDS}
+
+    def has(self, kind: str) -> bool:
+        """Whether there is anything of this kind."""
+        return bool(self._draws[kind])
+
+    def draw(self, kind: str, rng: np.random.Generator) -> tuple[Audio, float]:
+        """A passage of one recording (of two for some voices), `[count, 2]`, or silence; and its highest frequency.
+
+        That is infinite but for recordings that are marked by LOW_BAND.
+        """
+        c = self.config
+        drop_p = {"vocals": c.drop_vocals_p, "accompaniment": c.drop_accompaniment_p}.get(kind, c.drop_stem_p)
+        if rng.random() < drop_p or not self.has(kind):
+            return np.zeros((self.count, 2), np.float32), np.inf
+        audio, cut_hz = self._passage(kind, rng)
+        if kind == "vocals" and rng.random() < c.second_voice_p:
+            second, second_cut_hz = self._passage(kind, rng)
+            audio = audio + second * np.float32(db_to_gain(rng.uniform(-12, 0)))
+            cut_hz = min(cut_hz, second_cut_hz)
+        return audio * np.float32(self._gain(rng)), cut_hz
+
+    def _recordings(self, kind: str, sources: Sources) -> dict[str, list[Recording]]:
+        """Recordings of one kind by source; songs with that stem are sources too, if nothing else is in the stem."""
+        named = dict(sources.pools[kind])
+        for source, names in song_sources(sources.songs).items():
+            songs = [sources.songs[name] for name in names]
+            named[source] = [song[kind] for song in songs if kind in song and (kind != "other" or "bass" in song)]
+        audible = {source: [r for r in recordings if self._sounds(r)] for source, recordings in named.items()}
+        return {source: recordings for source, recordings in audible.items() if recordings}
+
+    def _sounds(self, recording: Recording) -> bool:
+        if self.config.sad and not recording.silent:
+            self._passages[recording] = active_passages(recording, self.sample_rate_hz)
+            return len(self._passages[recording]) > 0
+        return not recording.silent
+
+    def _gain(self, rng: np.random.Generator) -> float:
+        c = self.config
+        if c.gain_scale == "linear":
+            return float(rng.uniform(c.min_gain, c.max_gain))
+        return db_to_gain(rng.uniform(c.min_gain_db, c.max_gain_db))
+
+    def _passage(self, kind: str, rng: np.random.Generator) -> tuple[Audio, float]:
+        c = self.config
+        recording = self._draws[kind].draw(rng)
+        spread = c.vocals_speed_spread if kind == "vocals" else c.speed_spread
+        speed = float(np.exp(rng.uniform(-spread, spread))) if rng.random() < c.speed_p else 1.0
+        pitch = float(rng.uniform(-c.max_pitch_semitones, c.max_pitch_semitones)) if chance(c.pitch_p, rng) else 0.0
+        tempo = float(np.exp(rng.uniform(-c.tempo_spread, c.tempo_spread))) if chance(c.tempo_p, rng) else 1.0
+        audio = self._read(recording, int(np.ceil(self.count * speed * tempo)) + 2, rng)
+        if c.level_stems:
+            audio = audio * np.float32(REFERENCE_RMS / recording.rms)
+        if pitch != 0.0 or tempo != 1.0:
+            audio = change_pitch_and_tempo(audio, pitch, tempo, self.sample_rate_hz)
+        if speed != 1.0:
+            audio = change_speed(audio, speed)
+        audio = pan(swap_and_flip(fit(audio, self.count), rng, c.swap_p, c.flip_p), rng, c.max_pan)
+        if rng.random() < c.effect_p:
+            wet_db = rng.uniform(-20, -2) if rng.random() < c.room_p else None
+            audio = equalise_and_reverberate(audio, rng, self.sample_rate_hz, wet_db)
+        if chance(c.band_limit_p, rng):
+            audio = low_pass(audio, rng.uniform(4000, 16000), self.sample_rate_hz)
+        if chance(c.codec_p, rng):
+            audio = lossy_codec(audio, rng, self.sample_rate_hz)
+        return audio, LOW_BAND_HZ if LOW_BAND in recording.name else np.inf
+
+    def _read(self, recording: Recording, count: int, rng: np.random.Generator) -> Audio:
+        """A random passage; one that is nearly silent is drawn again."""
+        for _ in range(self.config.tries):
+            if self.config.sad:
+                start = draw_start(self._passages[recording], count, rng)
+            else:
+                start = int(rng.integers(max(1, recording.num_samples - count)))
+            audio = recording.read(start, count)
+            if np.sqrt(np.mean(np.square(audio))) > 0.1 * recording.rms:
+                break
+        return audio
+
+
+def chance(probability: float, rng: np.random.Generator) -> bool:
+    """True with this probability; one of 0 draws no number, so that a new transform leaves old recipes as they were."""
+    return probability > 0 and rng.random() < probability
+
+
+def fit(audio: Audio, count: int) -> Audio:
+    """`[n, 2]` cut or filled with silence to `[count, 2]`."""
+    out = np.zeros((count, 2), np.float32)
+    out[: min(count, len(audio))] = audio[:count]
+    return out

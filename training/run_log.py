@@ -1,0 +1,88 @@
+"""What a run tells: lines on the console, `log.csv` with a row per validation, TensorBoard where it is asked for."""
+
+import csv
+import logging
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from stemlive.errors import TrainingError
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+log = logging.getLogger(__name__)
+
+LOG_FILE = "log.csv"
+
+
+def import_tensorboard() -> ModuleType:
+    """Torch's TensorBoard writer. Raises TrainingError where the package is missing."""
+    try:
+        import torch.utils.tensorboard
+    except ImportError as error:
+        raise TrainingError(
+            "TensorBoard is not installed: run `pip install tensorboard`, or leave out --tensorboard"
+        ) from error
+    return torch.utils.tensorboard
+
+
+class RunLog:
+    """Log of one run in its folder. A process that is not the main one makes it with `quiet`: then it says nothing.
+
+    `first_step` is where this session begins: what TensorBoard has from there on, of a session that was cut off before
+    it saved, is hidden.
+    """
+
+    def __init__(self, folder: Path, *, quiet: bool, tensorboard: bool, first_step: int, audio_s: float) -> None:
+        self.folder, self.quiet = folder, quiet
+        self._board: SummaryWriter | None = None
+        if tensorboard and not quiet:
+            self._board = import_tensorboard().SummaryWriter(folder / "tensorboard", purge_step=first_step + 1)
+        self._reported = (time.monotonic(), audio_s)
+
+    def say(self, text: str) -> None:
+        """One line on the console."""
+        if not self.quiet:
+            log.info("%s", text)
+
+    def report(self, step: int, audio_s: float, loss: float, rate: float) -> None:
+        """How it goes: mean loss, learning rate, seconds of audio per second of wall time since the last report."""
+        now = time.monotonic()
+        speed = (audio_s - self._reported[1]) / (now - self._reported[0])
+        self._reported = (now, audio_s)
+        self.say(f"step {step} loss {loss:.4f} rate {rate:.2e} {speed:.1f} s/s {audio_s / 3600:.2f} h heard")
+        self._plot({"loss": loss, "rate": rate, "audio seconds per second": speed}, step)
+
+    def validation(self, progress: dict[str, Any], loss: float, means_db: dict[str, float], score_db: float) -> None:
+        """The uSDR of each target in dB, and the mean that the best weights are chosen by: a row of the log."""
+        rounded = {name: round(mean, 2) for name, mean in means_db.items()}
+        self.say(f"validation uSDR {rounded}, mean {score_db:.2f} dB")
+        if not self.quiet:
+            self._add_row({**progress, "loss": loss, **rounded})
+        self._plot({f"uSDR/{name}": mean for name, mean in {**means_db, "mean": score_db}.items()}, progress["step"])
+
+    def close(self) -> None:
+        """Write out what TensorBoard still holds back."""
+        if self._board is not None:
+            self._board.close()
+
+    def _plot(self, values: dict[str, float], step: int) -> None:
+        if self._board is not None:
+            for name, value in values.items():
+                self._board.add_scalar(name, value, step)
+
+    def _add_row(self, row: dict[str, Any]) -> None:
+        """Add a row to the file; a run that an older version began may lack some of its columns."""
+        path = self.folder / LOG_FILE
+        rows = [row]
+        if path.exists():
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = [*csv.DictReader(file), row]
+        partial = path.with_suffix(".partial")
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
+            writer.writeheader()
+            writer.writerows(rows)
+        partial.replace(path)

@@ -1,0 +1,213 @@
+"""Runs the cells of a sweep: each model is trained and scored by the commands `train` and `evaluate`.
+
+They are processes of their own: a cell that fails takes no other with it, and what is interrupted goes on as any run
+does. In the sweep's folder each model has its own: an ordinary run, with recipe.toml, train.log and scores.json; each
+cell ends with result.json.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from stemlive.errors import StemliveError, TrainingError, UsageError
+from stemlive.model.checkpoint import load_checkpoint
+from stemlive.training.launch import CPU_ENVIRONMENT
+from stemlive.training.loop import WEIGHTS_FILE
+from stemlive.training.recipe import Recipe
+from stemlive.training.sweep import Cell, Model, Tables, merged
+
+RESULT_FILE = "result.json"
+ASKED_FILE = "asked.json"
+LITTLE_S = 0.5  # so much of a model's time may be left unused: less than it takes to start again
+Result = dict[str, Any]
+
+
+class StopAskedError(Exception):
+    """A stop was asked for while a command ran."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and on what a sweep runs. `stopping` is asked several times a second and must be quick."""
+
+    folder: Path
+    roots: tuple[Path, ...]
+    validation_roots: tuple[Path, ...]
+    cache: Path
+    processes: int
+    machine: str
+    stopping: Callable[[], bool]
+
+
+def run_cells(cells: list[Cell], place: Place, jobs: int) -> Iterator[tuple[Cell, Result | Exception]]:
+    """Run those cells that have no result yet, so many at once; give each one's result, or what it failed of.
+
+    Ends early, with all that was learnt saved, when a stop is asked for. Raises UsageError before anything starts when
+    the folder holds one of the cells with another recipe or budget.
+    """
+    for cell in cells:
+        _claim(cell, place.folder / cell.name)
+    waiting = [cell for cell in cells if read_result(place.folder, cell) is None]
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = {pool.submit(_run, cell, place): cell for cell in waiting}
+        for future in as_completed(futures):
+            try:
+                yield futures[future], future.result()
+            except (StemliveError, OSError) as error:
+                yield futures[future], error
+            except StopAskedError:
+                continue
+
+
+def read_result(folder: Path, cell: Cell) -> Result | None:
+    """What a cell that is done has left below the sweep's folder; None for another."""
+    path = folder / cell.name / RESULT_FILE
+    result: Result | None = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    return result
+
+
+def _asked(cell: Cell) -> Tables:
+    """What a cell is, in values that JSON keeps."""
+    recipes = {model.folder: model.tables for model in cell.models}
+    return {"recipes": recipes, "minutes": cell.minutes, "seconds": cell.seconds}
+
+
+def _claim(cell: Cell, folder: Path) -> None:
+    """Note what is asked of a cell, so that its folder is never taken for that of another."""
+    path = folder / ASKED_FILE
+    if not path.exists():
+        _write_json(path, _asked(cell))
+    elif json.loads(path.read_text(encoding="utf-8")) != _asked(cell):
+        raise UsageError(f"{folder} holds this cell with another recipe or time: choose another --out, or remove it")
+
+
+def _run(cell: Cell, place: Place) -> Result:
+    """Train and score each model of a cell and write its result, which is also returned."""
+    parts = []
+    for model in cell.models:
+        folder = place.folder / model.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        _train(model, folder, place, cell.minutes * 60 / len(cell.models) if cell.minutes else None)
+        scores = _score(folder, place, cell.seconds)
+        progress = load_checkpoint(folder / WEIGHTS_FILE)[1]["progress"]
+        parts.append((progress, scores))
+    result: Result = {
+        "parameters": cell.cost.parameters,
+        "gmac_per_s": cell.cost.gmac_per_s,
+        **{key: sum(progress[key] for progress, _ in parts) for key in ("step", "wall_s", "processor_s", "audio_s")},
+        "scores": {target: row for _, report in parts for target, row in report["average"].items()},
+        "songs": _songs_per_target([report["songs"] for _, report in parts]),
+        "minutes": cell.minutes,
+        "seconds": cell.seconds,
+        "clock": cell.models[0].recipe.train.clock,
+        "processes": place.processes,
+        "machine": place.machine,
+        "data": [str(root) for root in place.roots],
+        "validation": [str(root) for root in place.validation_roots],
+    }
+    _write_json(place.folder / cell.name / RESULT_FILE, result)
+    return result
+
+
+def _songs_per_target(reports: list[dict[str, Any]]) -> dict[str, int]:
+    """How many songs have a uSDR, by target."""
+    scored = [target for songs in reports for cells in songs.values() for target in cells if "usdr_db" in cells[target]]
+    return {target: scored.count(target) for target in dict.fromkeys(scored)}
+
+
+def _train(model: Model, folder: Path, place: Place, budget_s: float | None) -> None:
+    """Train one model for what is left of its time."""
+    tables, limit = model.tables, []
+    if budget_s is not None:
+        left_s = budget_s - used_s(folder, model.recipe)
+        if left_s < LITTLE_S:
+            return
+        tables = with_time_left(model, left_s / budget_s)
+        limit = ["--time-limit", str(left_s / 60)]
+    recipe = folder / "recipe.toml"
+    recipe.write_text(tomli_w.dumps(tables), encoding="utf-8")
+    data = _options("--data", place.roots) + _options("--validate", place.validation_roots)
+    run = ["--run", str(folder), "--cache", str(place.cache), "--processes", str(place.processes)]
+    _call(["train", str(recipe), *data, *run, *limit], folder / "train.log", place.stopping)
+
+
+def used_s(folder: Path, recipe: Recipe) -> float:
+    """Seconds that the run in this folder has trained so far, by the recipe's clock."""
+    if not (folder / WEIGHTS_FILE).exists():
+        return 0.0
+    return float(load_checkpoint(folder / WEIGHTS_FILE)[1]["progress"][f"{recipe.train.clock}_s"])
+
+
+def with_time_left(model: Model, share: float) -> Tables:
+    """The recipe with which a run of which this share is left goes on at the learning rate it had.
+
+    The rate falls over the last `decay_share` of what a process is given, here less than the whole time.
+    """
+    return merged(model.tables, {"train": {"decay_share": model.recipe.train.decay_share / share}})
+
+
+def _score(folder: Path, place: Place, seconds: float | None) -> dict[str, Any]:
+    """The report of `stemlive evaluate` on the songs to validate on."""
+    path = folder / "scores.json"
+    limit = ["--seconds", str(seconds)] if seconds is not None else []
+    source = ["--checkpoint", str(folder / WEIGHTS_FILE), "--cache", str(place.cache)]
+    command = ["evaluate", *_options("--data", place.validation_roots), *source, *limit, "--json", str(path), "--force"]
+    _call(command, folder / "evaluate.log", place.stopping)
+    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return report
+
+
+def _options(name: str, values: tuple[Path, ...]) -> list[str]:
+    return [word for value in values for word in (name, str(value))]
+
+
+def _call(arguments: list[str], log: Path, stopping: Callable[[], bool]) -> None:
+    """Run a command of stemlive and wait; a stop is passed on, so that it saves what it has."""
+    if stopping():
+        raise StopAskedError
+    with log.open("a", encoding="utf-8") as file:
+        begin = file.tell()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "stemlive", *arguments],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env={**CPU_ENVIRONMENT, **os.environ},
+            start_new_session=True,  # Ctrl-C reaches it from here only
+        )
+        asked = False
+        while process.poll() is None:
+            if stopping() and not asked:
+                process.terminate()
+                asked = True
+            time.sleep(0.1)
+    if asked or stopping():
+        raise StopAskedError
+    if process.returncode:
+        raise TrainingError(f"{arguments[0]} {_reason(log, begin, process.returncode)} (log: {log})")
+
+
+def _reason(log: Path, begin: int, code: int) -> str:
+    """Why a command failed: its first error since it began to write there, or how it ended."""
+    with log.open("rb") as file:
+        file.seek(begin)
+        lines = file.read().decode(errors="replace").splitlines()
+    prefix = "stemlive: error: "
+    errors = [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]
+    return f"failed: {errors[0]}" if errors else f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
+
+
+def _write_json(path: Path, values: Any) -> None:
+    """Write so that the file is whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)
