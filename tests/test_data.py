@@ -464,7 +464,7 @@ def test_every_transform_leaves_segments_sound_and_repeatable(sources):
 
 
 def test_a_new_transform_leaves_old_recipes_as_they_were(sources):
-    """Probabilities of 0 draw no numbers, so a run that goes on hears what it would have heard."""
+    """Those of probability 0 draw no numbers, so a run that goes on hears what it would have heard."""
     segments = [
         SegmentMixer(sources, MixConfig(segment_s=0.5, **more), RATE, 512, 0) for more in ({}, {"codec_p": 1e-9})
     ]
