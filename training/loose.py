@@ -30,7 +30,7 @@ GAIN_SCALES = ("db", "linear")
 
 @dataclass(frozen=True)
 class LooseConfig:
-    """How single recordings are drawn and changed. `..._p` are probabilities per stem; one of 0 draws no number.
+    """How single recordings are drawn and changed. Names that end in `_p` are probabilities per stem.
 
     source_weights: how often a source is drawn: a pool's folder, or `song/` and a song's name or series
         (`drawing.song_sources`); 1 where not named.

@@ -27,7 +27,7 @@ def find_splits(roots: list[Path]) -> dict[str, Layout]:
             having[split].append(root)
         if not any(root in found for found in having.values()):
             raise TrainingError(
-                f"{root} has no audio in {' or '.join(SPLITS)} (<song>/<stem>.wav, flac, ogg) or in pool/<stem>: check it"
+                f"{root} has no audio in {' or '.join(SPLITS)} (<song>/<stem>.wav, flac, ogg) or pool/<stem>: check it"
             )
     for split, found in having.items():
         if found:

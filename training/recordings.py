@@ -40,7 +40,8 @@ class Recording:
 
     def samples(self) -> npt.NDArray[np.int16]:
         """All samples, int16 `[n, C]`, in memory only where they are touched."""
-        return np.asanyarray(np.load(self.cache_file, mmap_mode="r"), np.int16)
+        samples: npt.NDArray[np.int16] = np.load(self.cache_file, mmap_mode="r")
+        return samples
 
 
 def decode(path: Path, cache: Path, sample_rate_hz: int) -> Recording:
@@ -95,7 +96,8 @@ def _read_audio(path: Path, sample_rate_hz: int) -> npt.NDArray[np.int16]:
         raise AudioFileError("holds samples that are not numbers (NaN or infinite)")
     if rate != sample_rate_hz:
         audio = soxr.resample(audio, rate, sample_rate_hz)
-    return np.clip(audio * FULL_SCALE, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    samples: npt.NDArray[np.int16] = np.clip(audio * FULL_SCALE, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    return samples
 
 
 def active_rms(data: npt.NDArray[np.int16], block_samples: int = 22050) -> float:

@@ -15,7 +15,8 @@ from stemlive.model.bsrnn import BSRNN
 from stemlive.model.config import STEMS
 from stemlive.model.framing import Framing
 from stemlive.training.inference import separate_whole
-from stemlive.training.sources import Recording, Sources
+from stemlive.training.recordings import Recording
+from stemlive.training.sources import Sources
 
 FULL_SCALE = 32767
 CLIPPED_RUN = 3  # neighbours at full scale, fewer of which may be an honest peak
