@@ -12,7 +12,14 @@ from stemlive.options import progress, warn
 
 
 @click.command()
-@click.argument("roots", nargs=-1, required=True, metavar="ROOT...", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--data",
+    "roots",
+    multiple=True,
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder with training data, as for `train`; may be given several times.",
+)
 @click.option(
     "--cache",
     default=Path("~/.cache/stemlive"),
@@ -36,9 +43,9 @@ def command(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Decode everything under ROOT into the cache, so that `train` starts at once, and report what there is.
+    """Decode everything under --data into the cache, so that `train` starts at once, and report what there is.
 
-    ROOT has MUSDB18-HQ's layout: train/<song>/<stem>.wav (or flac, ogg), valid/ and test/ likewise, and loose
+    Such a folder has MUSDB18-HQ's layout: train/<song>/<stem>.wav (or flac, ogg), valid/ and test/ likewise, and loose
     recordings of one stem in pool/<stem>/<source>/. Stems are vocals, drums, bass and other, and accompaniment: music
     without a voice whose stems are unknown. Files that cannot be used are named with the reason. What an interrupted
     call has done is not done again.

@@ -227,7 +227,7 @@ def test_a_silent_bass_is_known_to_be_silent_and_a_missing_one_is_not(tmp_path):
 def test_prepare_fills_the_cache_once_and_says_what_there_is(corpus, tmp_path):
     (corpus / "train/full/drums.wav").write_text("no audio")
     cache = tmp_path / "cache"
-    printed = run("prepare", corpus, "--cache", cache, "--sad", "--workers", "2")
+    printed = run("prepare", "--data", corpus, "--cache", cache, "--sad", "--workers", "2")
     assert printed.exit_code == 0, printed.output
     assert "skipped" in printed.stderr
     assert [line.split() for line in printed.stdout.splitlines()[:3]] == [
@@ -237,7 +237,7 @@ def test_prepare_fills_the_cache_once_and_says_what_there_is(corpus, tmp_path):
     ]
     made = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
     assert {path.suffix for path in made} == {".npy", ".rms", ".sad"}
-    report = json.loads(run("prepare", corpus, "--cache", cache, "--sad", "--json").stdout)
+    report = json.loads(run("prepare", "--data", corpus, "--cache", cache, "--sad", "--json").stdout)
     assert report["splits"]["train"]["hours"]["vocals"] == {
         "songs": pytest.approx(4 / 3600),
         "pool": pytest.approx(2 / 3600),
@@ -253,8 +253,8 @@ def test_prepare_refuses_what_it_cannot_do(corpus, tmp_path):
     (tmp_path / "bare").mkdir()
     (tmp_path / "full").write_text("a file where the cache should be")
     for arguments, code, message in (
-        ([tmp_path / "none"], 2, "does not exist: check the path"),
-        ([corpus, tmp_path / "bare"], 1, "bare has no audio in train or valid or test"),
+        (["--data", tmp_path / "none"], 2, "does not exist: check the path"),
+        (["--data", corpus, "--data", tmp_path / "bare"], 1, "bare has no audio in train or valid or test"),
     ):
         refused = run("prepare", *arguments, "--cache", tmp_path / "cache")
         assert refused.exit_code == code
