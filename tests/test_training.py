@@ -365,6 +365,8 @@ def test_the_loss_by_items_is_the_loss_of_the_whole_batch(sources):
         pair = Comparison(waveforms, targets[..., :count], spectra, frames, batch.mixtures[..., :count])
         whole = separation_loss("t+tf+mrstft+sdr", pair, batch.groups.any(-1) / active, loudness_weight(batch.mixtures))
         torch.testing.assert_close(loss, whole, rtol=1e-5, atol=0)
+        nothing = dataclasses.replace(batch, weight=torch.zeros_like(batch.weight))
+        assert not torch.autograd.grad(batch_loss(stems, nothing, framing, TrainConfig()), stems)[0].any()
 
 
 def test_the_best_weights_are_kept_and_patience_ends_a_run(sources, corpus, tmp_path, monkeypatch):

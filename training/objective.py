@@ -42,8 +42,12 @@ def batch_loss(stems: Tensor, batch: Batch, framing: Framing, config: TrainConfi
     have them: on a processor core that takes 30 % less time than the whole batch at once.
     """
     fields = (batch.mixtures, batch.targets, batch.groups, batch.weight)
-    items = zip(stems.unbind(), *(field.unbind() for field in fields), strict=True)
-    return torch.stack([_item_loss(item, Batch(*fields), framing, config) for item, *fields in items]).sum()
+    losses = [
+        _item_loss(item, Batch(*parts), framing, config)
+        for item, *parts in zip(stems.unbind(), *(field.unbind() for field in fields), strict=True)
+        if parts[-1].any()
+    ]
+    return torch.stack(losses).sum() if losses else 0.0 * stems.sum()  # that has a gradient for the other processes
 
 
 def _item_loss(stems: Tensor, item: Batch, framing: Framing, config: TrainConfig) -> Tensor:
