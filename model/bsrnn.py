@@ -83,11 +83,10 @@ class MaskHead(nn.Module):
         x = torch.tanh(batched_linear(x, self.weight_in, self.bias_in))  # [S, K, B*T, M]
         x = torch.tanh(batched_linear(x, self.weight_mid, self.bias_mid))
         masks = []
-        start = 0
-        for (bands, _), weight, bias in zip(self.groups, self.weights_out, self.biases_out, strict=True):
-            value, gate = batched_linear(x[:, start : start + bands], weight, bias).chunk(2, dim=-1)
+        parts = x.split([bands for bands, _ in self.groups], dim=1)  # slices would each cost a pass over x backwards
+        for part, weight, bias in zip(parts, self.weights_out, self.biases_out, strict=True):
+            value, gate = batched_linear(part, weight, bias).chunk(2, dim=-1)
             masks.append((value * torch.sigmoid(gate)).transpose(1, 2).flatten(2))  # [S, B*T, K' * width * C * 2]
-            start += bands
         return torch.cat(masks, dim=-1)
 
 

@@ -27,7 +27,8 @@ from stemlive.training.devices import use_gpu
 from stemlive.training.evaluate import SongScore, averages, score_song, separate_whole
 from stemlive.training.loop import Trainer
 from stemlive.training.losses import Comparison, group_weights, loudness_weight, separation_loss
-from stemlive.training.mixing import MixConfig
+from stemlive.training.mixing import MixConfig, SegmentMixer
+from stemlive.training.objective import batch_loss, prepare
 from stemlive.training.recipe import CLOCKS, Recipe, TrainConfig, read_recipe
 from stemlive.training.schedule import rate_factor
 from stemlive.training.scores import usdr
@@ -230,6 +231,31 @@ def test_accumulated_batches_are_one_large_batch(sources, tmp_path):
         torch.testing.assert_close(
             values["exp_avg"], states[1]["optimizer"]["state"][key]["exp_avg"], atol=1e-6, rtol=1e-3
         )
+
+
+def test_the_loss_by_items_is_the_loss_of_the_whole_batch(sources):
+    """Mixed kinds of segments; and for a model of the bass alone, of which some segments know nothing."""
+    framing = Framing(TINY.framing)
+    mixer = SegmentMixer(sources, MixConfig(segment_s=0.3, share_accompaniment=2), RATE, 512, 0)
+    segments = torch.utils.data.default_collate([mixer[index] for index in range(6)])
+    for names in (STEMS, ("bass",)):
+        (batch,) = prepare([segments], names, torch.device("cpu"))
+        active = int(batch.groups.any(-1).sum())
+        assert active < 6 * len(names)
+        torch.manual_seed(0)
+        stems = torch.randn(6, len(names), 25, 1025, 2, 2, requires_grad=True)
+        loss = batch_loss(stems, batch, framing, TrainConfig(loss="t+tf+mrstft+sdr"))
+        loss.backward()
+        assert torch.isfinite(stems.grad).all()
+        spectra = torch.einsum("bgs,bstfcx->bgtfcx", batch.groups, stems)
+        waveforms = framing.inverse(spectra)[..., : framing.complete_samples(batch.mixtures.shape[-1])]
+        targets, frames = batch.targets, framing(batch.targets.flatten(0, 1)).unflatten(0, batch.targets.shape[:2])
+        count = waveforms.shape[-1]
+        pair = Comparison(waveforms, targets[..., :count], spectra, frames, batch.mixtures[..., :count])
+        whole = separation_loss("t+tf+mrstft+sdr", pair, batch.groups.any(-1) / active, loudness_weight(batch.mixtures))
+        torch.testing.assert_close(loss, whole, rtol=1e-5, atol=0)
+        nothing = dataclasses.replace(batch, weight=torch.zeros_like(batch.weight))
+        assert not torch.autograd.grad(batch_loss(stems, nothing, framing, TrainConfig()), stems)[0].any()
 
 
 def test_the_best_weights_are_kept_and_patience_ends_a_run(sources, corpus, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@
 | `mrstft` | absolute error of complex spectra at five resolutions | arXiv 2309.02612 (BS-RoFormer) |
 | `sdr` | negative SDR in dB that saturates, finite for silent targets | arXiv 2011.00803 (FUSS) |
 
-Waveforms are `[B, G, C, n]`, spectra `[B, G, T, F, C, 2]`, weights `[B, G]`: 0 for a group that does not count.
+Waveforms are `[B, G, C, n]`, spectra `[B, G, C, T, F, 2]`, weights `[B, G]`: 0 for a group that does not count.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Comparison:
 
 def l1(estimate: Tensor, target: Tensor) -> Tensor:
     """Mean absolute difference `[B, G]` of anything that begins with `[B, G]`."""
-    return (estimate - target).abs().flatten(2).mean(-1)
+    return (estimate - target).abs().mean(tuple(range(2, estimate.dim())))
 
 
 def multi_resolution(estimate: Tensor, target: Tensor) -> Tensor:

