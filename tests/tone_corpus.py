@@ -1,4 +1,4 @@
-"""A corpus of two-second tones, one pitch per stem."""
+"""Corpora of tones of two seconds, one pitch per stem."""
 
 import numpy as np
 import soundfile
@@ -24,4 +24,25 @@ def make_corpus(root):
     write_tone(root / "pool/vocals/choir/001.ogg", 523.0, channels=1)
     write_tone(root / "pool/bass/upright/001.wav", 80.0, rate=48000)
     write_tone(root / "pool/accompaniment/game/001.wav", 1500.0)
+    return root
+
+
+MUSDB_SONGS = {
+    "train/First Artist - One": 0,
+    "train/Second Artist - Two (Live)": 1,
+    "train/Meaxic - Take A Step": 2,  # of MUSDB18's validation set
+    "test/Third Artist - Three": 3,
+}
+
+
+def make_musdb(root):
+    """A miniature MUSDB18-HQ: WAV of 16 bits, four stems and their sum per song, no `valid` folder."""
+    for song, number in MUSDB_SONGS.items():
+        stems = []
+        for index, (stem, frequency_hz) in enumerate(TONES_HZ.items()):
+            write_tone(root / song / f"{stem}.wav", frequency_hz * (1 + 0.1 * number) + index)
+            stems.append(soundfile.read(root / song / f"{stem}.wav")[0])
+        soundfile.write(root / song / "mixture.wav", np.sum(stems, axis=0) * 0.5, RATE)
+        for stem, audio in zip(TONES_HZ, stems, strict=True):
+            soundfile.write(root / song / f"{stem}.wav", audio * 0.5, RATE)
     return root

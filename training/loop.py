@@ -176,7 +176,7 @@ class Trainer:
         if progress.step > before.step:
             self.save()
             if progress.step > validated_step and not self.stopping:
-                self.validate(float(torch.stack(losses).mean()))
+                self.validate(float(torch.stack(losses).mean()), due=False)
         self.run_log.close()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
@@ -210,11 +210,11 @@ class Trainer:
         for average, current in pairs:
             average.lerp_(current, 1 - decay)
 
-    def validate(self, loss: float) -> None:
+    def validate(self, loss: float, due: bool = True) -> None:
         """Score the averaged weights on the beginning of every validation song, and keep them if they are the best.
 
         The processes share out the songs. The score is the mean over targets, without the accompaniment, which says the
-        same as the vocals again.
+        same as the vocals again. One that is not `due`, because the run stops here, does not count for the patience.
         """
         if not self.validation.songs:
             return
@@ -224,7 +224,7 @@ class Trainer:
         means = {name: mean for name, (mean, _) in averages(gather_object(scores)).items()}
         stems = [mean for name, mean in means.items() if name != "accompaniment"]
         score = sum(stems) / len(stems) if stems else -math.inf
-        self.progress.unimproved += 1
+        self.progress.unimproved += due
         if score > self.progress.best_db:
             self.progress.best_db, self.progress.unimproved = score, 0
             if self.accelerator.is_main_process:

@@ -1,0 +1,156 @@
+"""A miniature MUSDB18-HQ from the unpacked folder to a stream: the numbers agree from step to step."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+from run_state import assert_same_run
+from tone_corpus import make_musdb
+
+from stemlive.cli import main
+from stemlive.model.checkpoint import load_checkpoint
+
+STEPS = 90
+RECIPE = f"""
+[model]
+feature_dim = 8
+num_repeat = 1
+band_scheme = "v3"
+[mix]
+segment_s = 0.3
+sad = true
+[train]
+batch = 1
+accumulate = 2
+steps = {STEPS}
+precision = "no"
+learning_rate = 0.01
+schedule = "exponential"
+epoch_segments = 8
+[card]
+name = "tiny"
+licence = "CC0-1.0"
+"""
+TEST_SONG = "Third Artist - Three"
+
+
+@pytest.fixture(scope="module")
+def musdb(tmp_path_factory):
+    return make_musdb(tmp_path_factory.mktemp("musdb"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("journey")
+
+
+def command(*arguments):
+    """Run stemlive in this process and return what it printed."""
+    done = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def environment():
+    outer = {key: value for key, value in os.environ.items() if key not in ("RANK", "WORLD_SIZE")}
+    return {**outer, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def trained(musdb, folder, environment):
+    """Folder of a run on two processes that was stopped by SIGTERM on its way, went on, and came to its end."""
+    (folder / "tiny.toml").write_text(RECIPE)
+    prepared = json.loads(command("prepare", "--data", musdb, "--cache", folder / "cache", "--sad", "--json"))
+    assert {split: found["songs"] for split, found in prepared["splits"].items()} == {"train": 2, "valid": 1, "test": 1}
+    assert prepared["splits"]["train"]["hours"]["bass"]["songs"] == pytest.approx(4 / 3600)
+    assert not prepared["skipped"]
+    train = [sys.executable, "-m", "stemlive", "train", folder / "tiny.toml", *data(musdb, folder), "--processes", "2"]
+    train = [str(word) for word in [*train, "--run", folder / "run"]]
+    with subprocess.Popen(train, stderr=subprocess.PIPE, text=True, env=environment) as first:
+        assert any("step 25 " in line for line in first.stderr)
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(timeout=120) == 0
+    assert 25 <= load_checkpoint(folder / "run/weights.pt")[1]["progress"]["step"] < STEPS
+    second = subprocess.run(train, stderr=subprocess.PIPE, text=True, env=environment, timeout=300, check=False)
+    assert second.returncode == 0, second.stderr
+    return folder / "run"
+
+
+def data(musdb, folder):
+    return ["--data", musdb, "--validate", musdb, "--cache", folder / "cache"]
+
+
+@pytest.fixture(scope="module")
+def scored(trained, musdb, folder):
+    """The scores of the checkpoint on the test song."""
+    options = ["--data", musdb, "--cache", folder / "cache", "--split", "test", "--json", folder / "scores.json"]
+    command("evaluate", "--checkpoint", trained / "weights.pt", *options)
+    return json.loads((folder / "scores.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def exported(trained, scored, folder):
+    command("export", trained / "weights.pt", "--scores", folder / "scores.json", "-o", folder / "tiny.onnx")
+    return folder / "tiny.onnx"
+
+
+def test_interrupted_on_two_processes_equals_uninterrupted_on_two_machines(trained, musdb, folder, environment):
+    """Two torchrun of one process each, as two machines would start them, against the launcher and its two calls."""
+    provenance = load_checkpoint(trained / "weights.pt")[1]
+    assert provenance["processes"] == 2
+    assert provenance["progress"]["audio_s"] == pytest.approx(STEPS * 2 * 2 * 0.3)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
+    torchrun += ["--master-addr", "127.0.0.1", "--master-port", port]
+    whole = ["-m", "--", "stemlive", "train", folder / "tiny.toml", *data(musdb, folder), "--run", folder / "whole"]
+    machines = [
+        subprocess.Popen([str(word) for word in [*torchrun, "--node-rank", rank, *whole]], env=environment)
+        for rank in (0, 1)
+    ]
+    assert [machine.wait(timeout=300) for machine in machines] == [0, 0]
+    assert_same_run(folder / "whole", trained, STEPS)
+
+
+def test_it_has_learnt_and_the_held_out_song_was_scored_on_the_way(trained, scored):
+    log = (trained / "log.csv").read_text().splitlines()
+    assert "vocals" in log[0]
+    assert len(log) >= 2
+    vocals = scored["songs"][TEST_SONG]["vocals"]
+    assert vocals["usdr_db"] > vocals["mixture_db"] + 3
+
+
+def test_the_exported_model_scores_as_the_checkpoint_does(exported, scored, musdb, folder):
+    options = ["--data", musdb, "--cache", folder / "cache", "--split", "test", "--json", folder / "onnx.json"]
+    command("evaluate", "--model", exported, *options)
+    again = json.loads((folder / "onnx.json").read_text())
+    assert list(again["songs"]) == list(scored["songs"]) == [TEST_SONG]
+    for target, cells in scored["songs"][TEST_SONG].items():
+        for score, decibels in cells.items():
+            assert again["songs"][TEST_SONG][target][score] == pytest.approx(decibels, abs=0.02), (target, score)
+
+
+def test_streamed_and_separated_files_score_as_the_checkpoint_does(exported, scored, musdb, folder):
+    mixture = musdb / "test" / TEST_SONG / "mixture.wav"
+    estimates = folder / "estimates" / TEST_SONG
+    estimates.mkdir(parents=True)
+    command("separate", mixture, "--model", exported, "-o", folder / "separated", "--quiet")
+    for stem in ("vocals", "drums", "bass", "other"):
+        target = estimates / f"{stem}.wav"
+        command("stream", "-i", mixture, "-o", target, "--model", exported, "--solo", stem, "--quiet")
+        streamed, separated = (soundfile.read(path)[0] for path in (target, folder / "separated/mixture" / target.name))
+        assert np.abs(streamed - separated).max() < 1e-4
+    options = ["--data", musdb, "--cache", folder / "cache", "--split", "test", "--json", folder / "streamed.json"]
+    command("evaluate", "--estimates", folder / "estimates", *options)
+    again = json.loads((folder / "streamed.json").read_text())
+    for target, cells in scored["songs"][TEST_SONG].items():
+        assert again["songs"][TEST_SONG][target]["usdr_db"] == pytest.approx(cells["usdr_db"], abs=0.05), target
