@@ -50,7 +50,8 @@ class Reference:
     def outputs(self, estimates: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Of a model's or program's stems, the signal to judge for each target; targets that it lacks are left out.
 
-        A target that the estimates do not name is the sum of its parts, if they have all of them.
+        A target that the estimates do not name is the sum of its parts, if they have all of them; without those, the
+        accompaniment is the mixture minus the voice, as a karaoke player would make it.
         """
         outputs: dict[str, Tensor] = {}
         for target in self.targets:
@@ -61,6 +62,8 @@ class Reference:
                 if names and all(name in estimates for name in names):
                     outputs[target] = torch.stack([estimates[name] for name in names]).sum(0)
                     break
+        if "accompaniment" in self.targets and "accompaniment" not in outputs and "vocals" in estimates:
+            outputs["accompaniment"] = self.mixture - estimates["vocals"]
         return outputs
 
 
