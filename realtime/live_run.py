@@ -65,6 +65,9 @@ class LiveRun:
         """Do what there is to do; return whether there was anything. To be called again and again."""
         if self._worker is None:
             return False
+        if not self._began:
+            self._began = True
+            self._begin(self._worker)
         worked = self._worker.step()
         if self._ends.file is not None:
             self._ends.file.complete_to = self._worker.complete_to
@@ -100,6 +103,13 @@ class LiveRun:
         self._ends.close()
         for tap in self._taps:
             tap.end()
+
+    def _begin(self, worker: LiveWorker) -> None:
+        """Begin with what comes in from now on."""
+        ends = self._ends
+        assert ends.target.output is not None
+        dropped = 0 if isinstance(ends.source, FileSource) else self._source.drop()
+        worker.begin(dropped if ends.source is ends.target else ends.target.output.read)
 
     def _counted(self) -> tuple[int, int]:
         """Input overflows and output underflows of all devices since they were opened."""
@@ -181,8 +191,8 @@ class LiveRun:
         self._worker = LiveWorker(
             path, source, playout, self._report, inside_samples=inside, ahead_samples=ahead, taps=taps
         )
-        dropped = 0 if isinstance(ends.source, FileSource) else source.drop()
-        self._worker.begin(dropped if ends.source is ends.target else ends.target.output.read)
+        self._source = source
+        self._began = False
 
     def _spare(self, path: LivePath, least: int) -> int:
         """Samples that the settings add to the shortest queue that works."""
