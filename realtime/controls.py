@@ -12,13 +12,15 @@ class Controls:
     Several front ends (keys, OSC, MIDI, a window) may share one. UsageError as in `Mixer`.
     """
 
-    def __init__(self, stems: tuple[str, ...], memory: EngineMemory) -> None:
+    def __init__(self, stems: tuple[str, ...], memory: EngineMemory, *, write: bool = True) -> None:
+        """Without `write`, what the memory says is left as it is until the first change."""
         assert len(stems) <= MOST_STEMS, f"{len(stems)} stems, room for {MOST_STEMS}"
         self._mixer = Mixer(stems)
         self._memory = memory
         self._lock = threading.Lock()
         self._bypass = False
-        self.write()
+        if write:
+            self._write()
 
     @property
     def stems(self) -> tuple[str, ...]:
@@ -49,33 +51,37 @@ class Controls:
         """Move a fader: -inf (off) to +12 dB."""
         with self._lock:
             self._mixer.set_gain_db(stem, gain_db)
-            self.write()
+            self._write()
 
     def mute(self, stem: str, on: bool = True) -> None:
         """Silence a stem, or let it be heard again."""
         with self._lock:
             self._mixer.mute(stem, on)
-            self.write()
+            self._write()
 
     def solo(self, stem: str, on: bool = True) -> None:
         """Hear only this stem and others that are soloed."""
         with self._lock:
             self._mixer.solo(stem, on)
-            self.write()
+            self._write()
 
     def apply_preset(self, name: str) -> None:
         """Set faders, mutes and solos as `Mixer.apply_preset` does."""
         with self._lock:
             self._mixer.apply_preset(name)
-            self.write()
+            self._write()
 
     def set_bypass(self, on: bool = True) -> None:
         """Let the music through as it is; switching it is a cross-fade, too."""
         self._bypass = on
         self._memory.parameters["bypass"] = on
 
-    def write(self) -> None:
-        """Write all of it into the memory, as after the engine's process was started again."""
+    def move(self, memory: EngineMemory) -> None:
+        """From now on write into another memory."""
+        with self._lock:
+            self._memory = memory
+
+    def _write(self) -> None:
         gains = self._mixer.gains()
         self._memory.parameters["gains"][: len(gains)] = gains
         self._memory.parameters["bypass"] = self._bypass

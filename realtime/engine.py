@@ -65,7 +65,7 @@ class Engine:
     def __init__(
         self, settings: EngineSettings, *, taps: tuple[Tap, ...] = (), memory: EngineMemory | None = None
     ) -> None:
-        """ModelError when the model cannot be used; `memory` is shared with another process, if given."""
+        """ModelError when the model cannot be used. A `memory` that is given is steered by another process."""
         self.settings = settings
         self._taps = taps
         self._memory = EngineMemory.local() if memory is None else memory
@@ -75,7 +75,7 @@ class Engine:
         self._ready = threading.Event()
         self._stopping = threading.Event()
         self._error: BaseException | None = None
-        self.controls = Controls(stem_names(self._session.info.stems), self._memory)
+        self.controls = Controls(stem_names(self._session.info.stems), self._memory, write=memory is None)
 
     def start(self) -> None:
         """Open everything and play; StemliveError when that fails. An engine that has stopped starts anew."""
@@ -155,6 +155,7 @@ class Engine:
             if now - watched > _WATCH_S:
                 watched = now
                 state = run.watch()
+                self._memory.beat()
                 if state != State.RUNNING:
                     return state
         return State.STOPPED

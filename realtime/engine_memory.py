@@ -72,11 +72,23 @@ class EngineMemory:
         self.telemetry: Any = np.ndarray((), _TELEMETRY, buffer, int(ends[1]))
         shape = (COLUMNS, self.LANES, COLUMN_BINS)
         self.columns: NDArray[np.uint8] = np.ndarray(shape, np.uint8, buffer, int(ends[2]))
+        if not self.telemetry["latency"][0]:
+            self.telemetry["latency"] = (44100, 0, 0, 0, 0)
 
     @classmethod
     def local(cls) -> "EngineMemory":
         """Make one within this process."""
         return cls(bytearray(cls.SIZE))
+
+    def copy_from(self, other: "EngineMemory") -> None:
+        """Take over all that another one says."""
+        self.parameters[...] = other.parameters
+        self.telemetry[...] = other.telemetry
+        self.columns[:] = other.columns
+
+    def beat(self) -> None:
+        """Engine: say that it is alive."""
+        self.telemetry["alive_s"] = time.monotonic()
 
     def release(self) -> None:
         """Let go of the buffer, so that shared memory can be closed."""

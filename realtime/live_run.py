@@ -43,6 +43,7 @@ class LiveRun:
         self._settings, self._session, self._memory = settings, session, memory
         self._taps = taps
         self._inline: InlineWorker | None = None
+        self._began = False
         self._worker: LiveWorker | None = None
         info = session.info
         self._ends = open_ends(settings, info.sample_rate_hz, info.hop_samples, self._process)
@@ -192,7 +193,6 @@ class LiveRun:
             path, source, playout, self._report, inside_samples=inside, ahead_samples=ahead, taps=taps
         )
         self._source = source
-        self._began = False
 
     def _spare(self, path: LivePath, least: int) -> int:
         """Samples that the settings add to the shortest queue that works."""

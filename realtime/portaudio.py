@@ -1,5 +1,6 @@
 """Devices through PortAudio: a C callback (rtmixer) where there is one, a Python callback elsewhere."""
 
+import atexit
 import math
 from collections.abc import Callable, Sequence
 from time import perf_counter
@@ -160,7 +161,10 @@ class _PortAudioDevice:
         """Stop it and give it back."""
         if not self._closed:
             self._closed = True
-            # A device that is gone has nothing to play to the end.
+            if self._problem:
+                # PortAudio aborts the process that takes leave of a JACK server which has gone.
+                atexit.unregister(portaudio()._exit_handler)
+            # Not `stop`: a device that is gone has nothing to play to the end.
             self._stream.close(ignore_errors=True)
 
 
