@@ -23,8 +23,8 @@ _REFRESH_S = 0.1
 _SLOW_SHARE = 0.02
 
 
-def live_options(function: Decorated) -> Decorated:
-    """Add what only devices need."""
+def device_options(function: Decorated) -> Decorated:
+    """Add how devices are opened."""
     for option in reversed(
         [
             click.option(
@@ -55,12 +55,17 @@ def live_options(function: Decorated) -> Decorated:
                 show_default=True,
                 help="Model in a worker behind a C callback (rtmixer) or a Python callback, or inside the callback.",
             ),
-            click.option("--reconnect", is_flag=True, help="Wait for a device that goes away, and go on."),
-            click.option("--own-process", is_flag=True, help="Run the engine in a process of its own, and watch it."),
         ]
     ):
         function = option(function)
     return function
+
+
+def live_options(function: Decorated) -> Decorated:
+    """Add what only devices need."""
+    reconnect = click.option("--reconnect", is_flag=True, help="Wait for a device that goes away, and go on.")
+    apart = click.option("--own-process", is_flag=True, help="Run the engine in a process of its own, and watch it.")
+    return device_options(reconnect(apart(function)))
 
 
 def is_live(source: str, target: str) -> bool:
