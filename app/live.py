@@ -64,8 +64,14 @@ def device_options(function: Decorated) -> Decorated:
 def live_options(function: Decorated) -> Decorated:
     """Add what only devices need."""
     reconnect = click.option("--reconnect", is_flag=True, help="Wait for a device that goes away, and go on.")
-    apart = click.option("--own-process", is_flag=True, help="Run the engine in a process of its own, and watch it.")
-    return device_options(reconnect(apart(function)))
+    return device_options(reconnect(in_process_option(function)))
+
+
+def in_process_option(function: Decorated) -> Decorated:
+    """Add --in-process."""
+    return click.option(
+        "--in-process", is_flag=True, help="Run the engine in this process: quicker to start, easier to disturb."
+    )(function)
 
 
 def is_live(source: str, target: str) -> bool:
@@ -73,14 +79,15 @@ def is_live(source: str, target: str) -> bool:
     return any(end.startswith("device:") for end in (source, target))
 
 
-def play(settings: "EngineSettings", set_up: "Callable[[Controls], None]", *, own_process: bool, quiet: bool) -> None:
+def play(settings: "EngineSettings", set_up: "Callable[[Controls], None]", *, in_process: bool, quiet: bool) -> None:
     """Run an engine until its source ends, its device is lost (an error) or a signal comes (exit codes 130, 143)."""
     from stemlive.realtime.engine import Engine
     from stemlive.realtime.engine_process import EngineProcess
 
     engine: LiveEngine
-    separate = own_process or settings.reconnect
-    engine = EngineProcess(settings) if separate else Engine(settings)
+    # A child process has no standard input.
+    here = in_process or "-" in (settings.source, settings.target)
+    engine = Engine(settings) if here else EngineProcess(settings)
     with StopRequest() as stop:
         try:
             set_up(engine.controls)

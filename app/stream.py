@@ -79,7 +79,7 @@ def command(
     latency: str | float,
     mode: str,
     reconnect: bool,
-    own_process: bool,
+    in_process: bool,
     model: str | None,
     threads: int,
     force: bool,
@@ -103,9 +103,9 @@ def command(
     """
     _check_ends(source, target, raw, rate, channels)
     if not is_live(source, target):
-        if input_channels or block_samples or latency != "low" or mode != "auto" or reconnect or own_process:
+        if input_channels or block_samples or latency != "low" or mode != "auto" or reconnect or in_process:
             raise UsageError(
-                "--input-channels, --block, --latency, --mode, --reconnect and --own-process are for devices, "
+                "--input-channels, --block, --latency, --mode, --reconnect and --in-process are for devices, "
                 "and neither --input nor --output is one: write device:NAME, or leave them out"
             )
     else:
@@ -129,7 +129,7 @@ def command(
         play(
             settings,
             lambda controls: _set_levels(controls, preset, gains, mutes, solos),
-            own_process=own_process,
+            in_process=in_process,
             quiet=quiet,
         )
         return

@@ -172,7 +172,10 @@ def test_a_song_from_another_program_comes_back_as_in_file_mode(server, tmp_path
     expected = karaoke(sound)
 
     def attempt() -> tuple[list[str], object]:
-        with live(server, tmp_path, mode=mode, preset="karaoke", latency="high") as engine, neighbour(server) as other:
+        with (
+            live(server, tmp_path, mode=mode, preset="karaoke", latency="high", where="apart") as engine,
+            neighbour(server) as other,
+        ):
             before = engine.snapshot()
             recorded, missed = other.play(sound, tail=16384)
             now = engine.snapshot()

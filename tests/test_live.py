@@ -555,6 +555,7 @@ class TestNames:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        ({"source": "x.wav", "reconnect": True}, "only with a device at both ends"),
         ({"mode": "fast"}, "unknown mode 'fast'"),
         ({"latency": "medium"}, "latency is low, high or a number"),
         ({"latency": 0.0}, "latency must be from 0"),
@@ -565,7 +566,7 @@ class TestNames:
 )
 def test_settings_that_make_no_sense(values, message):
     with pytest.raises(UsageError, match=message):
-        EngineSettings("device:a", "device:b", **values)
+        EngineSettings(**{"source": "device:a", "target": "device:b"} | values)
 
 
 def test_an_old_column_is_not_given_out_while_it_may_be_written():
