@@ -154,7 +154,7 @@ class _PortAudioDevice:
         now = perf_counter()
         if samples != self._seen_samples:
             self._seen_samples, self._seen_s = samples, now
-        elif now - self._seen_s > _SILENT_S:
+        elif samples > 0 and now - self._seen_s > _SILENT_S:  # how long the first block may take, others know
             self._problem = f"{self._label} went silent"
         if not self._stream.active:
             self._problem = f"{self._label} has stopped"

@@ -245,9 +245,9 @@ class TestWorker:
             now = tracemalloc.get_traced_memory()[0]
         finally:
             tracemalloc.stop()
-        # A hop of one channel is 2048 bytes; what is left are Python's own numbers and views.
+        # A hop is 4096 bytes, a spectrum 16400 and its stems 65600; what is left are one lane that moves and Python's own numbers and views.
         assert now - before < 64 * 140, f"{now - before} bytes more after 140 hops"
-        assert peak - before < 8192, f"{peak - before} bytes at once"
+        assert peak - before < 12288, f"{peak - before} bytes at once"
 
 
 class TestDrift:
