@@ -29,6 +29,9 @@ Process = Callable[[FloatArray, FloatArray], None]
 
 RING_S = 1.0
 _CLOSING_S = 0.5
+_LONG_AGO_S = -1e6
+"""When ring buffers are to begin, for rtmixer. JACK's clock starts anew with a stream, and the first block of input may
+lie before its zero: a start at 0 would then come in the middle of that block, and input and output would not match."""
 _SILENT_S = 1.0
 """A device that calls back no more for this long is gone."""
 
@@ -189,11 +192,13 @@ class RtmixerDevice(_PortAudioDevice):
         # Both are queued before the start, so that the first callback begins both.
         if request.source is not None:
             ring = PortAudioInputRing(rtmixer.RingBuffer, 4 * frames, len(request.input_channels))
-            self._actions.append(self._stream.record_ringbuffer(ring.handle, request.input_channels))
+            self._actions.append(self._stream.record_ringbuffer(ring.handle, request.input_channels, start=_LONG_AGO_S))
             self.input = ring
         if request.target is not None:
             played = PortAudioOutputRing(rtmixer.RingBuffer, frames, request.output_channels)
-            self._actions.append(self._stream.play_ringbuffer(played.handle, request.output_channels))
+            self._actions.append(
+                self._stream.play_ringbuffer(played.handle, request.output_channels, start=_LONG_AGO_S)
+            )
             self.output = played
 
     @property

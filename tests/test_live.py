@@ -245,7 +245,8 @@ class TestWorker:
             now = tracemalloc.get_traced_memory()[0]
         finally:
             tracemalloc.stop()
-        # A hop is 4096 bytes, a spectrum 16400 and its stems 65600; what is left are one lane that moves and Python's own numbers and views.
+        # A hop is 4096 bytes, a spectrum 16400, its stems 65600. What is left: one lane of samples that moves now and
+        # then, and Python's own numbers and views.
         assert now - before < 64 * 140, f"{now - before} bytes more after 140 hops"
         assert peak - before < 12288, f"{peak - before} bytes at once"
 
