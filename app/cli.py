@@ -15,6 +15,7 @@ from stemlive.errors import StemliveError
 COMMANDS = {
     "separate": "stemlive.separate:command",
     "stream": "stemlive.stream:command",
+    "devices": "stemlive.devices:command",
     "bench": "stemlive.bench:command",
     "models": "stemlive.models:command",
     "demo": "stemlive.demo:command",

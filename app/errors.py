@@ -17,6 +17,10 @@ class AudioFileError(StemliveError):
     """An audio file or stream cannot be read or written."""
 
 
+class DeviceError(StemliveError):
+    """An audio device is missing, ambiguous, busy or gone, or its system library is not there."""
+
+
 class ModelError(StemliveError):
     """A model file or checkpoint is not one, is damaged, or was made for another version."""
 

@@ -1,4 +1,4 @@
-"""`stemlive stream`: hop by hop as if live, from a file or a pipe to a file or a pipe."""
+"""`stemlive stream`: hop by hop, from a device, a file or a pipe to a device, a file or a pipe."""
 
 import os
 from contextlib import ExitStack
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stemlive.errors import UsageError
+from stemlive.live import is_live, live_options, play
 from stemlive.options import (
     check_audio,
     model_option,
@@ -25,19 +26,23 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from stemlive.realtime.controls import Controls
     from stemlive.realtime.files import AudioReader, AudioWriter
+    from stemlive.realtime.mixer import Mixer
     from stemlive.realtime.pipes import PipeReader, PipeWriter
 
 
 @click.command("stream")
-@click.option("-i", "--input", "source", metavar="FILE|-", required=True, help="Audio file, or - for a pipe.")
+@click.option(
+    "-i", "--input", "source", metavar="device:NAME|FILE|-", required=True, help="Device, audio file, or - for a pipe."
+)
 @click.option(
     "-o",
     "--output",
     "target",
-    metavar="FILE|-",
+    metavar="device:NAME|FILE|-",
     required=True,
-    help="A .wav, .flac or .ogg file, or - for a pipe.",
+    help="Device, a .wav, .flac or .ogg file, or - for a pipe.",
 )
 @click.option("--gain", "gains", metavar="STEM=DB", multiple=True, help="Gain of a stem, -inf to +12 dB.")
 @click.option("--mute", "mutes", metavar="STEM", multiple=True, help="Silence a stem.")
@@ -54,6 +59,7 @@ if TYPE_CHECKING:
 )
 @click.option("--rate", metavar="HZ", type=click.IntRange(1), help="Sample rate of headerless input.")
 @click.option("--channels", metavar="N", type=click.IntRange(1), help="Channels of headerless input.")
+@live_options
 @model_option
 @threads_option
 @output_options
@@ -68,17 +74,27 @@ def command(
     raw: str | None,
     rate: int | None,
     channels: int | None,
+    input_channels: tuple[int, ...] | None,
+    block_samples: int | None,
+    latency: str | float,
+    mode: str,
+    reconnect: bool,
+    in_process: bool,
     model: str | None,
     threads: int,
     force: bool,
     quiet: bool,
 ) -> None:
-    """Separate and mix live, from a file or pipe to another.
+    """Separate and mix live, from a device, file or pipe to another.
 
-    For example: DECODER | stemlive stream -i - -o - --preset karaoke | PLAYER
+    For example: stemlive stream -i device:default -o device:default --preset karaoke,
+    or DECODER | stemlive stream -i - -o - --preset karaoke | PLAYER
 
-    Each hop is passed on as soon as it is computed. The delay of the separation is taken out: what comes out
-    lines up with what went in and has its length, sample rate and channels.
+    `stemlive devices` lists devices; device:NAME takes a number, a name, a unique part of one, or `default`.
+
+    With a device, each hop is heard as early as possible, and one that the model does not finish in time is heard
+    as it came in. Between files and pipes, the delay of the separation is taken out: what comes out lines up with
+    what went in and has its length, sample rate and channels.
 
     Pipes (-, and named ones) carry WAV, any PCM in and 32-bit float out, or headerless PCM with --raw. Decode
     other formats with `ffmpeg -v error -i SONG -f wav -`.
@@ -86,6 +102,37 @@ def command(
     End of input, Ctrl-C (exit code 130) and SIGTERM (143) leave a valid output file with what was read so far.
     """
     _check_ends(source, target, raw, rate, channels)
+    if not is_live(source, target):
+        if input_channels or block_samples or latency != "low" or mode != "auto" or reconnect or in_process:
+            raise UsageError(
+                "--input-channels, --block, --latency, --mode, --reconnect and --in-process are for devices, "
+                "and neither --input nor --output is one: write device:NAME, or leave them out"
+            )
+    else:
+        from stemlive.realtime.pcm import PcmFormat
+        from stemlive.realtime.settings import EngineSettings
+
+        settings = EngineSettings(
+            source,
+            target,
+            model=model,
+            threads=threads,
+            input_channels=input_channels,
+            block_samples=block_samples,
+            latency=latency,
+            mode=mode,
+            reconnect=reconnect,
+            force=force,
+            raw=PcmFormat(raw, rate, channels) if raw and rate and channels else None,
+            raw_output=raw,
+        )
+        play(
+            settings,
+            lambda controls: _set_levels(controls, preset, gains, mutes, solos),
+            in_process=in_process,
+            quiet=quiet,
+        )
+        return
 
     from stemlive.realtime.offline import separate_blocks
     from stemlive.realtime.separator import StreamingSeparator
@@ -173,10 +220,22 @@ def _levels(
     mutes: tuple[str, ...],
     solos: tuple[str, ...],
 ) -> "NDArray[np.float32]":
-    """Linear gains [S]: the preset first, then gains (which make their stem heard again), mutes and solos."""
+    """Linear gains [S] of stems."""
     from stemlive.realtime.mixer import Mixer
 
     mixer = Mixer(stems)
+    _set_levels(mixer, preset, gains, mutes, solos)
+    return mixer.gains()
+
+
+def _set_levels(
+    mixer: "Mixer | Controls",
+    preset: str | None,
+    gains: tuple[str, ...],
+    mutes: tuple[str, ...],
+    solos: tuple[str, ...],
+) -> None:
+    """Set the preset first, then gains (which make their stem heard again), mutes and solos."""
     if preset is not None:
         mixer.apply_preset(preset)
     for text in gains:
@@ -187,4 +246,3 @@ def _levels(
         mixer.mute(stem)
     for stem in solos:
         mixer.solo(stem)
-    return mixer.gains()

@@ -22,6 +22,9 @@ class _SameRate:
         self._samples.reset(first, zeros)
         self._next = output
 
+    def pending(self) -> int:
+        return max(0, self._samples.end - self._next)
+
     def read(self, count: int) -> NDArray[np.float32]:
         outputs = self._samples.view(self._next, count)
         self._next += count
@@ -84,6 +87,10 @@ class OutputPath:
         """Take the next hops' spectra [S, T, F, C]; T is at most `max_frames`."""
         samples = self._stream.append(spectra.shape[1] * self._framing.hop_samples)
         self._overlap_add.add(spectra, samples)
+
+    def pending(self) -> int:
+        """Return the number of output samples that can be read."""
+        return self._stream.pending()
 
     def read(self, out: NDArray[np.float32]) -> None:
         """Write the next output samples to `out` [S, n, C]."""

@@ -75,6 +75,7 @@ class StreamingSeparator:
         self._spectra = StemSpectra(session, channels=channels, history_hops=self._mix_output.history_hops)
         self._stems_output = output(len(self.stems))
         self._mixed = np.zeros((1, max_frames, framing.bins, channels), np.complex64)
+        self._weighted = np.zeros_like(self._mixed)
         self._position = 0
         self.reset()
 
@@ -145,7 +146,7 @@ class StreamingSeparator:
             part = stems[:, first : first + self._max_frames]
             if gains is not None:
                 mixed = self._mixed[:, : part.shape[1]]
-                mix(part, gains, out=mixed)
+                mix(part, gains, mixed, self._weighted[:, : part.shape[1]])
                 part = mixed
             output.write(part)
 

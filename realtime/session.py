@@ -1,7 +1,8 @@
 """Run an exported model in ONNX Runtime and carry its recurrent state from hop to hop."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import onnxruntime as ort
@@ -49,6 +50,7 @@ class Session:
                 "`onnxruntime-gpu[cuda,cudnn]`, or use the CPU"
             )
         self.info = ModelInfo.read(self._onnx, str(self.path))
+        self._hop: _BoundHop | None = None
         self._outputs = ["stems", *(f"new_{state.name}" for state in self.info.state)]
         self.reset()
         self._try_out()
@@ -77,6 +79,16 @@ class Session:
         stems = outputs[0].view(np.complex64)[0, ..., 0]  # [S, T, F, C]
         return stems.transpose(0, 1, 3, 2)
 
+    def run_hop(self, frame: NDArray[np.complex64]) -> NDArray[np.complex64]:
+        """Do what `run` does for one frame [1, C, F], without allocating: the result is good until the next call.
+
+        Sound must not wait for memory: ONNX Runtime reads from and writes to buffers that stay where they are.
+        """
+        if self._hop is None:
+            self._hop = _BoundHop(self._onnx, self.info)
+        self._state = self._hop.run(frame, self._state)
+        return self._hop.stems
+
     def _try_out(self) -> None:
         """Run two frames of silence at once and then one: what the graph says of its shapes may be wrong."""
         info = self.info
@@ -94,6 +106,47 @@ class Session:
                     wrong = f"has shape {list(given)}, not {list(wanted)}"
                     raise ModelError(f"{self.path}: output '{name}' {wrong}")
         self.reset()
+
+
+class _BoundHop:
+    """One frame at a time through buffers that ONNX Runtime knows by address; two sets of state take turns."""
+
+    def __init__(self, onnx: Any, info: ModelInfo) -> None:
+        shape = (info.framing.bins, info.channels)
+        self._frame = np.zeros((1, 1, *shape), np.complex64)
+        stems = np.zeros((1, len(info.stems), 1, *shape), np.complex64)
+        self.stems: NDArray[np.complex64] = stems[0].transpose(0, 1, 3, 2)  # [S, T, C, F]
+        self._states = [{s.name: np.zeros(s.shape, np.float32) for s in info.state} for _ in range(2)]
+        self._turn = 0
+        self._run = onnx.run_with_iobinding
+        self._bindings = []
+        for old, new in (self._states, self._states[::-1]):
+            binding = onnx.io_binding()
+            _bind(binding.bind_input, "frames", self._frame.view(np.float32).reshape(*self._frame.shape, 2))
+            _bind(binding.bind_output, "stems", stems.view(np.float32).reshape(*stems.shape, 2))
+            for name in old:
+                _bind(binding.bind_input, name, old[name])
+                _bind(binding.bind_output, f"new_{name}", new[name])
+            self._bindings.append(binding)
+
+    def run(
+        self, frame: NDArray[np.complex64], state: dict[str, NDArray[np.float32]]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Frame [1, C, F] and state to the new state, and to `stems` [S, 1, C, F]."""
+        assert frame.shape == (1, *self._frame.shape[:1:-1]), f"frame {frame.shape}"
+        old = self._states[self._turn]
+        if state is not old:
+            for name, values in state.items():
+                old[name][:] = values
+        self._frame[0] = frame.transpose(0, 2, 1)
+        self._run(self._bindings[self._turn])
+        self._turn = 1 - self._turn
+        return self._states[self._turn]
+
+
+def _bind(bind: Callable[..., None], name: str, values: NDArray[np.float32]) -> None:
+    """Bind an input or output to memory that its owner keeps."""
+    bind(name, "cpu", 0, np.float32, values.shape, values.ctypes.data)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,5 +1,7 @@
 """Spectra of the mixture to spectra of the stems: the model, what it leaves over, and the last few hops."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,9 +16,11 @@ class StemSpectra:
         info = session.info
         self._session = session
         self._channels = channels
-        self._with_rest = len(info.stems) < len(STANDARD_STEMS)
-        self.stems = (*info.stems, REST) if self._with_rest else info.stems
+        self.stems = stem_names(info.stems)
+        self._with_rest = self.stems != info.stems
         self._history = np.zeros((len(self.stems), history_hops, info.framing.bins, channels), np.complex64)
+        self._every = np.zeros((len(self.stems), 1, info.framing.bins, info.channels), np.complex64)
+        self._mono = np.zeros((len(self.stems), 1, info.framing.bins, 1), np.complex64)
         self.hops = 0
         self.bad_frames = 0
 
@@ -29,18 +33,29 @@ class StemSpectra:
         """Spectra [T, C, F] to the stems' spectra [S, T, F, C]; C is 1 for mono, the mean of the channels.
 
         Should the model give NaN or infinity, its state is reset, and each stem is an equal share of the
-        mixture for these frames, which are counted: the mix goes on, unseparated.
+        mixture for these frames, which are counted: the mix goes on, unseparated. The result for one frame is
+        good until the next call.
         """
+        alone = len(mixture) == 1  # as when it is live: nothing below allocates then
+        separate = self._session.run_hop if alone else self._session.run
+        stems = separate(mixture).transpose(0, 1, 3, 2)  # [S, T, F, C]
         mixture = mixture.transpose(0, 2, 1)  # [T, F, C]
-        stems = self._session.run(mixture.transpose(0, 2, 1)).transpose(0, 1, 3, 2)  # [S, T, F, C]
-        if not np.isfinite(stems).all():
+        parts = stems.view(np.float32)
+        # NaN is the greatest and the least of all; two numbers instead of an array of truths.
+        if not (math.isfinite(parts.max()) and math.isfinite(parts.min())):
             self._session.reset()
             self.bad_frames += len(mixture)
             stems = np.repeat(mixture[None] / np.float32(len(stems)), len(stems), axis=0)
         if self._with_rest:
-            stems = np.concatenate([stems, (mixture - stems.sum(axis=0))[None]])
+            every = self._every if alone else np.empty((len(self.stems), *mixture.shape), np.complex64)
+            every[:-1] = stems
+            every[-1] = mixture
+            for stem in stems:
+                every[-1] -= stem
+            stems = every
         if self._channels == 1:
-            stems = stems.mean(axis=-1, keepdims=True)
+            mono = self._mono if alone else np.empty((*stems.shape[:3], 1), np.complex64)
+            stems = np.mean(stems, axis=-1, keepdims=True, out=mono)
         self._remember(stems)
         return stems
 
@@ -53,15 +68,33 @@ class StemSpectra:
 
     def _remember(self, stems: NDArray[np.complex64]) -> None:
         kept = self._history.shape[1]
+        if stems.shape[1] == 1:
+            self._history[:, self.hops % kept] = stems[:, 0]
+            self.hops += 1
+            return
         newest = stems[:, -kept:]
         self.hops += stems.shape[1]
         self._history[:, np.arange(self.hops - newest.shape[1], self.hops) % kept] = newest
 
 
-def mix(stems: NDArray[np.complex64], gains: NDArray[np.float32], out: NDArray[np.complex64]) -> None:
-    """Add the stems' spectra [S, T, F, C], weighted with the linear gains [S], into `out` [1, T, F, C]."""
+def stem_names(stems: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what a model's stems are together with what they leave over."""
+    return (*stems, REST) if len(stems) < len(STANDARD_STEMS) else stems
+
+
+def mix(
+    stems: NDArray[np.complex64],
+    gains: NDArray[np.float32],
+    out: NDArray[np.complex64],
+    scratch: NDArray[np.complex64],
+) -> None:
+    """Add the stems' spectra [S, T, F, C], weighted with the linear gains [S], into `out` [1, T, F, C].
+
+    `scratch` is as large as `out`.
+    """
     # Real arithmetic on (real, imaginary) pairs, and no matrix product: BLAS would wake its threads for it.
-    parts, total = stems.view(np.float32), out[0].view(np.float32)
+    parts, total, weighted = stems.view(np.float32), out[0].view(np.float32), scratch[0].view(np.float32)
     np.multiply(parts[0], gains[0], out=total)
     for part, gain in zip(parts[1:], gains[1:], strict=True):
-        total += part * gain
+        np.multiply(part, gain, out=weighted)
+        total += weighted

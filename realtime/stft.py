@@ -1,5 +1,7 @@
 """Streaming analysis and synthesis: samples to spectra, and spectra to samples by overlap-add."""
 
+from typing import Any, cast
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -21,6 +23,11 @@ class Analysis:
         # Twice what is ever held, so that the samples are moved to the front only now and then.
         self._samples = SampleBuffer(channels, 2 * held)
         self._spectra = np.zeros((max_frames, framing.bins, channels), np.complex64)
+        at_once = min(max_frames, _FRAMES_AT_ONCE)
+        self._windowed = np.zeros((at_once, channels, framing.analysis_samples), np.float32)
+        # numpy divides by the length in single precision, but would convert a factor of 1 in a buffer of its own.
+        self._window = framing.analysis_window * np.float32(framing.analysis_samples)
+        self._bins = np.zeros((at_once, channels, framing.bins), np.complex64)
         self.reset()
 
     def reset(self) -> None:
@@ -45,8 +52,14 @@ class Analysis:
         for first in range(0, count, _FRAMES_AT_ONCE):
             part = spectra[first : first + _FRAMES_AT_ONCE]
             samples = self._samples.view(self._samples.first, a + (len(part) - 1) * r)
-            overlapping = sliding_window_view(samples, a, axis=1)[:, ::r].transpose(1, 0, 2)  # [T, C, A]
-            part[:] = np.fft.rfft(overlapping * self._framing.analysis_window, axis=-1)
+            if len(part) == 1:
+                overlapping = samples[None]
+            else:
+                overlapping = sliding_window_view(samples, a, axis=1)[:, ::r].transpose(1, 0, 2)  # [T, C, A]
+            windowed = self._windowed[: len(part)]
+            np.multiply(overlapping, self._window, out=windowed)
+            bins = self._bins[: len(part)]
+            part[:] = np.fft.rfft(windowed, axis=-1, norm="forward", out=cast(Any, bins))
             self._samples.forget(self._samples.first + len(part) * r)
         return spectra
 
@@ -61,6 +74,8 @@ class OverlapAdd:
         lanes, r = stems * channels, framing.hop_samples
         self._sum = np.zeros((lanes, _FRAMES_AT_ONCE + carried, r), np.float32)
         self._tail = np.zeros((lanes, carried, r), np.float32)
+        self._frames = np.zeros((stems, channels, _FRAMES_AT_ONCE, framing.analysis_samples), np.float32)
+        self._slots = np.zeros((stems, channels, _FRAMES_AT_ONCE, len(self._window)), np.float32)
 
     def reset(self) -> None:
         """Forget the frames so far."""
@@ -78,9 +93,12 @@ class OverlapAdd:
 
     def _add(self, spectra: NDArray[np.complex64], out: NDArray[np.float32]) -> None:
         count, a, w = spectra.shape[1], self._framing.analysis_samples, self._framing.synthesis_samples
-        frames = np.fft.irfft(spectra.transpose(0, 3, 1, 2), a, axis=-1)  # [S, C, T, A]
+        frames = np.fft.irfft(
+            spectra.transpose(0, 3, 1, 2), a, axis=-1, out=cast(Any, self._frames[:, :, :count])
+        )  # [S, C, T, A]
         lanes, carried, r = self._tail.shape
-        slots = (frames[..., a - w :] * self._window).reshape(lanes, count, -1, r)  # [S * C, T, W / R, R]
+        windowed = np.multiply(frames[..., a - w :], self._window, out=self._slots[:, :, :count])
+        slots = windowed.reshape(lanes, -1, carried + 1, r)  # [S * C, T, W / R, R]
         total = self._sum[:, : count + carried]
         total[:, :carried] = self._tail
         total[:, carried:] = 0

@@ -573,13 +573,18 @@ class TestSeparator:
     ) -> None:
         separator = StreamingSeparator(small, sample_rate_hz=rate_hz, max_frames=8)
         counts = []
-        run = small.run
 
-        def counting_run(frames: np.ndarray) -> np.ndarray:
-            counts.append(len(frames))
-            return run(frames)
+        def count_calls(name: str) -> None:
+            run = getattr(small, name)
 
-        monkeypatch.setattr(small, "run", counting_run)
+            def counting_run(frames: np.ndarray) -> np.ndarray:
+                counts.append(len(frames))
+                return run(frames)
+
+            monkeypatch.setattr(small, name, counting_run)
+
+        count_calls("run")
+        count_calls("run_hop")
         for hops in (1, 0, 3, 5, 20):
             separator.process(noise(hops * 32 * rate_hz // 44100))
         expected = [1, 3, 5, 8, 8, 4] if rate_hz == 44100 else [2, 5, 8, 8, 4]

@@ -1,0 +1,87 @@
+"""What can be changed while the sound plays: gains, mutes, solos, presets, bypass."""
+
+import threading
+
+from stemlive.realtime.engine_memory import MOST_STEMS, EngineMemory
+from stemlive.realtime.mixer import Mixer
+
+
+class Controls:
+    """A mixer whose every change is in the engine's memory at once; for any thread, never for the engine's.
+
+    Several front ends (keys, OSC, MIDI, a window) may share one. UsageError as in `Mixer`.
+    """
+
+    def __init__(self, stems: tuple[str, ...], memory: EngineMemory, *, write: bool = True) -> None:
+        """Without `write`, what the memory says is left as it is until the first change."""
+        assert len(stems) <= MOST_STEMS, f"{len(stems)} stems, room for {MOST_STEMS}"
+        self._mixer = Mixer(stems)
+        self._memory = memory
+        self._lock = threading.Lock()
+        self._bypass = False
+        if write:
+            self._write()
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Names of the stems."""
+        return self._mixer.stems
+
+    @property
+    def gains_db(self) -> dict[str, float]:
+        """Fader positions in dB by stem."""
+        return self._mixer.gains_db
+
+    @property
+    def muted(self) -> frozenset[str]:
+        """Stems whose mute is on."""
+        return self._mixer.muted
+
+    @property
+    def soloed(self) -> frozenset[str]:
+        """Stems whose solo is on."""
+        return self._mixer.soloed
+
+    @property
+    def bypass(self) -> bool:
+        """Whether the music goes through as it is, with the same delay."""
+        return self._bypass
+
+    def set_gain_db(self, stem: str, gain_db: float) -> None:
+        """Move a fader: -inf (off) to +12 dB."""
+        with self._lock:
+            self._mixer.set_gain_db(stem, gain_db)
+            self._write()
+
+    def mute(self, stem: str, on: bool = True) -> None:
+        """Silence a stem, or let it be heard again."""
+        with self._lock:
+            self._mixer.mute(stem, on)
+            self._write()
+
+    def solo(self, stem: str, on: bool = True) -> None:
+        """Hear only this stem and others that are soloed."""
+        with self._lock:
+            self._mixer.solo(stem, on)
+            self._write()
+
+    def apply_preset(self, name: str) -> None:
+        """Set faders, mutes and solos as `Mixer.apply_preset` does."""
+        with self._lock:
+            self._mixer.apply_preset(name)
+            self._write()
+
+    def set_bypass(self, on: bool = True) -> None:
+        """Let the music through as it is; switching it is a cross-fade, too."""
+        self._bypass = on
+        self._memory.parameters["bypass"] = on
+
+    def move(self, memory: EngineMemory) -> None:
+        """From now on write into another memory."""
+        with self._lock:
+            self._memory = memory
+
+    def _write(self) -> None:
+        gains = self._mixer.gains()
+        self._memory.parameters["gains"][: len(gains)] = gains
+        self._memory.parameters["bypass"] = self._bypass

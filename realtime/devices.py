@@ -1,0 +1,127 @@
+"""The audio devices of this machine: what there is, and which one a name means."""
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from stemlive.errors import DeviceError
+
+_MONITOR_WORDS = ("monitor", "loopback", "stereo mix", "what u hear", "blackhole", "cable output")
+_JACK = "JACK"
+
+
+@dataclass(frozen=True)
+class AudioDevice:
+    """A device as a host interface shows it; latencies are those that it suggests, low and high."""
+
+    index: int
+    name: str
+    host_interface: str
+    inputs: int
+    outputs: int
+    sample_rate_hz: int
+    input_latency_ms: tuple[float, float]
+    output_latency_ms: tuple[float, float]
+    default_input: bool
+    default_output: bool
+    captures_system_sound: bool
+    """Whether its input can be what other programs play."""
+
+    @property
+    def label(self) -> str:
+        """Name and host interface, which together are seldom shared by two."""
+        return f"{self.name}, {self.host_interface}"
+
+    @property
+    def is_jack(self) -> bool:
+        """Whether blocks and connections are a JACK server's matter."""
+        return self.host_interface.startswith(_JACK)
+
+
+def portaudio() -> Any:
+    """Return the module `sounddevice`. DeviceError, saying how to get it, where PortAudio is not installed."""
+    try:
+        import sounddevice
+    except OSError as error:
+        how = "sudo apt-get install libportaudio2" if sys.platform.startswith("linux") else "pip install sounddevice"
+        raise DeviceError(f"audio devices need the system library PortAudio, which is not here: {how}") from error
+    return sounddevice
+
+
+def audio_devices() -> list[AudioDevice]:
+    """Return all devices. DeviceError without PortAudio."""
+    sounddevice = portaudio()
+    hosts = sounddevice.query_hostapis()
+    default_input, default_output = sounddevice.default.device
+    if default_input < 0 and default_output < 0:
+        # With JACK alone there is no default of all host interfaces, but each of them has its own.
+        default_input = next((h["default_input_device"] for h in hosts if h["default_input_device"] >= 0), -1)
+        default_output = next((h["default_output_device"] for h in hosts if h["default_output_device"] >= 0), -1)
+    devices = []
+    for device in sounddevice.query_devices():
+        name, host = str(device["name"]), str(hosts[device["hostapi"]]["name"])
+        inputs = int(device["max_input_channels"])
+        heard = any(word in name.lower() for word in _MONITOR_WORDS) or host.startswith(_JACK)
+        devices.append(
+            AudioDevice(
+                index=int(device["index"]),
+                name=name,
+                host_interface=host,
+                inputs=inputs,
+                outputs=int(device["max_output_channels"]),
+                sample_rate_hz=round(device["default_samplerate"]),
+                input_latency_ms=_range_ms(device, "input"),
+                output_latency_ms=_range_ms(device, "output"),
+                default_input=device["index"] == default_input,
+                default_output=device["index"] == default_output,
+                captures_system_sound=inputs > 0 and heard,
+            )
+        )
+    return devices
+
+
+def find_device(name: str, direction: str, devices: list[AudioDevice] | None = None) -> AudioDevice:
+    """Return the device that `default`, an index, a name or a unique part of one means.
+
+    `direction` is "input" or "output". A whole name goes before parts of names, and all words of a part must be
+    found in the name or its host interface. DeviceError, naming the candidates, when there are none or several.
+    """
+    every = audio_devices() if devices is None else devices
+    usable = [device for device in every if (device.inputs if direction == "input" else device.outputs) > 0]
+    if not usable:
+        found = f"PortAudio finds {len(every)} devices, none" if every else "PortAudio finds no audio device, so none"
+        raise DeviceError(f"{found} for {direction}: connect one, or start the sound server")
+    if name == "default":
+        chosen = [d for d in usable if (d.default_input if direction == "input" else d.default_output)]
+    elif name.isdecimal():
+        chosen = [device for device in usable if device.index == int(name)]
+    else:
+        wanted = name.strip().lower()
+        chosen = [d for d in usable if wanted in (d.name.lower(), d.label.lower())]
+        chosen = chosen or [d for d in usable if all(word in d.label.lower() for word in wanted.split())]
+    if len(chosen) == 1:
+        return chosen[0]
+    candidates = "; ".join(f"{device.index} {device.label}" for device in chosen or usable)
+    if not chosen:
+        raise DeviceError(f"no {direction} device '{name}': there are {candidates}")
+    raise DeviceError(f"{direction} device '{name}' is ambiguous: choose one of {candidates}")
+
+
+def how_to_capture() -> str:
+    """Return one line about capturing what other programs play, on this system."""
+    if sys.platform == "win32":
+        return (
+            "Windows: enable `Stereo Mix` in the sound settings, or install VB-CABLE, play into `CABLE Input` and "
+            "capture `CABLE Output`"
+        )
+    if sys.platform == "darwin":
+        return "macOS: install BlackHole (`brew install blackhole-2ch`), play into it and capture `BlackHole 2ch`"
+    return (
+        "Linux: start with `PULSE_SOURCE=NAME.monitor stemlive stream --input device:pulse ...` (names: `pactl list "
+        "short sources`), or with `pw-jack stemlive ...` connect any program's ports (package pipewire-jack)"
+    )
+
+
+def _range_ms(device: dict[str, Any], direction: str) -> tuple[float, float]:
+    low, high = (round(1000 * float(device[f"default_{kind}_{direction}_latency"]), 2) for kind in ("low", "high"))
+    return low, high

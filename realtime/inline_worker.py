@@ -1,0 +1,47 @@
+"""The model inside the device's callback: no queue and no second thread, but no time to spare either."""
+
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemlive.realtime.live_path import LivePath
+from stemlive.realtime.live_worker import for_device
+from stemlive.realtime.report import Report
+from stemlive.realtime.tap import Tap
+
+FloatArray = NDArray[np.float32]
+
+
+class InlineWorker:
+    """Does in the callback what `LiveWorker` does beside it. There is no dry signal to fall back to.
+
+    A call that takes longer than its block lasts counts its hops as late; whether it was heard, the host knows.
+    """
+
+    def __init__(self, path: LivePath, report: Report, *, sample_rate_hz: int, taps: tuple[Tap, ...]) -> None:
+        self._path, self._report = path, report
+        self._rate_hz = sample_rate_hz
+        self._taps = taps
+        self._played = 0
+
+    def process(self, indata: FloatArray, outdata: FloatArray) -> None:
+        """Take a block [n, C] and fill `outdata` [n, D]. In the device's thread."""
+        began = perf_counter()
+        report = self._report
+        for tap in self._taps:
+            tap.heard(indata)
+        report.input_level.write(indata)
+        hops = self._path.write(indata)
+        for _ in range(hops):
+            self._path.run(report.gains())
+        mixed, stems = self._path.read(len(outdata))
+        for_device(mixed, outdata)
+        report.mix_level.write(outdata)
+        for tap in self._taps:
+            tap.played(mixed, stems)
+        self._played += len(outdata)
+        took = perf_counter() - began
+        for _ in range(hops):
+            report.count_hop(took / hops, late=took > len(outdata) / self._rate_hz, separated=True)
+        report.tell(self._played, 0)

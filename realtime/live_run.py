@@ -1,0 +1,208 @@
+"""Wire the two ends together and run until one of them ends: one life of a device."""
+
+import math
+from time import perf_counter, sleep
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemlive.errors import DeviceError
+from stemlive.realtime.device import RingSource
+from stemlive.realtime.drift import DriftSource
+from stemlive.realtime.ends import open_ends
+from stemlive.realtime.engine_memory import EngineMemory
+from stemlive.realtime.file_device import FileSource
+from stemlive.realtime.inline_worker import InlineWorker
+from stemlive.realtime.live_path import LivePath
+from stemlive.realtime.live_worker import LONGEST_BLOCK, SHORTEST_BLOCK, LiveWorker, longest_write
+from stemlive.realtime.playout import FADE_SAMPLES, Playout
+from stemlive.realtime.report import Report
+from stemlive.realtime.session import Session
+from stemlive.realtime.settings import EngineSettings
+from stemlive.realtime.snapshot import Latency, State
+from stemlive.realtime.tap import Tap
+
+FloatArray = NDArray[np.float32]
+
+_HIGH_HOPS = 4
+"""Hops that `--latency high` adds to the queue: 46 ms of `live`."""
+_FILE_AHEAD_HOPS = 4
+_FIRST_BLOCK_S = 5.0
+_BLOCKS_SEEN = 4
+
+
+class LiveRun:
+    """Devices, files and the worker between them, running when the constructor returns.
+
+    For one thread. DeviceError, AudioFileError and UsageError when something cannot be opened.
+    """
+
+    def __init__(
+        self, settings: EngineSettings, session: Session, memory: EngineMemory, taps: tuple[Tap, ...] = ()
+    ) -> None:
+        self._settings, self._session, self._memory = settings, session, memory
+        self._taps = taps
+        self._inline: InlineWorker | None = None
+        self._began = False
+        self._worker: LiveWorker | None = None
+        info = session.info
+        self._ends = open_ends(settings, info.sample_rate_hz, info.hop_samples, self._process)
+        try:
+            for device in self._ends.devices:
+                device.start()
+            self._block = self._first_blocks()
+            self._wire(taps)
+            # What happened while all this began was not heard.
+            for device in self._ends.devices:
+                device.refresh()
+            self._counted_before = self._counted()
+        except BaseException:
+            self._ends.close()
+            raise
+        self.poll_s = min(0.001, self._block / self._ends.sample_rate_hz / 8)
+        """How long to sleep when there is nothing to do."""
+
+    def step(self) -> bool:
+        """Do what there is to do; return whether there was anything. To be called again and again."""
+        if self._worker is None:
+            return False
+        if not self._began:
+            self._began = True
+            self._begin(self._worker)
+        worked = self._worker.step()
+        if self._ends.file is not None:
+            self._ends.file.complete_to = self._worker.complete_to
+        return worked
+
+    def watch(self) -> State:
+        """Look after the devices, now and then: the state of the run. DeviceError or AudioFileError when one failed."""
+        devices, faults = self._ends.devices, self._report.faults
+        for device in devices:
+            device.refresh()
+            if device.problem:
+                raise device.error if device.error is not None else DeviceError(device.problem)
+        overflows, underflows = self._counted()
+        faults.input_overflows = overflows - self._counted_before[0]
+        faults.output_underflows = underflows - self._counted_before[1]
+        delays = [device.faults.worst_callback_s for device in devices]
+        faults.worst_callback_s = max((delay for delay in delays if not math.isnan(delay)), default=math.nan)
+        source = self._ends.source
+        if isinstance(source, FileSource) and self._worker is not None and source.end is not None:
+            return State.FINISHED if self._worker.played_input >= source.end else State.RUNNING
+        return State.RUNNING
+
+    def finish(self) -> None:
+        """End a file that is written as it should end: with all that was heard, and nothing after it."""
+        if self._ends.file is not None and self._worker is not None:
+            end = self._worker.taken_to
+            self._worker.flush()
+            self._ends.file.complete_to = end
+            self._ends.file.finish()
+
+    def close(self) -> None:
+        """Give everything back. A file that `finish` did not end is discarded."""
+        self._ends.close()
+        for tap in self._taps:
+            tap.end()
+
+    def _begin(self, worker: LiveWorker) -> None:
+        """Begin with what comes in from now on."""
+        ends = self._ends
+        assert ends.target.output is not None
+        dropped = 0 if isinstance(ends.source, FileSource) else self._source.drop()
+        worker.begin(dropped if ends.source is ends.target else ends.target.output.read)
+
+    def _counted(self) -> tuple[int, int]:
+        """Input overflows and output underflows of all devices since they were opened."""
+        faults = [device.faults for device in self._ends.devices]
+        return sum(f.input_overflows for f in faults), sum(f.output_underflows for f in faults)
+
+    def _process(self, indata: FloatArray, outdata: FloatArray) -> None:
+        """Fill a block in the device's thread; silence until all is wired."""
+        if self._inline is None:
+            outdata[:] = 0
+        else:
+            self._inline.process(indata, outdata)
+
+    def _first_blocks(self) -> int:
+        """Wait for a few blocks of each device, and return the size of the largest."""
+        deadline = perf_counter() + _FIRST_BLOCK_S
+        while True:
+            for device in self._ends.devices:
+                device.refresh()
+            largest = max(device.block_samples for device in self._ends.devices)
+            if all(device.samples >= _BLOCKS_SEEN * device.block_samples > 0 for device in self._ends.devices):
+                return largest
+            problem = next((device.problem for device in self._ends.devices if device.problem), "")
+            if problem or perf_counter() > deadline:
+                raise DeviceError(problem or f"the device gave no sound within {_FIRST_BLOCK_S:g} s")
+            sleep(0.001)
+
+    def _wire(self, taps: tuple[Tap, ...]) -> None:
+        ends, info = self._ends, self._session.info
+        rate_hz = ends.sample_rate_hz
+        assert ends.source.input is not None
+        assert ends.target.output is not None
+        inputs, outputs = ends.source.input.memory.channels, ends.target.output.memory.channels
+        inline = ends.mode == "inline"
+        hop = info.hop_samples
+        exact = rate_hz == info.sample_rate_hz
+        early = math.gcd(self._block, hop) if exact else 1
+        path = LivePath(
+            self._session,
+            sample_rate_hz=rate_hz,
+            channels=inputs,
+            block_samples=max(LONGEST_BLOCK, self._block),
+            with_stems=any(tap.wants_stems for tap in taps),
+        )
+        path.warm_up()
+        for tap in taps:
+            tap.begin(rate_hz, inputs, path.stems)
+        device_in, device_out = ends.source.latency_samples[0], ends.target.latency_samples[1]
+        self._report = Report(
+            self._memory, path, sample_rate_hz=rate_hz, longest_block=longest_write(path), outputs=outputs
+        )
+        self._memory.set_stems(path.stems)
+        if inline:
+            inside = path.behind_samples - early
+            path.delay(inside)
+            self._tell(rate_hz, device_in, path.behind_samples, inside - path.behind_samples, device_out)
+            self._inline = InlineWorker(path, self._report, sample_rate_hz=rate_hz, taps=taps)
+            return
+        ring = ends.source.input
+        playout = Playout(ends.target.output, longest_write(path))
+        source: RingSource | DriftSource = RingSource(ring)
+        ahead, extra = None, 0
+        if ends.file is not None:
+            inside = 0
+        else:
+            block = max(self._block, SHORTEST_BLOCK)
+            # The fade must be written before its end is read; a block waits for the hop that it completes; and
+            # the model has the rest of a hop, at least.
+            queue = FADE_SAMPLES + block - early + max(0, path.hop_samples - block)
+            if ends.drifts:
+                queue += 2 * block
+                source = DriftSource(ring, rate_hz / ends.source.sample_rate_hz, rate_hz)
+                extra = source.delay_samples
+            if isinstance(ends.source, FileSource):
+                ahead = extra = _FILE_AHEAD_HOPS * path.hop_samples
+            queue += self._spare(path, device_in + path.behind_samples + queue + extra + device_out)
+            inside = path.behind_samples + queue
+        self._tell(rate_hz, device_in, path.behind_samples, inside - path.behind_samples + extra, device_out)
+        self._worker = LiveWorker(
+            path, source, playout, self._report, inside_samples=inside, ahead_samples=ahead, taps=taps
+        )
+        self._source = source
+
+    def _spare(self, path: LivePath, least: int) -> int:
+        """Samples that the settings add to the shortest queue that works."""
+        wanted = self._settings.latency
+        if wanted == "high":
+            return _HIGH_HOPS * path.hop_samples
+        if isinstance(wanted, str):
+            return 0
+        return max(0, round(wanted / 1000 * self._ends.sample_rate_hz) - least)
+
+    def _tell(self, rate_hz: int, device_in: int, framing: int, queue: int, device_out: int) -> None:
+        self._memory.set_latency(Latency(rate_hz, device_in, framing, queue, device_out))
+        self._memory.set_mode(self._ends.mode)
