@@ -167,7 +167,7 @@ class LiveRun:
             inside = path.behind_samples - early
             path.delay(inside)
             self._tell(rate_hz, device_in, path.behind_samples, inside - path.behind_samples, device_out)
-            self._inline = InlineWorker(path, self._report, sample_rate_hz=rate_hz, taps=taps)
+            self._inline = InlineWorker(path, self._report, inside_samples=inside, sample_rate_hz=rate_hz, taps=taps)
             return
         ring = ends.source.input
         playout = Playout(ends.target.output, longest_write(path))

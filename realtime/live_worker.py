@@ -177,6 +177,8 @@ class LiveWorker:
         self._playout.dry.leave()
         self._playout.wet.leave()
         self._base, self._taken, self._given = base, 0, 0
+        for tap in self._taps:
+            tap.lost()
 
 
 def longest_write(path: LivePath) -> int:
