@@ -41,21 +41,23 @@ class Event:
     name: str
     values: dict[str, Any]
     text: str = ""
+    urgent: bool = False
+    """Whether people are told even where they want quiet."""
 
 
-def changes(before: Moment, now: Moment) -> Iterator[Event]:
-    """Yield what happened between two moments."""
+def changes(before: Moment, now: Moment, *, ended: bool = False) -> Iterator[Event]:
+    """Yield what happened between two moments; after the last one, what is still on has `ended`."""
     old, new = before.engine, now.engine
     if old.state != new.state:
         values = {"state": new.state.label, "message": new.message}
         text = f"{new.state.label}: {new.message}" if new.message else ""
         lost, was_lost = (moment.state.label in ("device lost", "reconnecting") for moment in (new, old))
         if lost and not was_lost:
-            yield Event("device lost", values, text)
+            yield Event("device lost", values, text, urgent=True)
         elif was_lost and new.state.label == "running":
-            yield Event("device back", values, "the device is back")
+            yield Event("device back", values, "the device is back", urgent=True)
         elif text:
-            yield Event("state", values, text)
+            yield Event("state", values, text, urgent=True)
     counts = ("late_hops", "input_overflows", "output_underflows", "monitor_late")
     if any(getattr(new, name) > getattr(old, name) for name in counts):
         yield Event("dropout", {name: getattr(new, name) for name in counts} | {"dropouts": new.dropouts})
@@ -63,17 +65,19 @@ def changes(before: Moment, now: Moment) -> Iterator[Event]:
         changed = {name: value for name, value in now.controls.items() if value != before.controls[name]}
         yield Event("control changed", changed)
     if before.recording is not None and now.recording is not None:
-        yield from _recorded(before.recording, now.recording)
+        yield from _recorded(before.recording, now.recording, ended=ended)
 
 
-def _recorded(old: "Recording", new: "Recording") -> Iterator[Event]:
+def _recorded(old: "Recording", new: "Recording", *, ended: bool) -> Iterator[Event]:
     values = {"folder": new.folder, "seconds": round(new.seconds, 3), "lost_blocks": new.lost_blocks}
     if new.takes > old.takes:
         yield Event("recording", values, f"recording to {new.folder}")
     if new.problem and new.problem != old.problem:
-        yield Event("recording stopped", values | {"problem": new.problem}, f"recording stopped: {new.problem}")
-    elif old.on and not new.on:
-        yield Event("recording stopped", values, recorded_text(new))
+        yield Event(
+            "recording stopped", values | {"problem": new.problem}, f"recording stopped: {new.problem}", urgent=True
+        )
+    elif new.takes and ((old.on and not new.on) or (new.on and ended)):
+        yield Event("recording stopped", values, recorded_text(new), urgent=bool(new.lost_blocks))
 
 
 def recorded_text(recording: "Recording") -> str:

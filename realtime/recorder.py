@@ -208,7 +208,9 @@ class Recorder:
         status["clipped"] = take.clipped_samples
         status["lost_blocks"] = self._heard.lost_blocks + self._played.lost_blocks - status["lost_before"]
         if take.full:
-            self._fail(f"the disk is full: the recording in {take.folder} ends after {take.frames / self._rate_hz:.1f} s")
+            self._fail(
+                f"the disk is full: the recording in {take.folder} ends after {take.frames / self._rate_hz:.1f} s"
+            )
             return self._closed(take)
         if take.at_limit:
             self._closed(take)
