@@ -91,6 +91,7 @@ _option = partial(click.option, cls=GroupedOption)
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     *,
     source: str,
     target: str,

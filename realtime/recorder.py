@@ -168,7 +168,8 @@ class Recorder:
             if take is None and self._status["wanted"] and not ending:
                 take = self._opened()
             if take is not None and not self._status["wanted"]:
-                take = self._closed(take)
+                self._close(take)
+                take = None
             if count <= 0:
                 if ending:
                     break
@@ -180,7 +181,7 @@ class Recorder:
             if take is not None:
                 take = self._written(take, [block[:count] for block in blocks])
         if take is not None:
-            self._closed(take)
+            self._close(take)
 
     def _opened(self) -> Take | None:
         status = self._status
@@ -203,7 +204,8 @@ class Recorder:
             take.write(blocks)
         except AudioFileError as error:
             self._fail(str(error))
-            return self._closed(take)
+            self._close(take)
+            return None
         status["frames"] = take.frames
         status["clipped"] = take.clipped_samples
         status["lost_blocks"] = self._heard.lost_blocks + self._played.lost_blocks - status["lost_before"]
@@ -211,13 +213,14 @@ class Recorder:
             self._fail(
                 f"the disk is full: the recording in {take.folder} ends after {take.frames / self._rate_hz:.1f} s"
             )
-            return self._closed(take)
+            self._close(take)
+            return None
         if take.at_limit:
-            self._closed(take)
+            self._close(take)
             return self._opened()
         return take
 
-    def _closed(self, take: Take) -> None:
+    def _close(self, take: Take) -> None:
         self._status["recording"] = False
         if not take.frames:
             take.discard()
