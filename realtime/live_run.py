@@ -151,7 +151,7 @@ class LiveRun:
             ring = self._ends.voice
             one_clock = host is target
             source: RingSource | DriftSource = RingSource(microphone.ring)
-            block = max(self._block, SHORTEST_BLOCK)
+            block = max(host.block_samples, target.block_samples, SHORTEST_BLOCK)
             inside = FADE_SAMPLES + block
             delay += inside
             if not one_clock:

@@ -124,6 +124,8 @@ class _PortAudioDevice:
         """What the host interface reports."""
         latency = self._stream.latency
         both = latency if isinstance(latency, tuple) else (latency,) * 2
+        # Of a JACK program without a latency of its own, PortAudio makes 27 hours.
+        both = tuple(seconds if 0 <= seconds < _SILENT_S * 10 else 0.0 for seconds in both)
         used = (self.input is not None or self.monitor is not None, self.output is not None)
         into, out = (round(s * self.sample_rate_hz) if use else 0 for s, use in zip(both, used, strict=True))
         return into, out
@@ -138,8 +140,9 @@ class _PortAudioDevice:
         """Samples that the device has taken, or where it takes none, given."""
         if self.output is not None:
             return self.output.read
-        assert self.input is not None
-        return self.input.written
+        ring = self.input or self.monitor
+        assert ring is not None
+        return ring.written
 
     @property
     def problem(self) -> str:

@@ -45,6 +45,7 @@ class Recording:
     """What a recorder does; `seconds` and `lost_blocks` are of the present or the last take."""
 
     on: bool
+    """Whether a take is wanted, or not yet closed."""
     takes: int
     folder: str
     seconds: float
@@ -93,7 +94,7 @@ class Recorder:
         """What it does at this moment."""
         status = self._status
         return Recording(
-            on=bool(status["wanted"]),
+            on=bool(status["wanted"] or status["recording"]),
             takes=int(status["takes"]),
             folder=status["folder"].item().decode(errors="replace"),
             seconds=int(status["frames"]) / max(1, int(status["rate_hz"])),
