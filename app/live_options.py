@@ -216,10 +216,9 @@ def refuse_without_device(ctx: click.Context) -> None:
         and ctx.get_parameter_source(str(parameter.name)) == click.core.ParameterSource.COMMANDLINE
     ]
     if given:
-        are = "is" if len(given) == 1 else "are"
         raise UsageError(
-            f"{', '.join(given)} {are} for devices, and neither --input nor --output is one: write device:NAME, or "
-            "leave that out"
+            f"{', '.join(given)}: options that are for devices, and neither --input nor --output is one: write "
+            "device:NAME, or leave them out"
         )
 
 
