@@ -10,6 +10,11 @@ python3 -c 'import ensurepip, venv' 2>/dev/null || needed="$needed python3 pytho
 ldconfig -p 2>/dev/null | grep -q libportaudio.so.2 || needed="$needed libportaudio2"
 case ",$extras," in *,dev,*)
     command -v fluidsynth >/dev/null || needed="$needed fluidsynth"
+    command -v jackd >/dev/null || needed="$needed jackd2"
+    command -v pulseaudio >/dev/null || needed="$needed pulseaudio"
+    command -v pactl >/dev/null || needed="$needed pulseaudio-utils"
+    ldconfig -p 2>/dev/null | grep -q libasound.so.2 && [ -n "$(find /usr/lib -name libasound_module_pcm_pulse.so)" ] ||
+        needed="$needed libasound2-plugins"
     [ -e /usr/share/sounds/sf2/FluidR3_GM.sf2 ] || needed="$needed fluid-soundfont-gm" ;;
 esac
 if [ -n "$needed" ] && [ "$(uname)" = Linux ]; then
