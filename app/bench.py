@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stemlive.live import device_options, in_process_option
+from stemlive.live_options import device_options, in_process_option
 from stemlive.options import model_option, progress, threads_option
 
 if TYPE_CHECKING:

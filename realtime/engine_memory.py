@@ -19,7 +19,10 @@ COLUMNS = 256
 COLUMN_BINS = 96
 
 _NAMES_BYTES, _MESSAGE_BYTES = 256, 512
-_PARAMETERS = np.dtype([("gains", "f4", MOST_STEMS), ("bypass", "u1"), ("stop", "u1")], align=True)
+_PARAMETERS = np.dtype(
+    [("gains", "f4", MOST_STEMS), ("monitor_gain", "f4"), ("monitor_reverb", "f4"), ("bypass", "u1"), ("stop", "u1")],
+    align=True,
+)
 _TELEMETRY = np.dtype(
     [
         ("sequence", "i8"),
@@ -48,6 +51,9 @@ _TELEMETRY = np.dtype(
         ("lowest_lead_samples", "i8"),
         ("drift_ppm", "f4"),
         ("reconnects", "i8"),
+        ("monitor_peak", "f4"),
+        ("monitor_samples", "i8"),
+        ("monitor_late", "i8"),
         ("columns", "i8"),
     ],
     align=True,
