@@ -43,7 +43,9 @@ def _row(cell: Cell, result: Result | None) -> Row:
     if result is not None:
         row |= {f"songs_{target}": result["songs"][target] for target in TARGETS if target in result["songs"]}
         row |= {key: result[key] for key in ("minutes", "clock", "seconds", "processes", "machine")}
-        row |= {key: " ".join(result[key]) for key in ("data", "validation")}
+        row |= {
+            key: " + ".join("/".join(Path(root).parts[-2:]) for root in result[key]) for key in ("data", "validation")
+        }
     return row
 
 
