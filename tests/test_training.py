@@ -27,6 +27,8 @@ from stemlive.training.loop import Trainer
 from stemlive.training.losses import Comparison, group_weights, loudness_weight, separation_loss
 from stemlive.training.mixing import MixConfig, SegmentMixer
 from stemlive.training.objective import batch_loss, prepare
+from stemlive.training.plot_log import main as plot_log
+from stemlive.training.plot_log import read_log
 from stemlive.training.recipe import CLOCKS, Recipe, TrainConfig, read_recipe
 from stemlive.training.schedule import rate_factor
 from stemlive.training.scores import usdr
@@ -432,3 +434,20 @@ def test_data_that_cannot_be_trained_on_is_one_line_for_two_processes(tmp_path):
     (line,) = done.stderr.splitlines()
     assert line.startswith("stemlive: error: ")
     assert "check --data" in line
+
+
+def test_the_log_of_a_run_becomes_a_picture(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("step,audio_s,wall_s,loss,drums,vocals\n10,3600,60,0.5,,1.5\n20,7200,120,0.25,3.5,2.5\n")
+    hours, columns = read_log(log)
+    assert hours == [1, 2]
+    assert list(columns) == ["loss", "drums", "vocals"]
+    assert columns["vocals"] == [1.5, 2.5]
+    assert math.isnan(columns["drums"][0])
+    assert CliRunner().invoke(plot_log, [str(log), str(tmp_path / "log.png")]).exit_code == 0
+    assert (tmp_path / "log.png").read_bytes().startswith(b"\x89PNG")
+    log.write_text("song,score\n1,2\n")
+    refused = CliRunner().invoke(plot_log, [str(log), str(tmp_path / "no.png")])
+    assert refused.exit_code == 1
+    assert "is not the log.csv of a run" in refused.output
+    assert not (tmp_path / "no.png").exists()
