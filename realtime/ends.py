@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from stemlive.errors import AudioFileError, DeviceError, UsageError
 from stemlive.realtime.device import Device
 from stemlive.realtime.devices import AudioDevice, find_device
+from stemlive.realtime.engine_memory import EngineMemory
 from stemlive.realtime.file_device import FileSource, FileTarget
 from stemlive.realtime.files import AudioReader, AudioWriter
 from stemlive.realtime.pipes import PipeReader, PipeWriter, is_pipe
 from stemlive.realtime.portaudio import CallbackDevice, Process, RtmixerDevice, StreamRequest, accepts_rate
 from stemlive.realtime.settings import EngineSettings, device_of
+from stemlive.realtime.song_source import SongSource
 
 FloatArray = NDArray[np.float32]
 
@@ -50,8 +52,10 @@ class Ends:
             device.close()
 
 
-def open_ends(settings: EngineSettings, model_rate_hz: int, hop_samples: int, process: Process) -> Ends:
-    """Open both ends; nothing runs yet. `process` is for mode `inline`.
+def open_ends(
+    settings: EngineSettings, model_rate_hz: int, hop_samples: int, process: Process, memory: EngineMemory
+) -> Ends:
+    """Open both ends; nothing runs yet. `process` is for mode `inline`, `memory` steers a song.
 
     The model's own rate is preferred, where a device takes it. DeviceError, AudioFileError or UsageError when
     something cannot be opened.
@@ -103,7 +107,11 @@ def open_ends(settings: EngineSettings, model_rate_hz: int, hop_samples: int, pr
         else:
             second = opened(None, target, output_rate_hz)
             stack.callback(second.close)
-            first = _file_source(settings, output_rate_hz) if source is None else opened(source, None, input_rate_hz)
+            first = (
+                _file_source(settings, output_rate_hz, memory)
+                if source is None
+                else opened(source, None, input_rate_hz)
+            )
         stack.pop_all()
     return Ends(first, second, mode, output_rate_hz)
 
@@ -137,12 +145,14 @@ def _rate_hz(device: AudioDevice | None, direction: str, channels: int, model_ra
     return device.sample_rate_hz
 
 
-def _file_source(settings: EngineSettings, sample_rate_hz: int) -> FileSource:
+def _file_source(settings: EngineSettings, sample_rate_hz: int, memory: EngineMemory) -> FileSource:
     pipe = is_pipe(settings.source)
     reader = PipeReader(settings.source, settings.raw) if pipe else AudioReader(settings.source)
     if reader.channels > 2:
         reader.close()
         raise AudioFileError(f"{reader.name} has {reader.channels} channels, stemlive takes 1 or 2: mix it down first")
+    if settings.song and isinstance(reader, AudioReader):
+        return SongSource(reader, sample_rate_hz, memory)
     return FileSource(reader, sample_rate_hz)
 
 

@@ -38,6 +38,8 @@ class InlineWorker:
         mixed, stems = self._path.read(len(outdata))
         for_device(mixed, outdata)
         report.mix_level.write(outdata)
+        if stems is not None:
+            report.measure_stems(stems)
         for tap in self._taps:
             tap.played(mixed, stems)
         self._played += len(outdata)

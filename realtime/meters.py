@@ -46,7 +46,7 @@ class LevelMeter:
 class SpectrumMeter:
     """Mean power of each lane's frame, by Parseval's theorem, and its levels in bands that are even in pitch.
 
-    Lanes are the stems and, last, the input.
+    Lanes are the stems, the input and, last, the mix.
     """
 
     def __init__(self, framing: Framing, sample_rate_hz: int, lanes: int) -> None:
@@ -62,25 +62,30 @@ class SpectrumMeter:
         # A sine at full scale shall read 0 dB in its band.
         self._full_scale = float(framing.analysis_window.sum() / 2) ** 2
         self._power = np.zeros((lanes, bins), np.float32)
-        self._parts = np.zeros((lanes - 1, bins), np.float32)
+        self._parts = np.zeros((lanes - 2, bins), np.float32)
         self._bands = np.zeros((lanes, COLUMN_BINS), np.float32)
         self.powers = np.zeros(lanes, np.float32)
         """Mean square of the lanes [L], over the frame and the channels."""
         self.column = np.zeros((lanes, COLUMN_BINS), np.uint8)
         """Levels of the lanes [L, bins]: 0 is -90 dB or less, 255 is full scale."""
 
-    def write(self, stems: NDArray[np.complex64], mixture: NDArray[np.complex64]) -> None:
-        """Measure the stems' spectra [S, 1, F, C] and the mixture's [1, C', F]."""
+    def write(
+        self, stems: NDArray[np.complex64], mixture: NDArray[np.complex64], mixed: NDArray[np.complex64]
+    ) -> None:
+        """Measure the spectra of the stems [S, 1, F, C], of the mixture [1, C', F] and of the mix [1, 1, F, C]."""
         channels = stems.shape[-1]
         self._power[:] = 0
         for channel in range(channels):
             for part in (stems.real, stems.imag):
                 np.square(part[:, 0, :, channel], out=self._parts)
-                self._power[:-1] += self._parts
+                self._power[:-2] += self._parts
         one = self._parts[0]
         for channel in range(channels):
             for part in (mixture.real, mixture.imag):
                 np.square(part[0, channel], out=one)
+                self._power[-2] += one
+            for part in (mixed.real, mixed.imag):
+                np.square(part[0, 0, :, channel], out=one)
                 self._power[-1] += one
         np.add.reduce(self._power, axis=-1, out=self.powers)
         self.powers *= self._mean_power / channels

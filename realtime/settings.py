@@ -35,6 +35,10 @@ class EngineSettings:
     latency: str | float = "low"
     mode: str = "auto"
     reconnect: bool = False
+    song: bool = False
+    """The source is a file that is played under control of `Controls.song`, and never ends by itself."""
+    stem_levels: bool = False
+    """Measure the peaks of the stems, too: an inverse transform for each."""
     force: bool = False
     raw: PcmFormat | None = None
     """What a pipe at the input carries, where it is not WAV."""

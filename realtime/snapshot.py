@@ -74,6 +74,8 @@ class Snapshot:
     input_rms: float
     mix_peak: float
     mix_rms: float
+    stem_peak: tuple[float, ...]
+    """After the gains, in the order of `stems`; 0 unless `EngineSettings.stem_levels` asks for it."""
     stem_rms: tuple[float, ...]
     """After the gains, in the order of `stems`; measured on the spectra, over one analysis window."""
     load: float
@@ -96,6 +98,11 @@ class Snapshot:
     lowest_lead_samples: int
     drift_ppm: float
     """How much faster than nominal the input's clock runs than the output's; 0 for one device."""
+    song_s: float
+    """Position in the song of what is heard now, without the device's own delay; 0 unless it is a song."""
+    song_length_s: float
+    song_ended: bool
+    """Whether the song stands at its end."""
     reconnects: int
     restarts: int
     """Times that the engine's process died and was started again."""
