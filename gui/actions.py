@@ -1,4 +1,4 @@
-"""Everything that can be done from the keyboard, in one table: menus, tool tips, the help sheet and the README follow."""
+"""Everything that the keyboard does, in one table: menus, tool tips, the help sheet and the README follow it."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,6 @@
 """Mixes by name: those that come with the program, and the user's own in a JSON file."""
 
 import json
-import os
 import secrets
 from pathlib import Path
 
@@ -60,7 +59,7 @@ class OwnPresets:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             part.write_text(text + "\n", "utf-8")
-            os.replace(part, self._path)
+            part.replace(self._path)
         except OSError as error:
             part.unlink(missing_ok=True)
             raise StemliveError(f"cannot save presets in {self._path}: {error.strerror}") from error

@@ -63,6 +63,7 @@ _TELEMETRY = np.dtype(
         ("lowest_lead_samples", "i8"),
         ("drift_ppm", "f4"),
         ("reconnects", "i8"),
+        ("hop_s", "f8"),
         ("song_s", "f8"),
         ("song_length_s", "f8"),
         ("song_ended", "?"),
@@ -179,8 +180,8 @@ class EngineMemory:
     def columns_since(self, number: int) -> tuple[int, NDArray[np.uint8]]:
         """Reader: return the number of columns so far, and those from `number` on that are still kept [n, lanes, bins].
 
-        One lane per stem, before the gains, one for the input and one for the mix; a value is a level from -90 dB (0) to 0 dB
-        (255) of full scale. The last column may be older than the newest one, never half of it.
+        One lane per stem, before the gains, one for the input and one for the mix; a value is a level from -90 dB
+        (0) to 0 dB (255) of full scale. The last column may be older than the newest one, never half of it.
         """
         newest = int(self.telemetry["columns"])
         # The engine may be writing the oldest one.

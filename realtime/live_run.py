@@ -19,8 +19,8 @@ from stemlive.realtime.playout import FADE_SAMPLES, Playout
 from stemlive.realtime.report import Report
 from stemlive.realtime.session import Session
 from stemlive.realtime.settings import EngineSettings
-from stemlive.realtime.song_source import SongSource
 from stemlive.realtime.snapshot import Latency, State
+from stemlive.realtime.song_source import SongSource
 from stemlive.realtime.tap import Tap
 
 FloatArray = NDArray[np.float32]

@@ -31,6 +31,7 @@ class Report:
         self.losses = 0
         self.gaps = 0
         telemetry = memory.telemetry
+        telemetry["hop_s"] = self._hop_s
         # An engine whose device came back goes on counting.
         self._before = {name: int(telemetry[name]) for name in _COUNTS}
         self._hops = self._late_hops = self._bad_samples = self._bad_frames = 0

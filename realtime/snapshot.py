@@ -98,6 +98,8 @@ class Snapshot:
     lowest_lead_samples: int
     drift_ppm: float
     """How much faster than nominal the input's clock runs than the output's; 0 for one device."""
+    hop_s: float
+    """Seconds of sound in a hop, and in a column of the spectrograms."""
     song_s: float
     """Position in the song of what is heard now, without the device's own delay; 0 unless it is a song."""
     song_length_s: float
