@@ -1,5 +1,7 @@
 """What the window asks in boxes of their own, and menus whose entries come and go."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +51,7 @@ class Dialogs:
             action = self._recent.addAction(path.name)
             assert action is not None
             action.setToolTip(str(path))
-            action.triggered.connect(lambda _, path=path: self._window.rig.open_song(path))
+            action.triggered.connect(partial(self._open_recent, path))
         self._recent.setEnabled(not self._recent.isEmpty())
 
     def open_song(self) -> None:
@@ -143,7 +145,7 @@ class Dialogs:
         names = {path.stem: path.stem for path in bundled_models()}
         group = QActionGroup(self._window)
         for name in names:
-            self._choice(self._models, group, name, name == rig.model_name, lambda name=name: rig.choose_model(name))
+            self._choice(self._models, group, name, name == rig.model_name, partial(rig.choose_model, name))
         self._models.addSeparator()
         other = self._models.addAction("Open a model file…")
         card = self._models.addAction("About the model")
@@ -151,6 +153,9 @@ class Dialogs:
         assert card is not None
         other.triggered.connect(self._open_model)
         card.triggered.connect(self.model_card)
+
+    def _open_recent(self, path: Path, _: bool) -> None:
+        self._window.rig.open_song(path)
 
     def _open_model(self) -> None:
         name, _ = QFileDialog.getOpenFileName(self._window, "Open a model", str(Path.home()), _MODELS)
@@ -164,14 +169,14 @@ class Dialogs:
     def _set_format(self, extension: str) -> None:
         self._format = extension
 
-    def _group(self, title, values, chosen, choose):
+    def _group(self, title: str, values: dict[str, str], chosen: str, choose: Callable[[str], object]) -> QMenu:
         menu = QMenu(title, self._window)
         group = QActionGroup(self._window)
         for value, text in values.items():
-            self._choice(menu, group, text, value == chosen, lambda value=value: choose(value))
+            self._choice(menu, group, text, value == chosen, partial(choose, value))
         return menu
 
-    def _choice(self, menu, group, text, checked, chosen):
+    def _choice(self, menu: QMenu, group: QActionGroup, text: str, checked: bool, chosen: Callable[[], object]) -> None:
         action = QAction(text, self._window)
         action.setCheckable(True)
         action.setChecked(checked)

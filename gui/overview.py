@@ -121,7 +121,8 @@ class Overview(QWidget):
         height, x = self.height(), self._x_of(self._position_s)
         ahead, played = self._pictures
         painter.drawPixmap(0, 0, ahead)
-        painter.drawPixmap(0, 0, played, 0, 0, round(x), height)
+        if round(x) > 0:  # 0 would mean all of it
+            painter.drawPixmap(0, 0, played, 0, 0, round(x), height)
         part = self._loop
         if self._pressed_x is not None and self._drag_x is not None:
             first, last = sorted((self._time_at(self._pressed_x), self._time_at(self._drag_x)))
@@ -134,6 +135,7 @@ class Overview(QWidget):
             painter.setPen(QColor(self.theme.warn))
             for edge in (left, right):
                 painter.drawLine(QPointF(edge, 0), QPointF(edge, height))
+            painter.setPen(QColor(self.theme.text))
             painter.drawText(QPointF(left + 4, height - 5), f"loop {write_time(part[0])} to {write_time(part[1])}")
         painter.fillRect(QRectF(round(x) - 1, 0, 2, height), QColor(self.theme.text))
 

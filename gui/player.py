@@ -6,6 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stemlive.errors import DeviceError, StemliveError
 from stemlive.gui.mix import Mix
 from stemlive.realtime.controls import Controls
@@ -91,13 +94,12 @@ class Player:
             self._look(self._engine)
         return changed
 
-    def columns(self) -> tuple[int, object]:
-        """Return the number of spectrogram columns that were made since the last call, and those still kept."""
+    def columns(self) -> NDArray[np.uint8]:
+        """Return the spectrogram columns since the last call, as `EngineMemory.columns_since`."""
         if self._engine is None:
-            return 0, None
-        newest, columns = self._engine.columns(self._columns)
-        made, self._columns = newest - self._columns, newest
-        return made, columns
+            return np.zeros((0, 2, 1), np.uint8)
+        self._columns, columns = self._engine.columns(self._columns)
+        return columns
 
     def play(self, on: bool) -> None:
         """Go on, or pause; at the end, from the start."""

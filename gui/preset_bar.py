@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtGui import QAction
-from PyQt6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QPushButton, QToolButton
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QToolButton
 
 from stemlive.errors import UsageError
 from stemlive.gui.actions import COMMANDS
+from stemlive.gui.choice import Choice
 from stemlive.gui.menus import Menus
 from stemlive.gui.mix import Mix
 from stemlive.gui.presets import BUILT_IN
@@ -37,11 +38,8 @@ class PresetBar(QFrame):
             button.setAccessibleDescription(f"Preset {title}")
             button.clicked.connect(menus[f"preset-{name}"].trigger)
             row.addWidget(button)
-        self.own = QComboBox()
-        self.own.setAccessibleName("Presets of yours")
-        self.own.setToolTip("Presets of yours: choose, save (Ctrl+S), delete")
-        self.own.setMinimumContentsLength(12)
-        self.own.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.own = Choice("Presets of yours", "Presets of yours: choose, save (Ctrl+S), delete")
+        self.own.setMaximumWidth(190)
         self.own.activated.connect(self._choose)
         row.addWidget(self.own)
         row.addStretch(1)

@@ -105,7 +105,8 @@ class Rig(QObject):
         """Go on, or pause."""
         if self.song is not None:
             self.player.play(on)
-            self.plugged.emit()
+            if on and self.player.phase in (Phase.MISSING, Phase.FAILED):
+                self.connect_engine()
 
     def seek(self, position_s: float) -> None:
         """Jump within the song."""

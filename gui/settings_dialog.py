@@ -1,7 +1,8 @@
 """The engine's settings: for those whose processor or device wants other ones."""
 
-from PyQt6.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QFormLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
 
+from stemlive.gui.choice import Choice
 from stemlive.gui.remembered import Remembered
 from stemlive.realtime.settings import LATENCIES, MODES
 
@@ -60,9 +61,8 @@ class SettingsDialog(QDialog):
         )
         super().accept()
 
-    def _choice(self, name: str, values: dict[str, str]) -> QComboBox:
-        box = QComboBox()
-        box.setAccessibleName(name)
+    def _choice(self, name: str, values: dict[str, str]) -> Choice:
+        box = Choice(name, least_characters=36)
         for value, text in values.items():
             box.addItem(text, value)
         return box

@@ -1,29 +1,19 @@
 """Where the sound comes from and where it goes."""
 
-from pathlib import Path
-
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton
 
+from stemlive.gui.choice import Choice
 from stemlive.gui.device_list import DEFAULT, DeviceName
 
-_SONG = "song"
 
-
-class DeviceChoice(QComboBox):
+class DeviceChoice(Choice):
     """The devices for one direction. `chosen` tells a name; a device that is not there stays, marked as missing."""
 
     chosen = pyqtSignal(str)
 
     def __init__(self, name: str, tip: str) -> None:
-        super().__init__()
-        self.setAccessibleName(name)
-        self.setAccessibleDescription(tip)
-        self.setToolTip(tip)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        # A long name is cut at its end, and never widens the window.
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(14)
+        super().__init__(name, tip, least_characters=14)
         self.activated.connect(lambda index: self.chosen.emit(self.itemData(index)))
 
     def show_devices(self, devices: tuple[DeviceName, ...], selected: str) -> None:
@@ -42,8 +32,6 @@ class DeviceChoice(QComboBox):
 class SourceBar(QFrame):
     """The song or the input device, and the output device; the window acts on what is chosen."""
 
-    recent_chosen = pyqtSignal(Path)
-
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("bar")
@@ -59,8 +47,6 @@ class SourceBar(QFrame):
         self.live.setToolTip("Separate what an input device hears (Ctrl+I)")
         self.input = DeviceChoice("Input device", "What is separated when it is live")
         self.output = DeviceChoice("Output device", "Where the mix is heard")
-        self.retry = QPushButton("Try again")
-        self.retry.setToolTip("Look for devices and try again (Ctrl+R)")
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 6, 8, 6)
         row.setSpacing(8)
@@ -74,7 +60,6 @@ class SourceBar(QFrame):
         label.setBuddy(self.output)
         row.addWidget(label)
         row.addWidget(self.output, 2)
-        row.addWidget(self.retry)
 
     def show_source(self, title: str, *, live: bool) -> None:
         """Say what plays."""

@@ -82,8 +82,9 @@ class Spectrogram(QWidget):
         painter = QPainter(self)
         rect = self._picture_rect()
         view = self._ring.view(rect.width())
+        # A pointer, which the stubs do not know: no copy is made, and `view` outlives the picture.
         image = QImage(
-            sip.voidptr(view.ctypes.data),
+            sip.voidptr(view.ctypes.data),  # type: ignore[call-overload]
             view.shape[1],
             view.shape[0],
             view.strides[0],

@@ -74,6 +74,7 @@ class Theme:
             QPushButton#play:focus {{ border: 1px solid {self.text}; }}
             QLabel#faint {{ color: {self.faint}; }}
             QLabel#heading {{ color: {self.faint}; }}
+            QComboBox::drop-down {{ border: none; width: 22px; }}
             QComboBox QAbstractItemView {{ background: {self.field}; color: {self.text};
                 selection-background-color: {self.accent}; }}
             QToolTip {{ background: {self.panel}; color: {self.text}; border: 1px solid {self.line}; padding: 3px; }}

@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
 from PyQt6.QtWidgets import QApplication, QMainWindow, QVBoxLayout, QWidget
 
 from stemlive.errors import StemliveError
+from stemlive.gui.banner import Banner
 from stemlive.gui.dialogs import Dialogs
 from stemlive.gui.export_job import ExportJob
 from stemlive.gui.menus import Menus
@@ -41,7 +42,7 @@ class Window(QMainWindow):
         self.rig, self.model, self.presets, self.remembered, self.export = rig, model, presets, remembered, export
         self.theme = theme_for(remembered.appearance)
         self.dialogs = Dialogs(self)
-        self.source, self.transport, self.state = SourceBar(), TransportBar(), StateLine()
+        self.source, self.transport, self.banner, self.state = SourceBar(), TransportBar(), Banner(), StateLine()
         self.mixer = MixerView(model, self.theme)
         self.menus = Menus(self, self._handlers(), self._stem_handlers())
         self.preset_bar = PresetBar(self.menus)
@@ -86,6 +87,7 @@ class Window(QMainWindow):
         self.setStyleSheet(theme.style_sheet())
         self.mixer.show_theme(theme)
         self.transport.overview.show_theme(theme)
+        self.banner.show_theme(theme)
 
     def show_frame(self) -> None:
         """Look at the engine, and draw what moved; about 25 times a second."""
@@ -93,14 +95,12 @@ class Window(QMainWindow):
         if player.poll():
             self.model.attach(player.controls)
             self.mixer.clear()
-        now = player.now
-        if now is None:
-            return
-        self.mixer.show_levels(now, time.monotonic())
-        made, columns = player.columns()
-        if made and isinstance(columns, np.ndarray):
-            self.mixer.show_columns(columns)
         self._show_time()
+        if player.now is not None:
+            self.mixer.show_levels(player.now, time.monotonic())
+            columns = player.columns()
+            if len(columns):
+                self.mixer.show_columns(columns)
 
     def show_texts(self) -> None:
         """Write what is to be read; a few times a second."""
@@ -110,7 +110,7 @@ class Window(QMainWindow):
         self.state.show_engine(player.phase, player.now, self.rig.model_name)
         text, bad = self._state_text()
         self.state.show_message(text, self.theme, bad=bad)
-        self.source.retry.setVisible(player.phase in (Phase.MISSING, Phase.FAILED))
+        self.banner.show_problem(self._problem_text(), self.theme)
         self._show_play()
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802
@@ -148,6 +148,7 @@ class Window(QMainWindow):
         column.setSpacing(6)
         for part in (self.source, self.transport, self.preset_bar):
             column.addWidget(part)
+        column.addWidget(self.banner)
         column.addWidget(self.mixer, 1)
         column.addWidget(self.state)
         self.setCentralWidget(central)
@@ -161,7 +162,7 @@ class Window(QMainWindow):
         source.live.clicked.connect(self._switch_live)
         source.input.chosen.connect(rig.choose_input)
         source.output.chosen.connect(rig.choose_output)
-        source.retry.clicked.connect(self.menus["retry"].trigger)
+        self.banner.retry.clicked.connect(self.menus["retry"].trigger)
         transport.play.clicked.connect(self.menus["play"].trigger)
         transport.stop.clicked.connect(self.menus["stop"].trigger)
         transport.overview.sought.connect(rig.seek)
@@ -211,11 +212,11 @@ class Window(QMainWindow):
             "about": dialogs.about,
         }
         for name in BUILT_IN:
-            handlers[f"preset-{name}"] = lambda name=name: self.attempt(lambda: model.preset(name))
+            handlers[f"preset-{name}"] = partial(self.attempt, partial(model.preset, name))
         return handlers
 
     def _stem_handlers(self) -> dict[str, Callable[[int], object]]:
-        def act(number: int, what: str) -> None:
+        def act(what: str, number: int) -> None:
             strip = self.mixer.strip(number)
             if strip is not None:
                 if what == "focus":
@@ -223,7 +224,7 @@ class Window(QMainWindow):
                 else:
                     getattr(strip, what).click()
 
-        return {name: lambda number, name=name: act(number, name) for name in ("mute", "solo", "focus")}
+        return {name: partial(act, name) for name in ("mute", "solo", "focus")}
 
     def _switch_live(self) -> None:
         if self.rig.live and self.rig.waveform is not None:
@@ -246,7 +247,8 @@ class Window(QMainWindow):
 
     def _plays(self) -> bool:
         now = self.rig.player.now
-        return self.rig.player.song.playing and not (now is not None and now.song_ended)
+        opened = self.rig.player.phase in (Phase.OPENING, Phase.LIVE)
+        return opened and self.rig.player.song.playing and not (now is not None and now.song_ended)
 
     def _show_mix(self) -> None:
         model = self.model
@@ -285,14 +287,19 @@ class Window(QMainWindow):
         self.state.show_export(None)
         self.note(text)
 
+    def _problem_text(self) -> str:
+        player = self.rig.player
+        texts = {
+            Phase.MISSING: player.message,
+            Phase.FAILED: player.message,
+            Phase.WAITING: f"Waiting for the device, and going on when it is back ({player.message})",
+        }
+        return texts.get(player.phase, "")
+
     def _state_text(self) -> tuple[str, bool]:
         player = self.rig.player
-        if player.phase in (Phase.MISSING, Phase.FAILED):
-            return player.message, True
         if time.monotonic() < self._note_until:
             return self._note, False
-        if player.phase == Phase.WAITING:
-            return f"Waiting for the device: {player.message}", True
         if player.now is not None and (tip := advice(player.now)):
             return tip, True
         texts = {

@@ -163,7 +163,7 @@ class EngineMemory:
         record = self._whole_record()
         stems = tuple(record["stems"].item().decode().split())
         lists = ("stem_peak", "stem_rms")
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {name: tuple(float(level) for level in record[name][: len(stems)]) for name in lists}
         for field in fields(Snapshot):
             if field.name in (_TELEMETRY.names or ()) and field.name not in ("state", "latency", "stems", *lists):
                 value = record[field.name].item()
@@ -172,7 +172,6 @@ class EngineMemory:
             **values,
             state=State(int(record["state"])),
             stems=stems,
-            **{name: tuple(float(level) for level in record[name][: len(stems)]) for name in lists},
             latency=Latency(*(int(value) for value in record["latency"])),
             restarts=restarts,
         )

@@ -42,7 +42,7 @@ class SongSource(FileSource):
         self._block = round(_BLOCK_S * self._rate_hz)
         fade = round(_FADE_S * self._rate_hz)
         self._rise = ((np.arange(fade, dtype=np.float32) + 0.5) / fade)[:, None]
-        self._fed = 0
+        self._fed = self._position = 0
         self._plays = self._ended = False
         self._marks: tuple[_Mark, ...] = ()
         parameters, telemetry = memory.parameters, memory.telemetry
@@ -107,7 +107,7 @@ class SongSource(FileSource):
         self._mark()
         self._memory.telemetry["song_seeks"] = seeks
         new = self._go_on(len(self._rise))
-        return new * self._rise + old * self._rise[::-1]
+        return np.asarray(new * self._rise + old * self._rise[::-1], np.float32)
 
     def _go_on(self, count: int) -> FloatArray:
         """Return the next samples of the song, or silence where it stands or has ended."""
