@@ -21,6 +21,7 @@ _LARGEST_SHIFT = 2e-3
 _SPEED_HZ = 0.05
 """How fast the control settles: slow enough that the pitch never wobbles."""
 _SMOOTHING_S = 0.7
+_LISTENING_S = 1.0
 
 
 class DriftSource:
@@ -52,6 +53,7 @@ class DriftSource:
         self._seen_s: float | None = None
         self._surplus = 0.0
         self._integral = 0.0
+        self._normal = self._seen_total_s = 0.0
         self.drift_ppm = 0.0
         """How much faster than nominal the input's clock runs than the output's, as found so far."""
         self.delay_samples = round((self._held + _PIECE) * ratio)
@@ -98,7 +100,13 @@ class DriftSource:
             return
         seconds, self._seen_s = min(now - self._seen_s, 0.1), now
         waiting = (self._source.available() + len(self._pieces) * _PIECE) * self._ratio + self._ready_samples
-        excess = surplus + waiting - self.delay_samples
+        excess = surplus + waiting
+        if self._seen_total_s < _LISTENING_S:
+            # Blocks of both devices come when they come: what is normal here shows within a second.
+            self._seen_total_s += seconds
+            self._normal += seconds / self._seen_total_s * (excess - self._normal)
+            return
+        excess -= self._normal
         self._surplus += min(1.0, seconds / _SMOOTHING_S) * (excess - self._surplus)
         speed = 2 * np.pi * _SPEED_HZ
         rate = self._output_rate_hz

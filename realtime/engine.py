@@ -22,7 +22,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stemlive.errors import DeviceError
+from stemlive.errors import DeviceError, UsageError
 from stemlive.realtime.controls import Controls
 from stemlive.realtime.engine_memory import EngineMemory
 from stemlive.realtime.live_run import LiveRun
@@ -65,7 +65,12 @@ class Engine:
     def __init__(
         self, settings: EngineSettings, *, taps: tuple[Tap, ...] = (), memory: EngineMemory | None = None
     ) -> None:
-        """ModelError when the model cannot be used. A `memory` that is given is steered by another process."""
+        """ModelError when the model cannot be used. A `memory` that is given is steered by another process.
+
+        UsageError for settings with `reconnect`, unless this is that process.
+        """
+        if settings.reconnect and memory is None:
+            raise UsageError("only an engine in a process of its own (EngineProcess) can wait for its device")
         self.settings = settings
         self._taps = taps
         self._memory = EngineMemory.local() if memory is None else memory
@@ -139,7 +144,9 @@ class Engine:
             try:
                 state, message = self._play(run), ""
             except DeviceError as error:
-                state, message = State.DEVICE_LOST, str(error)
+                # A process that PortAudio has lost a device in can do no more than say so.
+                state = State.RECONNECTING if self.settings.reconnect else State.DEVICE_LOST
+                message = str(error)
             run.finish()
         finally:
             run.close()

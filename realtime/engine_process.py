@@ -120,7 +120,7 @@ class EngineProcess:
                 return
             dead = not self._process.is_alive()
             hung = time.monotonic() - float(self._memory.telemetry["alive_s"]) > _HUNG_S
-            if state == State.DEVICE_LOST and self.settings.reconnect:
+            if state == State.RECONNECTING:
                 self._reconnect(str(self.snapshot().message))
             elif state.ended:
                 return
@@ -140,6 +140,7 @@ class EngineProcess:
 
     def _reconnect(self, message: str, *, at_once: bool = False) -> None:
         """Start one process after another until the device is there; without `reconnect`, one only."""
+        counts = not at_once
         while not self._stopping.is_set():
             self._memory.set_state(State.RECONNECTING, message)
             self._end_process()
@@ -159,7 +160,7 @@ class EngineProcess:
                 self._memory.set_state(State.FAILED, str(error))
                 return
             else:
-                self._memory.telemetry["reconnects"] += 1
+                self._memory.telemetry["reconnects"] += counts
                 return
         self._memory.set_state(State.STOPPED)
 

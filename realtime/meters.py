@@ -94,5 +94,6 @@ class SpectrumMeter:
         np.log10(self._bands, out=self._bands)
         self._bands *= 10 * 255 / RANGE_DB
         self._bands += 255
-        np.clip(self._bands, 0, 255, out=self._bands)
+        np.maximum(self._bands, 0, out=self._bands)
+        np.minimum(self._bands, 255, out=self._bands)
         np.copyto(self.column, self._bands, casting="unsafe")

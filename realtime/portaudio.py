@@ -2,6 +2,7 @@
 
 import atexit
 import math
+import threading
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
@@ -27,6 +28,7 @@ Process = Callable[[FloatArray, FloatArray], None]
 """Input [n, C] and output [n, C] to fill, in the callback."""
 
 RING_S = 1.0
+_CLOSING_S = 0.5
 _SILENT_S = 1.0
 """A device that calls back no more for this long is gone."""
 
@@ -159,13 +161,18 @@ class _PortAudioDevice:
 
     def close(self) -> None:
         """Stop it and give it back."""
-        if not self._closed:
-            self._closed = True
-            if self._problem:
-                # PortAudio aborts the process that takes leave of a JACK server which has gone.
-                atexit.unregister(portaudio()._exit_handler)
-            # Not `stop`: a device that is gone has nothing to play to the end.
-            self._stream.close(ignore_errors=True)
+        if self._closed:
+            return
+        self._closed = True
+        if self._problem:
+            # PortAudio may wait for ever for a device that is gone, and where that was a JACK server, it aborts the
+            # process that takes leave of it.
+            atexit.unregister(portaudio()._exit_handler)
+            closing = threading.Thread(target=self._stream.close, name="stemlive closing", daemon=True)
+            closing.start()
+            closing.join(_CLOSING_S)
+        else:
+            self._stream.close()
 
 
 class RtmixerDevice(_PortAudioDevice):

@@ -50,7 +50,10 @@ class Analysis:
         for first in range(0, count, _FRAMES_AT_ONCE):
             part = spectra[first : first + _FRAMES_AT_ONCE]
             samples = self._samples.view(self._samples.first, a + (len(part) - 1) * r)
-            overlapping = sliding_window_view(samples, a, axis=1)[:, ::r].transpose(1, 0, 2)  # [T, C, A]
+            if len(part) == 1:
+                overlapping = samples[None]
+            else:
+                overlapping = sliding_window_view(samples, a, axis=1)[:, ::r].transpose(1, 0, 2)  # [T, C, A]
             windowed = self._windowed[: len(part)]
             np.multiply(overlapping, self._framing.analysis_window, out=windowed)
             bins = self._bins[: len(part)]

@@ -1,0 +1,580 @@
+"""The live engine without a device: rings, layers, the worker against a clock that the test turns, drift, faults."""
+
+import gc
+import math
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import onnx_models
+import pytest
+
+from stemlive.errors import DeviceError, UsageError
+from stemlive.realtime import live_run, portaudio
+from stemlive.realtime.device import DeviceFaults, RingSource
+from stemlive.realtime.devices import AudioDevice, find_device
+from stemlive.realtime.drift import DriftSource
+from stemlive.realtime.ends import Ends
+from stemlive.realtime.engine import Engine
+from stemlive.realtime.engine_memory import COLUMNS, EngineMemory
+from stemlive.realtime.live_path import LivePath
+from stemlive.realtime.live_worker import LONGEST_BLOCK, LiveWorker, longest_write
+from stemlive.realtime.playout import FADE_SAMPLES, Playout
+from stemlive.realtime.report import Report
+from stemlive.realtime.ring import PlainInputRing, PlainOutputRing
+from stemlive.realtime.separator import StreamingSeparator
+from stemlive.realtime.session import Session
+from stemlive.realtime.settings import EngineSettings
+from stemlive.realtime.snapshot import Latency, State
+
+RATE_HZ = 44100
+LENGTHS = (2048, 1024, 512)
+HOP = 512
+GAINS = np.array([1.0, 0.5, 0.0, 2.0], np.float32)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return onnx_models.write_model(tmp_path_factory.mktemp("model") / "live.onnx", onnx_models.metadata(LENGTHS))
+
+
+@pytest.fixture(scope="module")
+def session(model: Path) -> Session:
+    return Session(model)
+
+
+def noise(samples: int, channels: int = 2, seed: int = 0) -> np.ndarray:
+    return (0.3 * np.random.default_rng(seed).standard_normal((samples, channels))).astype(np.float32)
+
+
+class Bench:
+    """A worker between two rings, and a device whose clock the test turns block by block."""
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        block: int = HOP,
+        channels: int = 2,
+        outputs: int = 2,
+        rate_hz: int = RATE_HZ,
+        queue: int | None = None,
+    ) -> None:
+        session.reset()
+        self.block = block
+        self.path = LivePath(session, sample_rate_hz=rate_hz, channels=channels, block_samples=LONGEST_BLOCK)
+        self.input = PlainInputRing(1 << 17, channels)
+        self.output = PlainOutputRing(1 << 15, outputs)
+        self.memory = EngineMemory.local()
+        self.memory.parameters["gains"][: len(GAINS)] = 1
+        report = Report(
+            self.memory, self.path, sample_rate_hz=rate_hz, longest_block=longest_write(self.path), outputs=outputs
+        )
+        self.inside = self.path.behind_samples + (2 * HOP + max(block, 128) if queue is None else queue)
+        self.memory.set_stems(self.path.stems)
+        self.memory.set_latency(Latency(rate_hz, 0, self.path.behind_samples, self.inside, 0))
+        self.playout = Playout(self.output, longest_write(self.path))
+        self.worker = LiveWorker(self.path, RingSource(self.input), self.playout, report, inside_samples=self.inside)
+        self.worker.begin(0)
+
+    def turn(self, block: np.ndarray) -> np.ndarray:
+        """One callback: the device gives a block and takes one."""
+        self.input.write(block)
+        out = np.zeros((len(block), self.output.memory.channels), np.float32)
+        self.output.take(out)
+        return out
+
+    def run(self, sound: np.ndarray, after: Callable[[int], bool] = lambda turn: True) -> np.ndarray:
+        """Play a sound through; after each callback the worker steps, if `after` says so."""
+        parts = []
+        for turn, first in enumerate(range(0, len(sound), self.block)):
+            parts.append(self.turn(sound[first : first + self.block]))
+            if after(turn):
+                self.worker.step()
+        return np.concatenate(parts)
+
+
+def delayed(sound: np.ndarray, by: int) -> np.ndarray:
+    return np.concatenate([np.zeros((by, sound.shape[1]), np.float32), sound])[: len(sound)]
+
+
+class TestWorker:
+    @pytest.mark.parametrize(
+        ("block", "rate_hz"), [(64, RATE_HZ), (256, RATE_HZ), (441, RATE_HZ), (1024, RATE_HZ), (480, 48000)]
+    )
+    def test_what_the_device_plays_is_the_mix_late_by_what_is_said(self, session, block, rate_hz):
+        sound = noise(40 * 1024)
+        bench = Bench(session, block=block, rate_hz=rate_hz)
+        bench.memory.parameters["gains"][:4] = GAINS
+        played = bench.run(sound)
+        separator = StreamingSeparator(Session(session.path), sample_rate_hz=rate_hz)
+        mix = separator.process_mix(sound, GAINS)
+        expected = delayed(mix, bench.inside - separator.latency_samples)
+        # The first hop fades in over the dry signal.
+        begin = bench.inside + FADE_SAMPLES
+        np.testing.assert_allclose(played[begin:], expected[begin:], atol=2e-6)
+        assert bench.memory.snapshot().dropouts == 0
+
+    def test_the_shortest_queue_is_short_enough_and_not_too_short(self, session):
+        """With whole hops, a hop may be finished just before the device reads the fade that ends the hop before."""
+        sound = noise(20 * HOP)
+        # A late hop is followed by one that begins anew, which may come as late as its own beginning.
+        for queue, late in ((FADE_SAMPLES, 0), (FADE_SAMPLES - 1, 9)):
+            bench = Bench(session, queue=queue)
+            bench.run(sound)
+            assert bench.memory.snapshot().late_hops == late
+
+    def test_unity_is_the_input_itself_however_late_the_model_is(self, session):
+        sound = noise(100 * HOP)
+        bench = Bench(session, queue=FADE_SAMPLES + 2 * HOP)
+        played = bench.run(sound, after=lambda turn: turn % 7 not in (2, 3, 4))
+        snapshot = bench.memory.snapshot()
+        assert 0 < snapshot.late_hops < snapshot.hops
+        assert snapshot.output_underflows == 0, "the test should not sleep that long"
+        np.testing.assert_allclose(played, delayed(sound, bench.inside), atol=2e-6)
+
+    def test_a_late_hop_is_dry_and_joined_without_a_step(self, session):
+        """The model's mix is silence here, so that whatever is heard is the dry signal: a constant."""
+        sound = np.full((60 * HOP, 2), 0.5, np.float32)
+        bench = Bench(session, queue=FADE_SAMPLES)
+        bench.memory.parameters["gains"][:4] = 0
+        heard: list[np.ndarray] = []
+        hops = 0
+        run = bench.path.run
+
+        def slow_run(gains: np.ndarray, *, separated: bool = True) -> None:
+            nonlocal hops
+            run(gains, separated=separated)
+            hops += 1
+            if hops == 20:  # the device goes on meanwhile
+                heard.append(bench.turn(sound[:HOP]))
+
+        bench.path.run = slow_run
+        for block in np.split(sound, 60):
+            heard.append(bench.turn(block))
+            bench.worker.step()
+        late = np.concatenate(heard)[bench.inside + FADE_SAMPLES :, 0]
+        assert bench.memory.snapshot().late_hops == 2
+        assert late.max() == pytest.approx(0.5)
+        assert np.abs(np.diff(late)).max() <= 0.5 / FADE_SAMPLES * 1.01
+        assert np.count_nonzero(late) < 4 * HOP
+
+    def test_a_program_that_does_not_run_fades_into_silence_and_comes_back_in_its_place(self, session):
+        sound = np.full((80 * HOP, 2), 0.5, np.float32)
+        bench = Bench(session)
+        played = bench.run(sound, after=lambda turn: not 20 <= turn < 60)[:, 0]
+        silent = np.flatnonzero(played[bench.inside + HOP :] == 0)
+        assert len(silent) > 30 * HOP
+        # Where both layers begin at once, twice as steep as a fade.
+        assert np.abs(np.diff(played[bench.inside + HOP :])).max() <= 2 * 0.5 / FADE_SAMPLES * 1.01
+        np.testing.assert_allclose(played[-5 * HOP :], 0.5, atol=1e-5)
+        assert bench.memory.snapshot().output_underflows == 1
+
+    def test_input_that_nobody_fetched_is_lost_and_the_rest_keeps_its_place(self, session):
+        sound = noise(400 * HOP)
+        bench = Bench(session)
+        played = bench.run(sound, after=lambda turn: not 20 <= turn < 300)
+        assert bench.memory.snapshot().input_overflows == 1
+        expected = delayed(sound, bench.inside)
+        np.testing.assert_allclose(played[-60 * HOP :], expected[-60 * HOP :], atol=2e-6)
+
+    @pytest.mark.parametrize(("channels", "outputs"), [(1, 2), (2, 1), (1, 1)])
+    def test_mono_devices(self, session, channels, outputs):
+        sound = noise(20 * HOP, channels)
+        bench = Bench(session, channels=channels, outputs=outputs)
+        expected = delayed(sound, bench.inside)
+        expected = expected.mean(axis=1, keepdims=True) if outputs == 1 else np.repeat(expected, 2, axis=1)
+        np.testing.assert_allclose(bench.run(sound), expected, atol=2e-6)
+
+    def test_garbage_is_counted_and_does_not_stay(self, session):
+        sound = noise(40 * HOP)
+        sound[5 * HOP : 5 * HOP + 10] = np.nan
+        sound[6 * HOP, 0] = np.inf
+        bench = Bench(session)
+        played = bench.run(sound)
+        assert bench.memory.snapshot().bad_samples == 21
+        assert np.isfinite(played).all()
+        np.testing.assert_allclose(played[-20 * HOP :], delayed(sound, bench.inside)[-20 * HOP :], atol=2e-6)
+
+    def test_bypass_and_levels(self, session):
+        sound = 0.5 * np.ones((40 * HOP, 2), np.float32)
+        bench = Bench(session)
+        bench.memory.parameters["gains"][:4] = 0
+        bench.memory.parameters["bypass"] = True
+        np.testing.assert_allclose(bench.run(sound)[-HOP:], 0.5, atol=1e-5)
+        snapshot = bench.memory.snapshot()
+        assert snapshot.input_peak == pytest.approx(0.5, rel=1e-3)
+        assert snapshot.input_rms == pytest.approx(0.5, rel=0.2)
+        assert snapshot.stems == ("vocals", "drums", "bass", "other")
+
+    def test_stem_levels_are_those_of_the_stems(self, session):
+        sound = noise(100 * HOP)
+        bench = Bench(session)
+        bench.memory.parameters["gains"][:4] = 1
+        bench.run(sound)
+        stems = StreamingSeparator(Session(session.path)).process(sound)[:, -10 * HOP :]
+        expected = np.sqrt((stems**2).mean(axis=(1, 2)))
+        np.testing.assert_allclose(bench.memory.snapshot().stem_rms, expected, rtol=0.15)
+        newest, columns = bench.memory.columns_since(0)
+        assert newest == bench.memory.snapshot().hops
+        assert columns.shape == (newest, 5, 96)
+        assert columns[-1].max() > 100
+
+    def test_nothing_as_long_as_a_block_is_allocated_once_it_runs(self, session):
+        sound = noise(200 * HOP)
+        bench = Bench(session)
+        bench.run(sound[: 40 * HOP])
+        blocks = np.split(sound[40 * HOP :], 160)
+        out = np.zeros((HOP, 2), np.float32)
+        tracemalloc.start()
+        try:
+            for number, block in enumerate(blocks):
+                if number == 20:
+                    gc.collect()
+                    tracemalloc.reset_peak()
+                    before = tracemalloc.get_traced_memory()[0]
+                bench.input.write(block)
+                bench.output.take(out)
+                bench.worker.step()
+            peak = tracemalloc.get_traced_memory()[1]
+            gc.collect()
+            now = tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+        # A hop of one channel is 2048 bytes; what is left are Python's own numbers and views.
+        assert now - before < 64 * 140, f"{now - before} bytes more after 140 hops"
+        assert peak - before < 8192, f"{peak - before} bytes at once"
+
+
+class TestDrift:
+    @pytest.mark.parametrize(("ppm", "input_hz"), [(200, 44100), (-200, 48000)])
+    def test_another_clock_is_followed_without_a_click(self, session, ppm, input_hz):
+        seconds, block, step_s = 20.0, 512, 0.002
+        now = 0.0
+        bench = Bench(session, channels=1, outputs=1)
+        source = DriftSource(bench.input, RATE_HZ / input_hz, RATE_HZ, clock=lambda: now)
+        bench.worker._source = source
+        true_hz = input_hz * (1 + ppm * 1e-6)
+        given, parts, drifts = 0, [], []
+        while now < seconds:
+            now += step_s
+            while given + block <= now * true_hz:
+                tone = 0.5 * np.sin(2 * np.pi * 1000 / input_hz * np.arange(given, given + block))
+                bench.input.write(tone[:, None].astype(np.float32))
+                given += block
+            while bench.output.read + block <= now * RATE_HZ:
+                out = np.zeros((block, 1), np.float32)
+                bench.output.take(out)
+                parts.append(out)
+            bench.worker.step()
+            drifts.append(source.drift_ppm)
+        snapshot = bench.memory.snapshot()
+        assert (snapshot.late_hops, snapshot.output_underflows, snapshot.input_overflows) == (0, 0, 0)
+        assert np.mean(drifts[-2000:]) == pytest.approx(ppm, abs=60)
+        heard = np.concatenate(parts)[:, 0]
+        # A sine obeys x[n] = 2 cos(w) x[n - 1] - x[n - 2]; a click of 0.001 would break it by as much.
+        w = 2 * np.pi * 1000 / RATE_HZ
+        broken = heard[2:] - 2 * math.cos(w) * heard[1:-1] + heard[:-2]
+        settled = int(0.2 * RATE_HZ)
+        assert np.abs(broken[settled:]).max() < 3e-4
+        assert np.abs(heard[settled:]).max() == pytest.approx(0.5, abs=1e-3)
+
+
+class FakeDevice:
+    """A duplex device with a thread for its clock, faster than life."""
+
+    def __init__(self, *, block: int = HOP, speed: float = 8.0, dies_after: int | None = None) -> None:
+        self.sample_rate_hz = RATE_HZ
+        self.faults = DeviceFaults()
+        self.block_samples = block
+        self.latency_samples = (100, 200)
+        self.error = None
+        self.problem = ""
+        self.samples = 0
+        self.input = PlainInputRing(1 << 17, 2)
+        self.output = PlainOutputRing(1 << 15, 2)
+        self.closed = False
+        self._period_s = block / RATE_HZ / speed
+        self._dies_after = dies_after
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def refresh(self) -> None:
+        if self._dies_after is not None and self.samples > self._dies_after:
+            self.problem = "the cable was pulled"
+
+    def close(self) -> None:
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self.closed = True
+
+    def _run(self) -> None:
+        block = np.full((self.block_samples, 2), 0.25, np.float32)
+        out = np.zeros_like(block)
+        while not self._stop.wait(self._period_s):
+            self.input.write(block)
+            self.output.take(out)
+            self.samples += len(block)
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[FakeDevice]]:
+    """Let engines open fake devices; the list fills with them."""
+
+    def install(**options: object) -> list[FakeDevice]:
+        made: list[FakeDevice] = []
+
+        def open_ends(*_: object) -> Ends:
+            device = FakeDevice(**options)
+            made.append(device)
+            return Ends(device, device, "callback", RATE_HZ)
+
+        monkeypatch.setattr(live_run, "open_ends", open_ends)
+        return made
+
+    return install
+
+
+def wait_for(true: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end, f"waited 20 s for {what}"
+        time.sleep(0.005)
+
+
+class TestEngine:
+    def test_started_and_stopped_a_hundred_times_without_a_leak(self, fake, model):
+        devices = fake(speed=40.0)
+        engine = Engine(EngineSettings("device:a", "device:a", model=model))
+        threads = threading.active_count()
+        sizes = []
+        for _ in range(100):
+            engine.start()
+            engine.stop()
+            sizes.append(len(gc.get_objects()))
+        assert len(devices) == 100
+        assert all(device.closed for device in devices)
+        devices.clear()
+        assert threading.active_count() == threads
+        assert engine.snapshot().state == State.STOPPED
+        assert gc.get_freeze_count() == 0
+
+    def test_what_it_tells_and_how_it_is_steered(self, fake, model):
+        fake(speed=1.0)
+        with Engine(EngineSettings("device:a", "device:a", model=model)) as engine:
+            wait_for(lambda: engine.snapshot().hops > 20, "hops")
+            now = engine.snapshot()
+            assert now.state == State.RUNNING
+            assert now.mode == "callback"
+            assert now.latency == Latency(RATE_HZ, 100, 1024, FADE_SAMPLES, 200)
+            assert now.latency.total == 100 + 1024 + 64 + 200
+            assert now.input_peak == pytest.approx(0.25)
+            engine.controls.apply_preset("karaoke")
+            engine.controls.set_gain_db("bass", -20.0)
+            seen = engine.snapshot().hops
+            wait_for(lambda: engine.snapshot().hops > seen + 4, "hops")
+            rms = dict(zip(now.stems, engine.snapshot().stem_rms, strict=True))
+            assert rms["vocals"] == 0
+            assert rms["bass"] == pytest.approx(0.1 * dict(zip(now.stems, now.stem_rms, strict=True))["bass"], rel=0.1)
+        assert engine.snapshot().state == State.STOPPED
+
+    def test_a_device_that_goes_away_is_a_state_not_a_crash(self, fake, model):
+        fake(dies_after=20 * HOP)
+        engine = Engine(EngineSettings("device:a", "device:a", model=model))
+        engine.start()
+        wait_for(lambda: engine.snapshot().state.ended, "the end")
+        assert engine.snapshot().state == State.DEVICE_LOST
+        assert engine.snapshot().message == "the cable was pulled"
+        engine.stop()
+
+    def test_a_device_that_cannot_be_opened_is_an_error(self, monkeypatch, model):
+        def open_ends(*_: object) -> Ends:
+            raise DeviceError("busy")
+
+        monkeypatch.setattr(live_run, "open_ends", open_ends)
+        engine = Engine(EngineSettings("device:a", "device:a", model=model))
+        with pytest.raises(DeviceError, match="busy"):
+            engine.start()
+        engine.stop()
+
+    def test_taps_hear_what_is_heard_and_played(self, fake, model):
+        class Listener:
+            wants_stems = True
+
+            def __init__(self) -> None:
+                self.calls: list[str] = []
+                self.mix: list[np.ndarray] = []
+                self.stems: list[np.ndarray] = []
+
+            def begin(self, sample_rate_hz: int, channels: int, stems: tuple[str, ...]) -> None:
+                self.calls.append(f"begin {sample_rate_hz} {channels} {len(stems)}")
+
+            def heard(self, block: np.ndarray) -> None:
+                pass
+
+            def played(self, mixed: np.ndarray, stems: np.ndarray) -> None:
+                self.mix.append(mixed.copy())
+                self.stems.append(stems.copy())
+
+            def end(self) -> None:
+                self.calls.append("end")
+
+        fake()
+        tap = Listener()
+        with Engine(EngineSettings("device:a", "device:a", model=model), taps=(tap,)) as engine:
+            wait_for(lambda: engine.snapshot().hops > 20, "hops")
+        assert tap.calls == ["begin 44100 2 4", "end"]
+        mix, stems = np.concatenate(tap.mix), np.concatenate(tap.stems, axis=1)
+        np.testing.assert_allclose(stems.sum(axis=0), mix, atol=1e-6)
+        assert np.abs(mix).max() == pytest.approx(0.25, abs=1e-3)
+
+
+class TestCallback:
+    def make(self, monkeypatch: pytest.MonkeyPatch) -> portaudio.CallbackDevice:
+        class Stream:
+            active = True
+            latency = (0.01, 0.02)
+
+            def __init__(self, **_: object) -> None:
+                pass
+
+            def start(self) -> None:
+                pass
+
+            def close(self) -> None:
+                pass
+
+        monkeypatch.setattr(portaudio, "portaudio", lambda: SimpleNamespace(Stream=Stream, PortAudioError=OSError))
+        card = AudioDevice(0, "card", "ALSA", 4, 2, RATE_HZ, (0, 0), (0, 0), True, True, False)
+        request = portaudio.StreamRequest(
+            card, card, sample_rate_hz=RATE_HZ, input_channels=(3, 4), output_channels=2, block_samples=HOP
+        )
+        return portaudio.CallbackDevice(request)
+
+    def test_it_copies_and_counts(self, monkeypatch):
+        device = self.make(monkeypatch)
+        clear, fault = None, SimpleNamespace(input_overflow=True, output_underflow=False)
+        sound = noise(HOP, channels=4)
+        out = np.ones((HOP, 2), np.float32)
+        device.output.memory.put(0, noise(HOP, seed=5))
+        device._duplex(sound, out, HOP, None, clear)
+        device._duplex(sound, out, HOP, None, fault)
+        np.testing.assert_array_equal(device.input.memory.frames[:HOP], sound[:, 2:])
+        np.testing.assert_array_equal(out, 0)
+        assert (device.input.written, device.output.read, device.block_samples) == (2 * HOP, 2 * HOP, HOP)
+        assert (device.faults.input_overflows, device.faults.output_underflows) == (1, 0)
+        assert device.latency_samples == (441, 882)
+
+    def test_it_allocates_nothing(self, monkeypatch):
+        device = self.make(monkeypatch)
+        sound, out = noise(HOP, channels=4), np.zeros((HOP, 2), np.float32)
+        for _ in range(20):
+            device._duplex(sound, out, HOP, None, None)
+        gc.collect()
+        tracemalloc.start()
+        try:
+            device._duplex(sound, out, HOP, None, None)
+            tracemalloc.reset_peak()
+            before = tracemalloc.get_traced_memory()[0]
+            for _ in range(200):
+                device._duplex(sound, out, HOP, None, None)
+            now, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert now - before < 512
+        assert peak - before < 2048
+
+
+def card(index: int, name: str, host: str = "ALSA", inputs: int = 2, outputs: int = 2, **more: bool) -> AudioDevice:
+    return AudioDevice(
+        index,
+        name,
+        host,
+        inputs,
+        outputs,
+        RATE_HZ,
+        (1, 2),
+        (1, 2),
+        more.get("default_input", False),
+        more.get("default_output", False),
+        False,
+    )
+
+
+class TestNames:
+    DEVICES = (
+        card(0, "USB Audio: Line In", inputs=4, outputs=0, default_input=True),
+        card(1, "USB Audio: Speakers", inputs=0),
+        card(2, "default"),
+        card(3, "Monitor of Speakers", "PulseAudio", outputs=0),
+        card(4, "USB Audio: Line In", "OSS", outputs=0),
+    )
+
+    @pytest.mark.parametrize(
+        ("name", "direction", "index"),
+        [
+            ("default", "input", 0),
+            ("2", "output", 2),
+            ("speakers", "output", 1),
+            ("usb speak", "output", 1),
+            ("monitor", "input", 3),
+            ("line in, oss", "input", 4),
+            ("Line ALSA", "input", 0),
+        ],
+    )
+    def test_found(self, name, direction, index):
+        assert find_device(name, direction, list(self.DEVICES)).index == index
+
+    @pytest.mark.parametrize(
+        ("name", "direction", "message"),
+        [
+            ("usb", "input", "input device 'usb' is ambiguous: choose one of 0 USB Audio: Line In, ALSA; 4 USB"),
+            ("hdmi", "output", "no output device 'hdmi': there are 1 USB Audio: Speakers, ALSA; 2 default, ALSA"),
+            ("1", "input", "no input device '1'"),
+            ("default", "output", "no output device 'default'"),
+        ],
+    )
+    def test_not_found(self, name, direction, message):
+        with pytest.raises(DeviceError) as error:
+            find_device(name, direction, list(self.DEVICES))
+        assert str(error.value).startswith(message)
+
+    def test_none_at_all(self):
+        with pytest.raises(DeviceError, match="PortAudio finds no audio device, so none for input: connect one"):
+            find_device("default", "input", [])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"mode": "fast"}, "unknown mode 'fast'"),
+        ({"latency": "medium"}, "latency is low, high or a number"),
+        ({"latency": 0.0}, "latency must be from 0"),
+        ({"block_samples": 8}, "a block has 16 to 8192"),
+        ({"input_channels": (0, 1)}, "input channels are one or two numbers"),
+        ({"input_channels": (1, 2, 3)}, "input channels are one or two numbers"),
+    ],
+)
+def test_settings_that_make_no_sense(values, message):
+    with pytest.raises(UsageError, match=message):
+        EngineSettings("device:a", "device:b", **values)
+
+
+def test_an_old_column_is_not_given_out_while_it_may_be_written():
+    memory = EngineMemory.local()
+    memory.set_stems(("a", "b"))
+    for number in range(COLUMNS + 10):
+        memory.add_column(np.full((3, 96), number % 256, np.uint8))
+    newest, columns = memory.columns_since(0)
+    assert newest == COLUMNS + 10
+    assert len(columns) == COLUMNS - 2
+    assert columns[0, 0, 0] == 12
+    assert len(memory.columns_since(newest)[1]) == 0
