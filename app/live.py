@@ -1,66 +1,34 @@
-"""`stemlive stream` with a device at one end or both: settings, the engine, and what is said of it."""
+"""`stemlive stream` with a device at one end or both: the engine, who steers it, and what is said of it."""
 
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import click
 
-from stemlive.errors import UsageError
+from stemlive.errors import DeviceError, StemliveError
+from stemlive.keys import Desk, help_text
+from stemlive.live_events import EventWriter, Moment, changes, levels, started
+from stemlive.live_options import LiveOptions
 from stemlive.options import warn
+from stemlive.status_line import status_line
 from stemlive.stopping import StopRequest
+from stemlive.terminal import Keyboard, Screen
 
 if TYPE_CHECKING:
     from stemlive.realtime.controls import Controls
     from stemlive.realtime.engine import LiveEngine
+    from stemlive.realtime.midi import MidiControl
+    from stemlive.realtime.recorder import Recorder
     from stemlive.realtime.settings import EngineSettings
     from stemlive.realtime.snapshot import Snapshot
 
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-
-_REFRESH_S = 0.1
+_REFRESH_S = 0.05
+_NOTE_S = 2.0
 _SLOW_SHARE = 0.02
-
-
-def live_options(function: Decorated) -> Decorated:
-    """Add what only devices need."""
-    for option in reversed(
-        [
-            click.option(
-                "--input-channels",
-                metavar="N[,N]",
-                callback=_channels,
-                help="Channels of the input device, for example 3,4; one is mono.",
-            ),
-            click.option(
-                "--block",
-                "block_samples",
-                metavar="N",
-                type=click.IntRange(16, 8192),
-                help="Samples a device hands over at once.  [default: a hop of the model; JACK's own period]",
-            ),
-            click.option(
-                "--latency",
-                metavar="low|high|MS",
-                callback=_latency,
-                default="low",
-                show_default=True,
-                help="How long devices and model may take; more is safer.",
-            ),
-            click.option(
-                "--mode",
-                type=click.Choice(["auto", "rtmixer", "callback", "inline"]),
-                default="auto",
-                show_default=True,
-                help="Model in a worker behind a C callback (rtmixer) or a Python callback, or inside the callback.",
-            ),
-            click.option("--reconnect", is_flag=True, help="Wait for a device that goes away, and go on."),
-            click.option("--own-process", is_flag=True, help="Run the engine in a process of its own, and watch it."),
-        ]
-    ):
-        function = option(function)
-    return function
 
 
 def is_live(source: str, target: str) -> bool:
@@ -68,61 +36,161 @@ def is_live(source: str, target: str) -> bool:
     return any(end.startswith("device:") for end in (source, target))
 
 
-def play(settings: "EngineSettings", set_up: "Callable[[Controls], None]", *, own_process: bool, quiet: bool) -> None:
-    """Run an engine until its source ends, its device is lost (an error) or a signal comes (exit codes 130, 143)."""
+def play(
+    settings: "EngineSettings", set_up: "Callable[[Controls], None]", options: LiveOptions, *, quiet: bool
+) -> None:
+    """Run an engine until its source ends, its device is lost (an error), `q` or a signal (exit codes 130, 143)."""
     from stemlive.realtime.engine import Engine
     from stemlive.realtime.engine_process import EngineProcess
+    from stemlive.realtime.recorder import Recorder
 
-    engine: LiveEngine
-    separate = own_process or settings.reconnect
-    engine = EngineProcess(settings) if separate else Engine(settings)
+    recorder = None
+    if options.record is not None:
+        recorder = Recorder(options.record, stems=options.record_stems, extension=options.record_format)
+    taps = () if recorder is None else (recorder,)
+    separate = options.own_process or settings.reconnect
+    engine: LiveEngine = EngineProcess(settings, taps=taps) if separate else Engine(settings, taps=taps)
     with StopRequest() as stop:
         try:
-            set_up(engine.controls)
-            engine.start()
-            _follow(engine, stop, quiet=quiet)
+            controls = engine.controls
+            set_up(controls)
+            controls.set_monitor_gain_db(options.monitor_gain_db)
+            controls.set_monitor_reverb(options.monitor_reverb)
+            if recorder is not None:
+                recorder.start()
+            follower = _Follower(engine, recorder, options, settings, quiet=quiet)
+            with ExitStack() as stack:
+                midi = _open_remotes(stack, controls, options, follower.tell)
+                engine.start()
+                with Keyboard() as keyboard:
+                    follower.follow(stop, keyboard, midi)
         finally:
             engine.stop()
     last = engine.snapshot()
+    follower.end()
     _report(last, quiet=quiet)
     if last.state.label == "device lost":
-        from stemlive.errors import DeviceError
-
         raise DeviceError(f"{last.message}: plug it in again, or let --reconnect wait for it")
+    if last.state.label == "failed":
+        raise StemliveError(last.message)
     if stop.requested:
         click.echo(f"stemlive: stopped after {last.stream_s:.2f} s", err=True)
         raise click.exceptions.Exit(stop.exit_code)
 
 
-def _follow(engine: "LiveEngine", stop: StopRequest, *, quiet: bool) -> None:
-    """Show what the engine does until it ends, or is to end."""
-    shown = sys.stderr is not None and sys.stderr.isatty() and not quiet
-    state = engine.snapshot().state
-    while not state.ended and not stop.requested:
-        time.sleep(_REFRESH_S)
-        now = engine.snapshot()
-        if now.state != state and now.message:
-            click.echo(f"stemlive: {now.state.label}: {now.message}", err=True)
-        state = now.state
-        if shown:
-            click.echo(f"\r\x1b[K{status_line(now)}", nl=False, err=True)
-    if shown:
-        click.echo(err=True)
+class _Follower:
+    """Watches a running engine and tells of it: to people on the terminal, to programs in JSON."""
+
+    def __init__(
+        self,
+        engine: "LiveEngine",
+        recorder: "Recorder | None",
+        options: LiveOptions,
+        settings: "EngineSettings",
+        *,
+        quiet: bool,
+    ) -> None:
+        self._engine, self._recorder, self._options = engine, recorder, options
+        self._quiet = quiet
+        self._monitor = settings.has_monitor
+        self._screen = Screen(shown=not quiet and not options.as_json)
+        stream = sys.stderr if settings.target == "-" else sys.stdout
+        self._events = EventWriter(stream) if options.as_json else None
+        self._said: deque[str] = deque()
+        self._before = self._now()
+
+    def tell(self, text: str) -> None:
+        """Take something that is to be said when there is time; for any thread."""
+        self._said.append(text)
+
+    def follow(self, stop: StopRequest, keyboard: Keyboard, midi: "MidiControl | None") -> None:
+        """Show what the engine does until it ends, or is to end."""
+        engine, screen = self._engine, self._screen
+        desk = Desk(
+            engine.controls, self._recorder, monitor=self._monitor, midi=midi, learning=self._options.midi_learn
+        )
+        if screen.shown and keyboard.available:
+            screen.say("Press ? for the keys, q to quit.")
+        elif screen.shown and sys.platform == "win32":
+            screen.say("No keys, for standard input is not a console; Ctrl-C ends it.")
+        self._before = self._now()
+        self._emit("started", started(self._before.engine) | {"controls": self._before.controls})
+        note, noted_s, learnt_s, offered = "", 0.0, time.monotonic(), ""
+        while not self._before.engine.state.ended and not stop.requested and not desk.quitting:
+            time.sleep(_REFRESH_S)
+            for key in keyboard.read():
+                desk.press(key)
+            if desk.helping:
+                desk.helping = False
+                screen.say(help_text(desk))
+            self._compare()
+            now = time.monotonic()
+            if self._events is not None and now - learnt_s >= self._options.levels_ms / 1000:
+                learnt_s = now
+                self._emit("levels", levels(self._before.engine))
+            if desk.learning and midi is not None and (moved := midi.moved()) and moved != offered:
+                screen.say(f"{moved} moved: press the key of what it shall move")
+                offered = moved
+            if desk.notes:
+                note, noted_s = desk.notes[-1], now
+                desk.notes.clear()
+            line = status_line(
+                self._before.engine,
+                engine.controls,
+                selected=desk.selected if keyboard.available else None,
+                recording=self._before.recording,
+                width=screen.width,
+                unicode=screen.unicode,
+            )
+            screen.draw(f"{note}  {line}" if note and now - noted_s < _NOTE_S else line)
+        if screen.shown and not stop.requested:
+            # The last line stays: it says how it went.
+            screen.say(status_line(self._before.engine, engine.controls, width=screen.width, unicode=screen.unicode))
+        screen.leave()
+
+    def end(self) -> None:
+        """Tell of what ended with the engine."""
+        self._compare(ended=True)
+        last = self._before.engine
+        self._emit("stopped", {"state": last.state.label, "message": last.message} | levels(last))
+
+    def _now(self) -> Moment:
+        return Moment.of(self._engine.snapshot(), self._engine.controls, self._recorder)
+
+    def _compare(self, *, ended: bool = False) -> None:
+        """Tell what has changed since the last time."""
+        before, self._before = self._before, self._now()
+        for event in changes(before, self._before, ended=ended):
+            self._emit(event.name, event.values)
+            if event.text and (event.urgent or not self._quiet):
+                self._screen.say(f"stemlive: {event.text}")
+        while self._said:
+            text = self._said.popleft()
+            self._emit("warning", {"message": text})
+            self._screen.say(f"stemlive: warning: {text}")
+
+    def _emit(self, name: str, values: "dict[str, object]") -> None:
+        if self._events is not None:
+            self._events.write(name, self._before.engine.stream_s, values)
 
 
-def status_line(now: "Snapshot") -> str:
-    """Return levels, load, latency and dropouts in one line."""
-    from stemlive.realtime.engine_memory import decibels
+def _open_remotes(
+    stack: ExitStack, controls: "Controls", options: LiveOptions, complain: Callable[[str], None]
+) -> "MidiControl | None":
+    """Listen for OSC and MIDI, as far as asked for, until the stack is left."""
+    if options.osc is not None:
+        from stemlive.realtime.osc import OscControl
 
-    levels = " ".join(f"{stem} {decibels(rms):.0f}" for stem, rms in zip(now.stems, now.stem_rms, strict=True))
-    latency = now.latency
-    parts = "+".join(
-        f"{latency.ms(part):.1f}" for part in (latency.device_in, latency.framing, latency.queue, latency.device_out)
-    )
-    return (
-        f"{now.stream_s:7.1f} s  in {decibels(now.input_rms):.0f} out {decibels(now.mix_rms):.0f} dB  {levels}  "
-        f"load {100 * now.load:.0f} %  {latency.ms(latency.total):.1f} ms ({parts})  dropouts {now.dropouts}"
-    )
+        osc = OscControl(controls, *options.osc, complain=complain)
+        stack.callback(osc.close)
+    if options.midi is None:
+        return None
+    from stemlive.realtime.midi import MidiControl, MidiMap
+
+    midi = MidiControl(controls, MidiMap(options.midi_map, controls.stems))
+    midi.open(options.midi)
+    stack.callback(midi.close)
+    return midi
 
 
 def _report(last: "Snapshot", *, quiet: bool) -> None:
@@ -142,21 +210,3 @@ def _report(last: "Snapshot", *, quiet: bool) -> None:
         f"{last.late_hops} of {last.hops} hops came late and were heard unseparated, "
         f"{last.input_overflows} times input was lost, {last.output_underflows} times output was missing{advice}"
     )
-
-
-def _channels(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, ...] | None:
-    if value is None:
-        return None
-    parts = value.split(",")
-    if not all(part.strip().isdecimal() for part in parts):
-        raise UsageError(f"'{value}' is not a list of channels: write numbers from 1 on, for example 3,4")
-    return tuple(int(part) for part in parts)
-
-
-def _latency(_: click.Context, __: click.Parameter, value: str) -> str | float:
-    if value in ("low", "high"):
-        return value
-    try:
-        return float(value)
-    except ValueError as error:
-        raise UsageError(f"'{value}' is not a latency: write low, high or milliseconds") from error

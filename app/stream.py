@@ -4,12 +4,14 @@ import os
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from stemlive.errors import UsageError
-from stemlive.live import is_live, live_options, play
+from stemlive.grouped_help import GroupedCommand, GroupedOption, grouped
+from stemlive.live import is_live, play
+from stemlive.live_options import live_options, read_options, refuse_without_device
 from stemlive.options import (
     check_audio,
     model_option,
@@ -32,38 +34,64 @@ if TYPE_CHECKING:
     from stemlive.realtime.pipes import PipeReader, PipeWriter
 
 
-@click.command("stream")
-@click.option(
-    "-i", "--input", "source", metavar="device:NAME|FILE|-", required=True, help="Device, audio file, or - for a pipe."
+_ENGINE_OPTIONS = (
+    "input_channels",
+    "block_samples",
+    "latency",
+    "mode",
+    "reconnect",
+    "monitor",
+    "monitor_channels",
 )
-@click.option(
-    "-o",
-    "--output",
-    "target",
-    metavar="device:NAME|FILE|-",
-    required=True,
-    help="Device, a .wav, .flac or .ogg file, or - for a pipe.",
+_option = partial(click.option, cls=GroupedOption)
+
+
+@click.command("stream", cls=GroupedCommand)
+@grouped(
+    "Input and output",
+    _option(
+        "-i",
+        "--input",
+        "source",
+        metavar="device:NAME|FILE|-",
+        required=True,
+        help="Device, audio file, or - for a pipe.",
+    ),
+    _option(
+        "-o",
+        "--output",
+        "target",
+        metavar="device:NAME|FILE|-",
+        required=True,
+        help="Device, a .wav, .flac or .ogg file, or - for a pipe.",
+    ),
+    _option(
+        "--raw",
+        type=click.Choice(["f32le", "s16le"]),
+        help="What goes through pipes is headerless PCM of this kind, not WAV.",
+    ),
+    _option("--rate", metavar="HZ", type=click.IntRange(1), help="Sample rate of headerless input."),
+    _option("--channels", metavar="N", type=click.IntRange(1), help="Channels of headerless input."),
 )
-@click.option("--gain", "gains", metavar="STEM=DB", multiple=True, help="Gain of a stem, -inf to +12 dB.")
-@click.option("--mute", "mutes", metavar="STEM", multiple=True, help="Silence a stem.")
-@click.option("--solo", "solos", metavar="STEM", multiple=True, help="Hear only this stem. May be repeated.")
-@click.option(
-    "--preset",
-    metavar="NAME",
-    help="karaoke, acapella, no-drums, no-bass, drums-and-bass or original; --gain, --mute and --solo go on top.",
+@grouped(
+    "Mix",
+    _option("--gain", "gains", metavar="STEM=DB", multiple=True, help="Gain of a stem, -inf to +12 dB."),
+    _option("--mute", "mutes", metavar="STEM", multiple=True, help="Silence a stem."),
+    _option("--solo", "solos", metavar="STEM", multiple=True, help="Hear only this stem. May be repeated."),
+    _option(
+        "--preset",
+        metavar="NAME",
+        help="karaoke, acapella, no-drums, no-bass, drums-and-bass or original; --gain, --mute and --solo go on top.",
+    ),
 )
-@click.option(
-    "--raw",
-    type=click.Choice(["f32le", "s16le"]),
-    help="What goes through pipes is headerless PCM of this kind, not WAV.",
-)
-@click.option("--rate", metavar="HZ", type=click.IntRange(1), help="Sample rate of headerless input.")
-@click.option("--channels", metavar="N", type=click.IntRange(1), help="Channels of headerless input.")
 @live_options
 @model_option
 @threads_option
 @output_options
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
     *,
     source: str,
     target: str,
@@ -74,16 +102,11 @@ def command(
     raw: str | None,
     rate: int | None,
     channels: int | None,
-    input_channels: tuple[int, ...] | None,
-    block_samples: int | None,
-    latency: str | float,
-    mode: str,
-    reconnect: bool,
-    own_process: bool,
     model: str | None,
     threads: int,
     force: bool,
     quiet: bool,
+    **live: Any,
 ) -> None:
     """Separate and mix live, from a device, file or pipe to another.
 
@@ -102,13 +125,8 @@ def command(
     End of input, Ctrl-C (exit code 130) and SIGTERM (143) leave a valid output file with what was read so far.
     """
     _check_ends(source, target, raw, rate, channels)
-    if not is_live(source, target):
-        if input_channels or block_samples or latency != "low" or mode != "auto" or reconnect or own_process:
-            raise UsageError(
-                "--input-channels, --block, --latency, --mode, --reconnect and --own-process are for devices, "
-                "and neither --input nor --output is one: write device:NAME, or leave them out"
-            )
-    else:
+    if is_live(source, target):
+        engine_values = {name: live.pop(name) for name in _ENGINE_OPTIONS}
         from stemlive.realtime.pcm import PcmFormat
         from stemlive.realtime.settings import EngineSettings
 
@@ -117,22 +135,15 @@ def command(
             target,
             model=model,
             threads=threads,
-            input_channels=input_channels,
-            block_samples=block_samples,
-            latency=latency,
-            mode=mode,
-            reconnect=reconnect,
             force=force,
             raw=PcmFormat(raw, rate, channels) if raw and rate and channels else None,
             raw_output=raw,
+            **engine_values,
         )
-        play(
-            settings,
-            lambda controls: _set_levels(controls, preset, gains, mutes, solos),
-            own_process=own_process,
-            quiet=quiet,
-        )
+        options = read_options(**live, has_monitor=settings.has_monitor)
+        play(settings, lambda controls: _set_levels(controls, preset, gains, mutes, solos), options, quiet=quiet)
         return
+    refuse_without_device(ctx)
 
     from stemlive.realtime.offline import separate_blocks
     from stemlive.realtime.separator import StreamingSeparator

@@ -25,6 +25,8 @@ class Controls:
         self._master_db = 0.0
         self.song = Transport(memory)
         """Steers a song: see `EngineSettings.song`."""
+        self._monitor_gain_db = 0.0
+        self._monitor_reverb = 0.0
         if write:
             self._write()
 
@@ -79,6 +81,16 @@ class Controls:
             self._pans[stem] = float(pan)
             self._write()
 
+    @property
+    def monitor_gain_db(self) -> float:
+        """Fader of the second input in dB."""
+        return self._monitor_gain_db
+
+    @property
+    def monitor_reverb(self) -> float:
+        """Reverberation of the second input, 0 to 1."""
+        return self._monitor_reverb
+
     def set_gain_db(self, stem: str, gain_db: float) -> None:
         """Move a fader: -inf (off) to +12 dB."""
         with self._lock:
@@ -108,6 +120,22 @@ class Controls:
         self._bypass = on
         self._memory.parameters["bypass"] = on
 
+    def set_monitor_gain_db(self, gain_db: float) -> None:
+        """Move the fader of the second input: -inf (off) to +12 dB. UsageError outside."""
+        if not gain_db <= MAX_GAIN_DB:
+            raise UsageError(f"gain of the monitor must be from -inf to +{MAX_GAIN_DB:g} dB, not {gain_db:g}")
+        with self._lock:
+            self._monitor_gain_db = float(gain_db)
+            self._write()
+
+    def set_monitor_reverb(self, amount: float) -> None:
+        """Add reverberation to the second input, 0 (dry) to 1. UsageError outside."""
+        if not 0 <= amount <= 1:
+            raise UsageError(f"reverberation of the monitor must be from 0 to 1, not {amount:g}")
+        with self._lock:
+            self._monitor_reverb = float(amount)
+            self._write()
+
     def move(self, memory: EngineMemory) -> None:
         """From now on write into another memory."""
         with self._lock:
@@ -120,3 +148,5 @@ class Controls:
         self._memory.parameters["pans"][: len(gains)] = list(self._pans.values())
         self._memory.parameters["master"] = 10 ** (self._master_db / 20)
         self._memory.parameters["bypass"] = self._bypass
+        self._memory.parameters["monitor_gain"] = 10 ** (self._monitor_gain_db / 20)
+        self._memory.parameters["monitor_reverb"] = self._monitor_reverb

@@ -19,8 +19,11 @@ class InlineWorker:
     A call that takes longer than its block lasts counts its hops as late; whether it was heard, the host knows.
     """
 
-    def __init__(self, path: LivePath, report: Report, *, sample_rate_hz: int, taps: tuple[Tap, ...]) -> None:
+    def __init__(
+        self, path: LivePath, report: Report, *, inside_samples: int, sample_rate_hz: int, taps: tuple[Tap, ...]
+    ) -> None:
         self._path, self._report = path, report
+        self._before_first = inside_samples
         self._rate_hz = sample_rate_hz
         self._taps = taps
         self._played = 0
@@ -40,8 +43,11 @@ class InlineWorker:
         report.mix_level.write(outdata)
         if stems is not None:
             report.measure_stems(stems)
+        # Taps count from the first sample of the input on, not from the silence before it.
+        silent = min(self._before_first, len(mixed))
+        self._before_first -= silent
         for tap in self._taps:
-            tap.played(mixed, stems)
+            tap.played(mixed[silent:], None if stems is None else stems[:, silent:])
         self._played += len(outdata)
         took = perf_counter() - began
         for _ in range(hops):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stemlive.errors import DeviceError
 from stemlive.realtime.device import RingSource
 from stemlive.realtime.drift import DriftSource
-from stemlive.realtime.ends import open_ends
+from stemlive.realtime.ends import Microphone, open_ends
 from stemlive.realtime.engine_memory import EngineMemory
 from stemlive.realtime.file_device import FileSource
 from stemlive.realtime.inline_worker import InlineWorker
@@ -22,6 +22,7 @@ from stemlive.realtime.settings import EngineSettings
 from stemlive.realtime.snapshot import Latency, State
 from stemlive.realtime.song_source import SongSource
 from stemlive.realtime.tap import Tap
+from stemlive.realtime.voice import LONGEST_VOICE, Voice, VoiceWorker
 
 FloatArray = NDArray[np.float32]
 
@@ -46,13 +47,17 @@ class LiveRun:
         self._inline: InlineWorker | None = None
         self._began = False
         self._worker: LiveWorker | None = None
+        self._voice: Voice | None = None
+        self._voice_worker: VoiceWorker | None = None
         info = session.info
-        self._ends = open_ends(settings, info.sample_rate_hz, info.hop_samples, self._process, memory)
+        self._ends = open_ends(settings, info.sample_rate_hz, info.hop_samples, self._process, memory, self._mix_voice)
         try:
             for device in self._ends.devices:
                 device.start()
             self._block = self._first_blocks()
             self._wire(taps)
+            if self._ends.microphone is not None:
+                self._wire_voice(self._ends.microphone)
             # What happened while all this began was not heard.
             for device in self._ends.devices:
                 device.refresh()
@@ -60,8 +65,11 @@ class LiveRun:
         except BaseException:
             self._ends.close()
             raise
-        self.poll_s = min(0.001, self._block / self._ends.sample_rate_hz / 8)
+        self.poll_s = self._poll_s()
         """How long to sleep when there is nothing to do."""
+
+    def _poll_s(self) -> float:
+        return min(0.001, self._block / self._ends.sample_rate_hz / 8)
 
     def step(self) -> bool:
         """Do what there is to do; return whether there was anything. To be called again and again."""
@@ -106,6 +114,8 @@ class LiveRun:
 
     def close(self) -> None:
         """Give everything back. A file that `finish` did not end is discarded."""
+        if self._voice_worker is not None:
+            self._voice_worker.close()
         self._ends.close()
         for tap in self._taps:
             tap.end()
@@ -128,6 +138,41 @@ class LiveRun:
             outdata[:] = 0
         else:
             self._inline.process(indata, outdata)
+
+    def _mix_voice(self, indata: FloatArray, outdata: FloatArray) -> None:
+        """Add the microphone to a block in the device's thread, once all is wired."""
+        if self._voice is not None:
+            self._voice.add_to(indata, outdata)
+
+    def _wire_voice(self, microphone: Microphone) -> None:
+        """Let the second input be heard: in the callback of the target, or through a thread."""
+        target, host, rate_hz = self._ends.target, microphone.device, self._ends.sample_rate_hz
+        assert target.output is not None
+        voice = Voice(self._memory, rate_hz, outputs=target.output.memory.channels)
+        delay = round(host.latency_samples[0] * rate_hz / host.sample_rate_hz) + target.latency_samples[1]
+        if microphone.direct:
+            self._voice = voice
+        else:
+            ring = self._ends.voice
+            one_clock = host is target
+            source: RingSource | DriftSource = RingSource(microphone.ring)
+            block = max(host.block_samples, target.block_samples, SHORTEST_BLOCK)
+            inside = FADE_SAMPLES + block
+            delay += inside
+            if not one_clock:
+                source = DriftSource(microphone.ring, rate_hz / host.sample_rate_hz, rate_hz)
+                inside += 2 * block
+                delay += 2 * block + source.delay_samples
+            self._voice_worker = VoiceWorker(
+                voice,
+                source,
+                Playout(ring, LONGEST_VOICE // 4),
+                self._memory,
+                inside_samples=inside,
+                one_clock=one_clock,
+            )
+            self._voice_worker.start(self._poll_s())
+        self._memory.telemetry["monitor_samples"] = max(1, delay)
 
     def _first_blocks(self) -> int:
         """Wait for a few blocks of each device, and return the size of the largest."""
@@ -173,7 +218,7 @@ class LiveRun:
             inside = path.behind_samples - early
             path.delay(inside)
             self._tell(rate_hz, device_in, path.behind_samples, inside - path.behind_samples, device_out)
-            self._inline = InlineWorker(path, self._report, sample_rate_hz=rate_hz, taps=taps)
+            self._inline = InlineWorker(path, self._report, inside_samples=inside, sample_rate_hz=rate_hz, taps=taps)
             return
         ring = ends.source.input
         playout = Playout(ends.target.output, longest_write(path))

@@ -40,6 +40,10 @@ class Source(Protocol):
         """Samples that were lost since the last call, before the next one that is read."""
         ...
 
+    def drop(self) -> int:
+        """Throw away what is there; return how many samples that were, by the input's clock."""
+        ...
+
     def steer(self, surplus: int) -> None:
         """Told now and then how many samples more of it are on their way to the device than should be."""
         ...
@@ -184,6 +188,8 @@ class LiveWorker:
         self._playout.dry.leave()
         self._playout.wet.leave()
         self._base, self._taken, self._given = base, 0, 0
+        for tap in self._taps:
+            tap.lost()
 
 
 def longest_write(path: LivePath) -> int:

@@ -43,13 +43,19 @@ class StreamRequest:
         *,
         sample_rate_hz: int,
         input_channels: Sequence[int] = (),
+        monitor_channels: Sequence[int] = (),
         output_channels: int = 0,
+        voice: bool = False,
         block_samples: int = 0,
         latency: str | float = "low",
     ) -> None:
         self.source, self.target = source, target
         self.sample_rate_hz = sample_rate_hz
         self.input_channels = tuple(input_channels)
+        self.monitor_channels = tuple(monitor_channels)
+        """Channels that go past the engine, to a ring of their own."""
+        self.voice = voice
+        """Whether there is a second output ring, whose sound is added to that of the first."""
         self.output_channels = output_channels
         self.block_samples = block_samples
         self.latency = latency
@@ -63,7 +69,7 @@ class StreamRequest:
     def stream_arguments(self) -> tuple[str, dict[str, Any]]:
         """Return sounddevice's kind of stream, and the arguments that all of them take."""
         devices = [d.index for d in (self.source, self.target) if d is not None]
-        counts = [max(self.input_channels)] if self.source else []
+        counts = [max(self.input_channels + self.monitor_channels)] if self.source else []
         counts += [self.output_channels] if self.target else []
         both = len(devices) == 2
         arguments = {
@@ -94,6 +100,10 @@ class _PortAudioDevice:
 
     input: InputRing | None = None
     output: OutputRing | None = None
+    monitor: InputRing | None = None
+    """Where the second input arrives."""
+    voice: OutputRing | None = None
+    """A second ring for the output, which is added to the first."""
 
     def __init__(self, request: StreamRequest, make: Callable[[], Any]) -> None:
         self._label = request.label
@@ -114,7 +124,9 @@ class _PortAudioDevice:
         """What the host interface reports."""
         latency = self._stream.latency
         both = latency if isinstance(latency, tuple) else (latency,) * 2
-        used = (self.input is not None, self.output is not None)
+        # Of a JACK program without a latency of its own, PortAudio makes 27 hours.
+        both = tuple(seconds if 0 <= seconds < _SILENT_S * 10 else 0.0 for seconds in both)
+        used = (self.input is not None or self.monitor is not None, self.output is not None)
         into, out = (round(s * self.sample_rate_hz) if use else 0 for s, use in zip(both, used, strict=True))
         return into, out
 
@@ -128,8 +140,9 @@ class _PortAudioDevice:
         """Samples that the device has taken, or where it takes none, given."""
         if self.output is not None:
             return self.output.read
-        assert self.input is not None
-        return self.input.written
+        ring = self.input or self.monitor
+        assert ring is not None
+        return ring.written
 
     @property
     def problem(self) -> str:
@@ -187,7 +200,7 @@ class RtmixerDevice(_PortAudioDevice):
         frames = ring_frames(round(RING_S * request.sample_rate_hz))
         self._actions: list[Any] = []
         # Both are queued before the start, so that the first callback begins both.
-        if request.source is not None:
+        if request.input_channels:
             ring = PortAudioInputRing(rtmixer.RingBuffer, 4 * frames, len(request.input_channels))
             self._actions.append(self._stream.record_ringbuffer(ring.handle, request.input_channels))
             self.input = ring
@@ -195,6 +208,14 @@ class RtmixerDevice(_PortAudioDevice):
             played = PortAudioOutputRing(rtmixer.RingBuffer, frames, request.output_channels)
             self._actions.append(self._stream.play_ringbuffer(played.handle, request.output_channels))
             self.output = played
+        if request.monitor_channels:
+            monitored = PortAudioInputRing(rtmixer.RingBuffer, frames, len(request.monitor_channels))
+            self._actions.append(self._stream.record_ringbuffer(monitored.handle, request.monitor_channels))
+            self.monitor = monitored
+        if request.voice:
+            voice = PortAudioOutputRing(rtmixer.RingBuffer, frames, request.output_channels)
+            self._actions.append(self._stream.play_ringbuffer(voice.handle, request.output_channels))
+            self.voice = voice
 
     @property
     def block_samples(self) -> int:
@@ -214,12 +235,16 @@ class RtmixerDevice(_PortAudioDevice):
 class CallbackDevice(_PortAudioDevice):
     """A device behind a Python callback, which copies and counts; or, with `process`, computes."""
 
-    def __init__(self, request: StreamRequest, process: Process | None = None) -> None:
+    def __init__(
+        self, request: StreamRequest, process: Process | None = None, mix_voice: Process | None = None
+    ) -> None:
+        """`mix_voice` adds the monitor's channels to the output of the same block; without, they go to a ring."""
         sounddevice = portaudio()
         kind, arguments = request.stream_arguments()
         callback = {"": self._duplex, "Input": self._record, "Output": self._play}[kind]
         self._columns = [channel - 1 for channel in request.input_channels]
-        self._process = process
+        self._monitor_columns = [channel - 1 for channel in request.monitor_channels]
+        self._process, self._mix_voice = process, mix_voice
         stream = getattr(sounddevice, f"{kind}Stream")
         super().__init__(request, lambda: stream(dtype="float32", callback=callback, **arguments))
         self.faults.worst_callback_s = 0.0
@@ -229,9 +254,14 @@ class CallbackDevice(_PortAudioDevice):
         frames = ring_frames(round(RING_S * request.sample_rate_hz))
         self._into = PlainInputRing(4 * frames, max(1, len(self._columns)))
         self._out = PlainOutputRing(frames, max(1, request.output_channels))
-        self.input = self._into if request.source is not None else None
+        self.input = self._into if self._columns else None
         self.output = self._out if request.target is not None else None
         self._selected = np.zeros((frames, max(1, len(self._columns))), np.float32)
+        self._monitored = np.zeros((frames, max(1, len(self._monitor_columns))), np.float32)
+        self._voiced = np.zeros((frames, max(1, request.output_channels)), np.float32)
+        self._microphone = PlainInputRing(frames, len(self._monitor_columns)) if self._monitor_columns else None
+        self._voice = PlainOutputRing(frames, request.output_channels) if request.voice else None
+        self.monitor, self.voice = self._microphone, self._voice
 
     @property
     def block_samples(self) -> int:
@@ -242,25 +272,46 @@ class CallbackDevice(_PortAudioDevice):
 
     def _duplex(self, indata: FloatArray, outdata: FloatArray, frames: int, _: Any, status: Any) -> None:
         self._count(frames, status)
-        block = self._select(indata)
+        block = self._select(indata, self._columns, self._selected)
         if self._process is not None:
             self._process(block, outdata)
             self._out.read += frames
-            return
-        self._into.write(block)
-        self._out.take(outdata)
+        else:
+            if self._columns:
+                self._into.write(block)
+            self._out.take(outdata)
+        self._add_voice(outdata)
+        self._take_monitor(indata, outdata)
 
     def _record(self, indata: FloatArray, frames: int, _: Any, status: Any) -> None:
         self._count(frames, status)
-        self._into.write(self._select(indata))
+        if self._columns:
+            self._into.write(self._select(indata, self._columns, self._selected))
+        self._take_monitor(indata, None)
 
     def _play(self, outdata: FloatArray, frames: int, _: Any, status: Any) -> None:
         self._count(frames, status)
         self._out.take(outdata)
+        self._add_voice(outdata)
 
-    def _select(self, indata: FloatArray) -> FloatArray:
-        selected = self._selected[: len(indata)]
-        for column, wanted in enumerate(self._columns):
+    def _add_voice(self, outdata: FloatArray) -> None:
+        if self._voice is not None:
+            voice = self._voiced[: len(outdata)]
+            self._voice.take(voice)
+            outdata += voice
+
+    def _take_monitor(self, indata: FloatArray, outdata: FloatArray | None) -> None:
+        if self._microphone is None:
+            return
+        block = self._select(indata, self._monitor_columns, self._monitored)
+        if self._mix_voice is not None and outdata is not None:
+            self._mix_voice(block, outdata)
+        else:
+            self._microphone.write(block)
+
+    def _select(self, indata: FloatArray, columns: list[int], room: FloatArray) -> FloatArray:
+        selected = room[: len(indata)]
+        for column, wanted in enumerate(columns):
             selected[:, column] = indata[:, wanted]
         return selected
 

@@ -108,6 +108,12 @@ class Snapshot:
     reconnects: int
     restarts: int
     """Times that the engine's process died and was started again."""
+    monitor_peak: float = 0.0
+    """Of the second input, before its gain."""
+    monitor_samples: int = 0
+    """Delay of the second input to the output, as far as the devices tell; 0 without one."""
+    monitor_late: int = 0
+    """Blocks of the second input that came too late to be heard whole."""
 
     @property
     def dropouts(self) -> int:

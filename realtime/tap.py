@@ -28,9 +28,12 @@ class Tap(Protocol):
     def played(self, mixed: FloatArray, stems: FloatArray | None) -> None:
         """Take the next block of the mix [n, C] and the stems [S, n, C], before their gains, if they are wanted.
 
-        Number k of it is made of number k of what was heard, and comes later. After a loss of input both go on
-        together, at the same number.
+        Number k of it is made of number k of what was heard, and comes later; `lost` says when that changes.
         """
+        ...
+
+    def lost(self) -> None:
+        """Be told that what was heard and not yet played never will be, for input was lost in between."""
         ...
 
     def end(self) -> None:

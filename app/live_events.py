@@ -1,0 +1,133 @@
+"""What happens while sound plays, told to people in sentences and to programs in JSON, one object per line."""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stemlive.realtime.controls import Controls
+    from stemlive.realtime.recorder import Recorder, Recording
+    from stemlive.realtime.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Moment:
+    """All that can change, at one time."""
+
+    engine: "Snapshot"
+    controls: dict[str, Any]
+    recording: "Recording | None"
+
+    @classmethod
+    def of(cls, engine: "Snapshot", controls: "Controls", recorder: "Recorder | None") -> "Moment":
+        """Take it down."""
+        settings: dict[str, Any] = {
+            "gains_db": {stem: _finite(gain) for stem, gain in controls.gains_db.items()},
+            "muted": sorted(controls.muted),
+            "soloed": sorted(controls.soloed),
+            "bypass": controls.bypass,
+            "monitor_gain_db": _finite(controls.monitor_gain_db),
+            "monitor_reverb": controls.monitor_reverb,
+        }
+        return cls(engine, settings, None if recorder is None else recorder.status())
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened. `text` is empty where people see it elsewhere."""
+
+    name: str
+    values: dict[str, Any]
+    text: str = ""
+    urgent: bool = False
+    """Whether people are told even where they want quiet."""
+
+
+def changes(before: Moment, now: Moment, *, ended: bool = False) -> Iterator[Event]:
+    """Yield what happened between two moments; after the last one, what is still on has `ended`."""
+    old, new = before.engine, now.engine
+    if old.state != new.state:
+        values = {"state": new.state.label, "message": new.message}
+        text = f"{new.state.label}: {new.message}" if new.message else ""
+        lost, was_lost = (moment.state.label in ("device lost", "reconnecting") for moment in (new, old))
+        if lost and not was_lost:
+            yield Event("device lost", values, text, urgent=True)
+        elif was_lost and new.state.label == "running":
+            yield Event("device back", values, "the device is back", urgent=True)
+        elif text:
+            yield Event("state", values, text, urgent=True)
+    counts = ("late_hops", "input_overflows", "output_underflows", "monitor_late")
+    if any(getattr(new, name) > getattr(old, name) for name in counts):
+        yield Event("dropout", {name: getattr(new, name) for name in counts} | {"dropouts": new.dropouts})
+    if before.controls != now.controls:
+        changed = {name: value for name, value in now.controls.items() if value != before.controls[name]}
+        yield Event("control changed", changed)
+    if before.recording is not None and now.recording is not None:
+        yield from _recorded(before.recording, now.recording, ended=ended)
+
+
+def _recorded(old: "Recording", new: "Recording", *, ended: bool) -> Iterator[Event]:
+    values = {"folder": new.folder, "seconds": round(new.seconds, 3), "lost_blocks": new.lost_blocks}
+    if new.takes > old.takes:
+        yield Event("recording", values, f"recording to {new.folder}")
+    if new.problem and new.problem != old.problem:
+        yield Event(
+            "recording stopped", values | {"problem": new.problem}, f"recording stopped: {new.problem}", urgent=True
+        )
+    elif new.takes and ((old.on and not new.on) or (new.on and ended)):
+        yield Event("recording stopped", values, recorded_text(new), urgent=bool(new.lost_blocks))
+
+
+def recorded_text(recording: "Recording") -> str:
+    """Return what was recorded, and how whole it is, in one line."""
+    text = f"recorded {recording.seconds:.1f} s in {recording.folder}"
+    if recording.lost_blocks:
+        text += f"; {recording.lost_blocks} blocks were lost to a slow disk and are silent"
+    if recording.clipped_samples:
+        text += f"; {recording.clipped_samples} samples were louder than full scale and are clipped: wav keeps them"
+    return text
+
+
+def levels(now: "Snapshot") -> dict[str, Any]:
+    """Return levels in dB (null for silence), load and counts, as JSON has them."""
+    from stemlive.realtime.engine_memory import decibels
+
+    return {
+        "input_db": _finite(decibels(now.input_rms)),
+        "mix_db": _finite(decibels(now.mix_rms)),
+        "stems_db": {s: _finite(decibels(rms)) for s, rms in zip(now.stems, now.stem_rms, strict=True)},
+        "monitor_db": _finite(decibels(now.monitor_peak)),
+        "load": round(now.load, 4),
+        "dropouts": now.dropouts,
+    }
+
+
+def started(now: "Snapshot") -> dict[str, Any]:
+    """Return what does not change while an engine runs, as JSON has it."""
+    latency = now.latency
+    parts = ("device_in", "framing", "queue", "device_out", "total")
+    return {
+        "mode": now.mode,
+        "stems": list(now.stems),
+        "sample_rate_hz": latency.sample_rate_hz,
+        "latency_ms": {part: round(latency.ms(getattr(latency, part)), 3) for part in parts},
+        "monitor_latency_ms": round(latency.ms(now.monitor_samples), 3) if now.monitor_samples else None,
+    }
+
+
+class EventWriter:
+    """Writes events to a stream, one JSON object per line, each on its way at once."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, name: str, stream_s: float, values: dict[str, Any]) -> None:
+        """Write one event with its time in the sound. BrokenPipeError when the reader has gone."""
+        self._stream.write(json.dumps({"event": name, "stream_s": round(stream_s, 3)} | values, allow_nan=False) + "\n")
+        self._stream.flush()
+
+
+def _finite(number: float) -> float | None:
+    return round(number, 2) if math.isfinite(number) else None

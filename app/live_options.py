@@ -1,0 +1,232 @@
+"""Options of `stemlive stream` that need a device, and what they say, checked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stemlive.errors import UsageError
+from stemlive.grouped_help import GroupedOption, grouped
+from stemlive.options import split_gain
+
+_option = partial(click.option, cls=GroupedOption)
+_GROUPS = ("Devices", "Recording", "Microphone on top", "Remote control", "While it plays")
+
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """What the command line asks of a live run beside the engine's settings."""
+
+    record: Path | None
+    record_stems: tuple[str, ...]
+    record_format: str
+    monitor_gain_db: float
+    monitor_reverb: float
+    osc: tuple[str, int] | None
+    midi: str | None
+    midi_map: Path
+    midi_learn: bool
+    as_json: bool
+    levels_ms: int
+    own_process: bool
+
+
+def live_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what only devices need; the command takes it as `**live` and hands it to `read_options`."""
+    devices, recording, microphone, remote, playing = (partial(grouped, name) for name in _GROUPS)
+    for group in reversed(
+        (
+            devices(
+                _option(
+                    "--input-channels",
+                    metavar="N[,N]",
+                    callback=_channels,
+                    help="Channels of the input device, for example 3,4; one is mono.",
+                ),
+                _option(
+                    "--block",
+                    "block_samples",
+                    metavar="N",
+                    type=click.IntRange(16, 8192),
+                    help="Samples a device hands over at once.  [default: a hop of the model; JACK's own period]",
+                ),
+                _option(
+                    "--latency",
+                    metavar="low|high|MS",
+                    callback=_latency,
+                    default="low",
+                    show_default=True,
+                    help="How long devices and model may take; more is safer.",
+                ),
+                _option(
+                    "--mode",
+                    type=click.Choice(["auto", "rtmixer", "callback", "inline"]),
+                    default="auto",
+                    show_default=True,
+                    help="Model in a worker behind a C callback (rtmixer) or a Python callback, or inside the latter.",
+                ),
+                _option("--reconnect", is_flag=True, help="Wait for a device that goes away, and go on."),
+                _option("--own-process", is_flag=True, help="Run the engine in a process of its own, and watch it."),
+            ),
+            recording(
+                _option(
+                    "--record",
+                    metavar="DIR",
+                    type=click.Path(path_type=Path, file_okay=False),
+                    help="Record input, mix and stems into a new folder DIR/take-001, -002 ...; files line up.",
+                ),
+                _option(
+                    "--record-stems",
+                    metavar="NAME,NAME|all|none",
+                    default="all",
+                    show_default=True,
+                    help="Stems to record, as they are before their gains.",
+                ),
+                _option(
+                    "--record-format",
+                    type=click.Choice(["flac", "wav"]),
+                    default="flac",
+                    show_default=True,
+                    help="FLAC of 24 bits, or WAV of 32-bit float, which never clips.",
+                ),
+            ),
+            microphone(
+                _option(
+                    "--monitor",
+                    metavar="device:NAME",
+                    help="Mix this input in after the separation, with the delay of the devices alone.",
+                ),
+                _option(
+                    "--monitor-channels",
+                    metavar="N[,N]",
+                    callback=_channels,
+                    help="Channels of the microphone; without --monitor, of the device that plays the rest.  "
+                    "[default: 1]",
+                ),
+                _option("--monitor-gain", metavar="DB", default="0", show_default=True, help="-inf to +12 dB."),
+                _option(
+                    "--monitor-reverb",
+                    metavar="AMOUNT",
+                    type=click.FloatRange(0, 1),
+                    default=0.0,
+                    show_default=True,
+                    help="Reverberation, 0 (dry) to 1.",
+                ),
+            ),
+            remote(
+                _option(
+                    "--osc",
+                    metavar="[HOST:]PORT",
+                    help="Listen for OSC, on the loopback address unless told otherwise: /stemlive/STEM/gain, mute "
+                    "and solo, /stemlive/preset, /stemlive/bypass, /monitor/gain; /stemlive/state answers with all.",
+                ),
+                _option("--midi", metavar="PORT", help="Listen to this MIDI input; a unique part of its name will do."),
+                _option(
+                    "--midi-map",
+                    metavar="FILE",
+                    type=click.Path(path_type=Path, dir_okay=False),
+                    help="What its controls move, JSON.  [default: midi.json where programs keep their settings]",
+                ),
+                _option(
+                    "--midi-learn", is_flag=True, help="Move a control, press the key of what it shall move: saved."
+                ),
+            ),
+            playing(
+                _option(
+                    "--json",
+                    "as_json",
+                    is_flag=True,
+                    help="Events, one JSON object per line, on standard output; on standard error with -o -.",
+                ),
+                _option(
+                    "--levels-ms",
+                    metavar="MS",
+                    type=click.IntRange(20, 60000),
+                    default=200,
+                    show_default=True,
+                    help="How often --json tells levels.",
+                ),
+            ),
+        )
+    ):
+        function = group(function)
+    return function
+
+
+def read_options(
+    *,
+    record: Path | None,
+    record_stems: str,
+    record_format: str,
+    monitor_gain: str,
+    monitor_reverb: float,
+    osc: str | None,
+    midi: str | None,
+    midi_map: Path | None,
+    midi_learn: bool,
+    as_json: bool,
+    levels_ms: int,
+    own_process: bool,
+    has_monitor: bool,
+) -> LiveOptions:
+    """Check what goes together. UsageError where it does not."""
+    from stemlive.realtime.osc import parse_address
+
+    if midi is None and (midi_map is not None or midi_learn):
+        raise UsageError("--midi-map and --midi-learn need --midi PORT")
+    if not has_monitor and (monitor_gain != "0" or monitor_reverb):
+        raise UsageError("--monitor-gain and --monitor-reverb need --monitor or --monitor-channels")
+    if record is None and (record_stems != "all" or record_format != "flac"):
+        raise UsageError("--record-stems and --record-format need --record DIR")
+    stems = {"none": ()}.get(record_stems, tuple(name.strip() for name in record_stems.split(",")))
+    return LiveOptions(
+        record=record,
+        record_stems=stems,
+        record_format=record_format,
+        monitor_gain_db=split_gain(f"monitor={monitor_gain}")[1],
+        monitor_reverb=monitor_reverb,
+        osc=None if osc is None else parse_address(osc),
+        midi=midi,
+        midi_map=midi_map or Path(click.get_app_dir("stemlive")) / "midi.json",
+        midi_learn=midi_learn,
+        as_json=as_json,
+        levels_ms=levels_ms,
+        own_process=own_process,
+    )
+
+
+def refuse_without_device(ctx: click.Context) -> None:
+    """UsageError that names the options given which need a device."""
+    given = [
+        parameter.opts[-1] if parameter.opts[-1].startswith("--") else parameter.opts[0]
+        for parameter in ctx.command.params
+        if getattr(parameter, "group", None) in _GROUPS
+        and ctx.get_parameter_source(str(parameter.name)) == click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        are = "is" if len(given) == 1 else "are"
+        raise UsageError(
+            f"{', '.join(given)} {are} for devices, and neither --input nor --output is one: write device:NAME, or "
+            "leave that out"
+        )
+
+
+def _channels(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    if value is None:
+        return None
+    parts = value.split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise UsageError(f"'{value}' is not a list of channels: write numbers from 1 on, for example 3,4")
+    return tuple(int(part) for part in parts)
+
+
+def _latency(_: click.Context, __: click.Parameter, value: str) -> str | float:
+    if value in ("low", "high"):
+        return value
+    try:
+        return float(value)
+    except ValueError as error:
+        raise UsageError(f"'{value}' is not a latency: write low, high or milliseconds") from error
