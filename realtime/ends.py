@@ -80,8 +80,9 @@ def open_ends(
     memory: EngineMemory,
     mix_voice: Process | None = None,
 ) -> Ends:
-    """Open both ends; nothing runs yet. `process` is for mode `inline`, `memory` steers a song, `mix_voice` is for Python
-    callbacks.
+    """Open both ends; nothing runs yet.
+
+    `process` is for mode `inline`, `memory` steers a song, `mix_voice` is for Python callbacks.
 
     The model's own rate is preferred, where a device takes it. DeviceError, AudioFileError or UsageError when
     something cannot be opened.

@@ -104,7 +104,9 @@ class EngineMemory:
     @classmethod
     def local(cls) -> "EngineMemory":
         """Make one within this process."""
-        return cls(bytearray(cls.SIZE))
+        memory = cls(bytearray(cls.SIZE))
+        memory.parameters["master"] = 1.0
+        return memory
 
     def copy_from(self, other: "EngineMemory") -> None:
         """Take over all that another one says."""
