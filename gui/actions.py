@@ -70,10 +70,12 @@ FADER_KEYS = (
 """What a fader understands once it has the focus."""
 
 
-def readme_table() -> str:
-    """Return the table of keys as the README shows it."""
-    rows = [(command.keys, command.text.rstrip("…")) for command in COMMANDS]
-    rows += [(keys.format(number="1") + " and so on", f"{text} stem 1") for _, text, keys in STEM_COMMANDS]
-    rows += [(keys, f"on a fader: {text}") for keys, text in FADER_KEYS]
-    lines = ["| keys | what they do |", "|---|---|", *(f"| {keys} | {text} |" for keys, text in rows)]
+def readme_list() -> str:
+    """Return the list of keys as the README shows it: a line for each menu."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for command in COMMANDS:
+        groups.setdefault(command.menu, []).append((command.keys, command.text.rstrip("…")))
+    groups["Stem 1, 2 and so on"] = [(keys.format(number=1), text) for _, text, keys in STEM_COMMANDS]
+    groups["On a fader"] = list(FADER_KEYS)
+    lines = [f"* {group}: " + "; ".join(f"`{keys}` {text}" for keys, text in rows) for group, rows in groups.items()]
     return "\n".join(lines) + "\n"
