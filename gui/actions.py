@@ -39,6 +39,8 @@ COMMANDS = (
     Command("loop-from", "Playback", "Loop from here", "[", separated=True),
     Command("loop-to", "Playback", "Loop to here", "]"),
     Command("loop-off", "Playback", "No loop", "L"),
+    Command("record", "Playback", "Record the input, the mix and all stems", "R", checkable=True, separated=True),
+    Command("record-folder", "Playback", "Folder for recordings…", "Ctrl+Shift+R"),
     Command("undo", "Mix", "Undo", "Ctrl+Z"),
     Command("redo", "Mix", "Redo", "Ctrl+Shift+Z"),
     *_PRESETS,

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PyQt6.QtCore import QStandardPaths
 from PyQt6.QtGui import QAction, QActionGroup
 from PyQt6.QtWidgets import QDialog, QFileDialog, QInputDialog, QMenu, QMessageBox
 
@@ -84,6 +85,14 @@ class Dialogs:
             return
         window.state.show_export(0.0)
         window.export.start(song, folder, extension=self._format, model=window.rig.model_file, replace=bool(there))
+
+    def choose_record_folder(self) -> None:
+        """Ask where recordings go."""
+        rig, folder = self._window.rig, self._window.remembered.record_folder
+        music = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.MusicLocation)
+        name = QFileDialog.getExistingDirectory(self._window, "Folder for recordings", str(folder or music))
+        if name:
+            rig.record_in(Path(name))
 
     def confirm(self, question: str) -> bool:
         """Ask; no is the default."""

@@ -1,10 +1,10 @@
 """The engine's life as the window sees it: opened, changed and closed in a thread, so that nothing ever waits."""
 
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,15 @@ from stemlive.realtime.controls import Controls
 from stemlive.realtime.engine import LiveEngine
 from stemlive.realtime.settings import EngineSettings
 from stemlive.realtime.snapshot import Snapshot, State
+from stemlive.realtime.tap import Tap
 
-MakeEngine = Callable[[EngineSettings], LiveEngine]
+
+class MakeEngine(Protocol):
+    """Builds an engine; may take seconds, and fail. `EngineProcess` is one."""
+
+    def __call__(self, settings: EngineSettings, /, *, taps: tuple[Tap, ...]) -> LiveEngine:
+        """Return it, not started."""
+        ...
 
 
 class Phase(Enum):
@@ -44,7 +51,7 @@ class Song:
 class Player:
     """Opens one engine after another. All methods are for the window's thread; `poll` is to be called often.
 
-    `make` builds an engine (and may take seconds, and fail); it is called in a thread of the player.
+    `make` is called in a thread of the player. `taps` are what the next engine is given.
     """
 
     def __init__(self, make: MakeEngine) -> None:
@@ -55,6 +62,7 @@ class Player:
         self._engine: LiveEngine | None = None
         self._columns = 0
         self.settings: EngineSettings | None = None
+        self.taps: tuple[Tap, ...] = ()
         self.song = Song()
         self.phase = Phase.IDLE
         self.message = ""
@@ -140,13 +148,15 @@ class Player:
         (settings, mix), self._next = self._next, None
         old, self._engine, self.now = self._engine, None, None
         self._columns = 0
-        self._job = self._opener.submit(self._change, old, settings, mix, replace(self.song))
+        self._job = self._opener.submit(self._change, old, settings, self.taps, mix, replace(self.song))
 
-    def _change(self, old: LiveEngine | None, settings: EngineSettings, mix: Mix, song: Song) -> LiveEngine:
+    def _change(
+        self, old: LiveEngine | None, settings: EngineSettings, taps: tuple[Tap, ...], mix: Mix, song: Song
+    ) -> LiveEngine:
         """In the player's thread: end one engine and start the next."""
         if old is not None:
             self._stop(old)
-        engine = self._make(settings)
+        engine = self._make(settings, taps=taps)
         try:
             mix.for_stems(engine.controls.stems).write_to(engine.controls)
             if settings.song:

@@ -56,6 +56,16 @@ class Remembered:
         self._settings.setValue("devices/output", name)
 
     @property
+    def record_folder(self) -> Path | None:
+        """Where recordings go, once it was said."""
+        folder = self._text("files/record", "")
+        return Path(folder) if folder else None
+
+    @record_folder.setter
+    def record_folder(self, folder: Path) -> None:
+        self._settings.setValue("files/record", str(folder))
+
+    @property
     def recent(self) -> list[Path]:
         """Songs that were open, the newest first."""
         try:

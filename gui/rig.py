@@ -13,6 +13,7 @@ from stemlive.gui.player import Phase, Player, Song
 from stemlive.gui.remembered import Remembered
 from stemlive.gui.waveform import Waveform
 from stemlive.realtime.models import DEFAULT_MODEL
+from stemlive.realtime.recorder import Recorder
 from stemlive.realtime.settings import DEVICE_PREFIX, EngineSettings
 
 
@@ -35,6 +36,12 @@ class Rig(QObject):
         self.model_file = model_file
         self.waveform: Waveform | None = None
         self.live = False
+        self.recorder: Recorder | None = None
+        folder = remembered.record_folder
+        if folder is not None and folder.is_dir():
+            with suppress(StemliveError):
+                self.recorder = Recorder(folder)
+                player.taps = (self.recorder,)
         self.input, self.output = remembered.input, remembered.output
 
     @property
@@ -94,6 +101,23 @@ class Rig(QObject):
         if settings is not None:
             self.player.open(settings, self._mix_model.mix)
         self.plugged.emit()
+
+    def record_in(self, folder: Path) -> None:
+        """From now on recordings go there; the engine begins anew with a recorder. `problem` when it cannot."""
+        try:
+            self.recorder = Recorder(folder)
+        except StemliveError as error:
+            self.problem.emit(str(error))
+            return
+        self._remembered.record_folder = folder
+        self.player.taps = (self.recorder,)
+        if self.player.settings is not None:
+            self.connect_engine()
+
+    def record(self, on: bool) -> None:
+        """Begin a take of input, mix and stems, or end it."""
+        if self.recorder is not None:
+            (self.recorder.start if on else self.recorder.stop)()
 
     def retry(self) -> None:
         """Look for devices again, and open what could not be opened."""

@@ -18,11 +18,16 @@ class TransportBar(QFrame):
         self.play = _button("play", "▶  Play", "Play or pause (Space)")
         self.stop = _button("stop", "■  Stop", "Stop, back to the start (Backspace)")
         self.overview = Overview()
+        self.record = _button("record", "●  Record", "Record the input, the mix and all stems (R)")
+        self.record.setCheckable(True)
+        self.taken = QLabel("")
+        self.taken.setAccessibleName("Length of the recording")
+        self.taken.setObjectName("faint")
         self.position, self.length = QLabel(write_time(0)), QLabel(write_time(0))
         self.position.setAccessibleName("Position in the song")
         self.length.setAccessibleName("Length of the song")
         self.length.setObjectName("faint")
-        for label, size_px in ((self.position, 20), (self.length, 12)):
+        for label, size_px in ((self.position, 20), (self.length, 12), (self.taken, 12)):
             label.setFont(number_font(size_px))
             label.setStyleSheet(f"font-size: {size_px}px;")
             label.setAlignment(Qt.AlignmentFlag.AlignRight)
@@ -44,6 +49,11 @@ class TransportBar(QFrame):
         row.addLayout(buttons)
         row.addWidget(self.overview, 1)
         row.addLayout(times)
+        takes = QVBoxLayout()
+        takes.setSpacing(4)
+        takes.addWidget(self.record)
+        takes.addWidget(self.taken)
+        row.addLayout(takes)
 
     def show_state(self, *, song: bool, playing: bool) -> None:
         """Say on the buttons what they do now."""
@@ -51,6 +61,13 @@ class TransportBar(QFrame):
         self.play.setAccessibleName("Pause" if playing else "Play")
         self.play.setEnabled(song)
         self.stop.setEnabled(song)
+
+    def show_take(self, *, on: bool, seconds: float) -> None:
+        """Say whether it records, and for how long."""
+        self.record.setChecked(on)
+        text = write_time(seconds) if on or seconds else ""
+        if text != self.taken.text():
+            self.taken.setText(text)
 
     def show_time(self, position_s: float, length_s: float, loop: tuple[float, float] | None) -> None:
         """Write the time; as often as the window likes."""

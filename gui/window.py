@@ -47,6 +47,7 @@ class Window(QMainWindow):
         self.menus = Menus(self, self._handlers(), self._stem_handlers())
         self.preset_bar = PresetBar(self.menus)
         self._note, self._note_until = "", 0.0
+        self._recorded, self._told = False, ""
         self._frames, self._texts = QTimer(self), QTimer(self)
         self._lay_out()
         self._connect()
@@ -69,7 +70,7 @@ class Window(QMainWindow):
     def note(self, text: str) -> None:
         """Say something in the state line for a while."""
         self._note, self._note_until = text, time.monotonic() + _NOTE_S
-        self.show_texts()
+        self._show_state()
 
     def attempt(self, what: Callable[[], object]) -> bool:
         """Do it; what the user can mend becomes a line in the window. Returns whether it went well."""
@@ -108,10 +109,10 @@ class Window(QMainWindow):
         self.model.follow()
         self.mixer.show_peak_texts()
         self.state.show_engine(player.phase, player.now, self.rig.model_name)
-        text, bad = self._state_text()
-        self.state.show_message(text, self.theme, bad=bad)
+        self._show_state()
         self.banner.show_problem(self._problem_text(), self.theme)
         self._show_play()
+        self._show_take()
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802
         """Files are welcome."""
@@ -165,6 +166,7 @@ class Window(QMainWindow):
         self.banner.retry.clicked.connect(self.menus["retry"].trigger)
         transport.play.clicked.connect(self.menus["play"].trigger)
         transport.stop.clicked.connect(self.menus["stop"].trigger)
+        transport.record.clicked.connect(self.menus["record"].trigger)
         transport.overview.sought.connect(rig.seek)
         transport.overview.marked.connect(lambda first, last: rig.set_loop((first, last)))
         self.preset_bar.own_chosen.connect(self.dialogs.take_preset)
@@ -200,6 +202,8 @@ class Window(QMainWindow):
             "loop-from": lambda: self._loop(begin=True),
             "loop-to": lambda: self._loop(begin=False),
             "loop-off": lambda: rig.set_loop(None),
+            "record": self._switch_record,
+            "record-folder": dialogs.choose_record_folder,
             "undo": model.undo_stack.undo,
             "redo": model.undo_stack.redo,
             "preset-save": dialogs.save_preset,
@@ -231,6 +235,26 @@ class Window(QMainWindow):
             self.rig.open_song(self.rig.waveform.path, play=False)
         else:
             self.rig.listen()
+
+    def _switch_record(self) -> None:
+        rig = self.rig
+        if rig.recorder is None:
+            self.dialogs.choose_record_folder()
+        if rig.recorder is not None:
+            rig.record(not rig.recorder.status().on)
+        self._show_take()
+
+    def _show_take(self) -> None:
+        recorder = self.rig.recorder
+        take = None if recorder is None else recorder.status()
+        on = take is not None and take.on
+        self.menus["record"].setChecked(on)
+        self.transport.show_take(on=on, seconds=0.0 if take is None else take.seconds)
+        if take is not None and take.problem and take.problem != self._told:
+            self.note(take.problem)
+        elif self._recorded and take is not None and not on and not take.problem:
+            self.note(f"recorded in {take.folder}")
+        self._recorded, self._told = on, "" if take is None else take.problem
 
     def _stop(self) -> None:
         self.rig.play(False)
@@ -286,6 +310,10 @@ class Window(QMainWindow):
     def _export_ended(self, text: str, _: bool) -> None:
         self.state.show_export(None)
         self.note(text)
+
+    def _show_state(self) -> None:
+        text, bad = self._state_text()
+        self.state.show_message(text, self.theme, bad=bad)
 
     def _problem_text(self) -> str:
         player = self.rig.player

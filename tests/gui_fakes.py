@@ -9,6 +9,7 @@ from stemlive.realtime.controls import Controls
 from stemlive.realtime.engine_memory import COLUMN_BINS, EngineMemory
 from stemlive.realtime.settings import EngineSettings
 from stemlive.realtime.snapshot import Latency, Snapshot, State
+from stemlive.realtime.tap import Tap
 
 STEMS = ("vocals", "drums", "bass", "other")
 
@@ -19,8 +20,8 @@ class FakeEngine:
     made: list["FakeEngine"]
     missing: set[str]
 
-    def __init__(self, settings: EngineSettings) -> None:
-        self.settings = settings
+    def __init__(self, settings: EngineSettings, *, taps: tuple[Tap, ...] = ()) -> None:
+        self.settings, self.taps = settings, taps
         self.memory = EngineMemory.local()
         self.memory.set_stems(STEMS)
         self.memory.set_latency(Latency(44100, 100, 1024, 900, 181))
@@ -36,10 +37,15 @@ class FakeEngine:
                 raise DeviceError(f"no device '{end}': connect one")
             if end.endswith("broken"):
                 raise StemliveError("the model is broken")
+        for tap in self.taps:
+            tap.begin(44100, 2, STEMS)
         self.running = True
         self.memory.set_state(State.RUNNING)
 
     def stop(self) -> None:
+        if self.running:
+            for tap in self.taps:
+                tap.end()
         self.running, self.stopped = False, True
 
     def snapshot(self) -> Snapshot:

@@ -22,7 +22,7 @@ from gui_fakes import STEMS, fake_engines
 from PyQt6.QtCore import QMimeData, QPoint, QPointF, QProcess, QSettings, Qt, QTimer, QUrl
 from PyQt6.QtGui import QDropEvent
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit, QSlider, QWidget
+from PyQt6.QtWidgets import QAbstractButton, QApplication, QComboBox, QFileDialog, QLineEdit, QSlider, QWidget
 
 from stemlive.errors import StemliveError, UsageError
 from stemlive.gui.actions import COMMANDS, STEM_COMMANDS, readme_list
@@ -679,6 +679,30 @@ print(json.dumps({"written": str(target)}))
         with qtbot.waitSignal(exporter.export.ended):
             exporter.dialogs.export_to(tmp_path)
         assert exporter.state.message.toolTip() == "the disk is full"
+
+
+class TestRecording:
+    def test_the_first_asks_where_and_the_folder_is_remembered(
+        self, playing, make_window, qtbot, tmp_path, monkeypatch, engines
+    ):
+        takes = tmp_path / "takes"
+        takes.mkdir()
+        monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(takes))
+        playing.menus["record"].trigger()
+        qtbot.waitUntil(lambda: len(engines.made) == 2 and engine(playing) is engines.made[1])
+        (recorder,) = engines.made[1].taps
+        block = np.full((4410, 2), 0.25, np.float32)
+        recorder.heard(block)
+        recorder.played(block, np.zeros((4, 4410, 2), np.float32))
+        qtbot.waitUntil(lambda: playing.transport.taken.text() == "0:00.1")
+        assert playing.transport.record.isChecked()
+        QTest.mouseClick(playing.transport.record, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: "recorded in" in playing.state.message.toolTip())
+        assert not playing.transport.record.isChecked()
+        mix, _ = soundfile.read(next(takes.glob("*/mix.flac")))
+        np.testing.assert_allclose(mix, 0.25, atol=1e-4)
+        playing.close()
+        assert make_window().rig.recorder is not None
 
 
 class TestTheRest:
