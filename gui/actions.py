@@ -48,6 +48,7 @@ COMMANDS = (
     Command("bypass", "Mix", "Bypass: the music as it is", "B", checkable=True, separated=True),
     Command("compare", "Mix", "Compare mix A with mix B", "X"),
     Command("focus-mix", "Mix", "To the fader of the mix", "M", separated=True),
+    Command("microphone", "View", "Karaoke corner: sing along", "Ctrl+K", checkable=True),
     Command("full-screen", "View", "Full screen", "F11", checkable=True),
     Command("keys", "Help", "Keys", "F1"),
     Command("model", "Help", "About the model", "Ctrl+F1"),

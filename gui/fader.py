@@ -1,4 +1,4 @@
-"""Sliders of a mixing desk: a fader with a scale in dB, and a pan with a middle."""
+"""Sliders of a mixing desk, and the fader with its scale in dB."""
 
 import math
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from PyQt6.QtWidgets import QSlider, QWidget
 from stemlive.gui.scale import FADER_MARKS_DB, fader_db, fader_place, write_db
 from stemlive.gui.theme import DARK, Theme, number_font
 
-_STEPS = 1000
+STEPS = 1000
 _MARGIN = 9
 
 
@@ -25,7 +25,7 @@ class DeskSlider(QSlider):
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
-        self.setRange(0, _STEPS)
+        self.setRange(0, STEPS)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(name)
         self.theme: Theme = DARK
@@ -83,7 +83,7 @@ class DeskSlider(QSlider):
             return
         place = self._place(event)
         if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
-            self._drag_from = (place, self.sliderPosition() / _STEPS)
+            self._drag_from = (place, self.sliderPosition() / STEPS)
         else:
             self._drag_from = None
             self.moved.emit(self.value_at(place))
@@ -120,7 +120,7 @@ class DeskSlider(QSlider):
         place = (event.position().x() - _MARGIN) / max(1, self.width() - 2 * _MARGIN)
         return min(1.0, max(0.0, place))
 
-    def _paint_groove(self, painter: QPainter, y: float, lit_from: float, lit_to: float) -> None:
+    def paint_groove(self, painter: QPainter, y: float, lit_from: float, lit_to: float) -> None:
         """Draw the groove, lit between two places, and the handle at the second one."""
         enabled = self.isEnabled()
         painter.setPen(Qt.PenStyle.NoPen)
@@ -148,7 +148,7 @@ class Fader(DeskSlider):
     def show_db(self, gain_db: float) -> None:
         """Stand at a gain, without telling."""
         self.gain_db = gain_db
-        self.setValue(round(_STEPS * fader_place(gain_db)))
+        self.setValue(round(STEPS * fader_place(gain_db)))
         self.setAccessibleDescription(f"{write_db(gain_db)} dB; arrows move it by half a dB, Home sets 0 dB")
         self.update()
 
@@ -190,51 +190,4 @@ class Fader(DeskSlider):
             painter.drawText(QRectF(x - 14, y + 12, 28, 12), Qt.AlignmentFlag.AlignCenter, text)
         painter.setPen(QColor(self.theme.faint))
         painter.drawText(QRectF(self.x_of(0) - 8, y + 12, 16, 12), Qt.AlignmentFlag.AlignCenter, "∞")
-        self._paint_groove(painter, y, 0.0, fader_place(self.gain_db))
-
-
-class Pan(DeskSlider):
-    """A place between the sides, -1 to 1. `moved` tells it."""
-
-    def __init__(self, name: str, parent: QWidget | None = None) -> None:
-        super().__init__(name, parent)
-        self.pan = 0.0
-        self.show_pan(0.0)
-
-    def show_pan(self, pan: float) -> None:
-        """Stand at a place, without telling."""
-        self.pan = pan
-        self.setValue(round(_STEPS * (pan + 1) / 2))
-        side = "middle" if abs(pan) < 0.005 else f"{abs(pan):.0%} {'left' if pan < 0 else 'right'}"
-        self.setAccessibleDescription(f"{side}; arrows move it, Home sets the middle")
-        self.update()
-
-    def step(self, by: float) -> float:
-        """A twentieth a key stroke."""
-        return min(1.0, max(-1.0, round(self.pan + by / 20, 3)))
-
-    def lowest(self) -> float:
-        """Left."""
-        return -1.0
-
-    def value_at(self, place: float) -> float:
-        """Evenly; it holds in the middle."""
-        pan = round(2 * place - 1, 2)
-        return 0.0 if abs(pan) < 0.06 else pan
-
-    def sizeHint(self) -> QSize:  # noqa: N802
-        """Small: it is seldom moved."""
-        return QSize(92, 22)
-
-    def minimumSizeHint(self) -> QSize:  # noqa: N802
-        """As its hint."""
-        return QSize(80, 20)
-
-    def paintEvent(self, _: QPaintEvent | None) -> None:  # noqa: N802
-        """Draw groove, handle and the middle."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        y = self.height() / 2
-        painter.setPen(QColor(self.theme.faint))
-        painter.drawLine(QPointF(self.x_of(0.5), y - 7), QPointF(self.x_of(0.5), y + 7))
-        self._paint_groove(painter, y, 0.5, (self.pan + 1) / 2)
+        self.paint_groove(painter, y, 0.0, fader_place(self.gain_db))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stemlive.errors import DeviceError, StemliveError
 from stemlive.gui.mix import Mix
+from stemlive.gui.voice import Voice
 from stemlive.realtime.controls import Controls
 from stemlive.realtime.engine import LiveEngine
 from stemlive.realtime.settings import EngineSettings
@@ -51,7 +52,7 @@ class Song:
 class Player:
     """Opens one engine after another. All methods are for the window's thread; `poll` is to be called often.
 
-    `make` is called in a thread of the player. `taps` are what the next engine is given.
+    `make` is called in a thread of the player. `taps` and `voice` are what the next engine is given.
     """
 
     def __init__(self, make: MakeEngine) -> None:
@@ -63,6 +64,7 @@ class Player:
         self._columns = 0
         self.settings: EngineSettings | None = None
         self.taps: tuple[Tap, ...] = ()
+        self.voice = Voice()
         self.song = Song()
         self.phase = Phase.IDLE
         self.message = ""
@@ -148,10 +150,16 @@ class Player:
         (settings, mix), self._next = self._next, None
         old, self._engine, self.now = self._engine, None, None
         self._columns = 0
-        self._job = self._opener.submit(self._change, old, settings, self.taps, mix, replace(self.song))
+        self._job = self._opener.submit(self._change, old, settings, self.taps, mix, self.voice, replace(self.song))
 
     def _change(
-        self, old: LiveEngine | None, settings: EngineSettings, taps: tuple[Tap, ...], mix: Mix, song: Song
+        self,
+        old: LiveEngine | None,
+        settings: EngineSettings,
+        taps: tuple[Tap, ...],
+        mix: Mix,
+        voice: Voice,
+        song: Song,
     ) -> LiveEngine:
         """In the player's thread: end one engine and start the next."""
         if old is not None:
@@ -159,6 +167,7 @@ class Player:
         engine = self._make(settings, taps=taps)
         try:
             mix.for_stems(engine.controls.stems).write_to(engine.controls)
+            voice.write_to(engine.controls)
             if settings.song:
                 engine.controls.song.seek(song.position_s)
                 engine.controls.song.set_loop(song.loop)
@@ -184,6 +193,7 @@ class Player:
             self.phase, self.message = Phase.FAILED, str(error)
         else:
             self.phase = Phase.LIVE
+            self.voice.write_to(self._engine.controls)
             if self.is_song:  # what was wished for while it opened
                 self._engine.controls.song.play(self.song.playing)
         return self._engine is not None

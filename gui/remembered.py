@@ -7,6 +7,7 @@ from PyQt6.QtCore import QByteArray, QSettings
 
 from stemlive.errors import UsageError
 from stemlive.gui.mix import Mix
+from stemlive.gui.voice import Voice
 from stemlive.realtime.settings import MODES, EngineSettings
 
 _MOST_RECENT = 10
@@ -89,6 +90,18 @@ class Remembered:
     @mix.setter
     def mix(self, mix: Mix) -> None:
         self._settings.setValue("mix", json.dumps(mix.to_json()))
+
+    @property
+    def voice(self) -> Voice:
+        """The microphone."""
+        try:
+            return Voice.from_json(json.loads(self._text("microphone", "")))
+        except (ValueError, TypeError):
+            return Voice()
+
+    @voice.setter
+    def voice(self, voice: Voice) -> None:
+        self._settings.setValue("microphone", json.dumps(voice.to_json()))
 
     def engine(self) -> dict[str, object]:
         """Return block, latency, mode and threads as `EngineSettings` takes them; what is wrong is left out."""

@@ -1,6 +1,7 @@
 """What is plugged together: song or input, output, model, engine. It knows no widget."""
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from stemlive.gui.device_list import DeviceList
 from stemlive.gui.mix_model import MixModel
 from stemlive.gui.player import Phase, Player, Song
 from stemlive.gui.remembered import Remembered
+from stemlive.gui.voice import Voice
 from stemlive.gui.waveform import Waveform
 from stemlive.realtime.models import DEFAULT_MODEL
 from stemlive.realtime.recorder import Recorder
@@ -21,6 +23,8 @@ class Rig(QObject):
     """`plugged` says that source, output, model or song have changed; `problem` a line that the user should read."""
 
     plugged = pyqtSignal()
+    voiced = pyqtSignal()
+    """The microphone is set otherwise."""
     problem = pyqtSignal(str)
 
     def __init__(
@@ -36,6 +40,7 @@ class Rig(QObject):
         self.model_file = model_file
         self.waveform: Waveform | None = None
         self.live = False
+        player.voice = remembered.voice
         self.recorder: Recorder | None = None
         folder = remembered.record_folder
         if folder is not None and folder.is_dir():
@@ -101,6 +106,28 @@ class Rig(QObject):
         if settings is not None:
             self.player.open(settings, self._mix_model.mix)
         self.plugged.emit()
+
+    def choose_microphone(self, name: str) -> None:
+        """Sing with another microphone, or with none."""
+        self._set_voice(replace(self.player.voice, device=name))
+        self.connect_engine()
+
+    def set_voice(self, *, gain_db: float | None = None, reverb: float | None = None) -> None:
+        """Change how the microphone sounds."""
+        voice = self.player.voice
+        self._set_voice(
+            replace(
+                voice,
+                gain_db=voice.gain_db if gain_db is None else gain_db,
+                reverb=voice.reverb if reverb is None else reverb,
+            )
+        )
+
+    def _set_voice(self, voice: Voice) -> None:
+        self.player.voice = self._remembered.voice = voice
+        if self.player.controls is not None:
+            voice.write_to(self.player.controls)
+        self.voiced.emit()
 
     def record_in(self, folder: Path) -> None:
         """From now on recordings go there; the engine begins anew with a recorder. `problem` when it cannot."""
@@ -171,5 +198,6 @@ class Rig(QObject):
             reconnect=True,
             song=not self.live,
             stem_levels=True,
+            monitor=DEVICE_PREFIX + self.player.voice.device if self.player.voice.device else None,
             **extras,
         )

@@ -16,9 +16,11 @@ class DeviceChoice(Choice):
         super().__init__(name, tip, least_characters=14)
         self.activated.connect(lambda index: self.chosen.emit(self.itemData(index)))
 
-    def show_devices(self, devices: tuple[DeviceName, ...], selected: str) -> None:
-        """Offer these, and the default one, with one of them selected."""
+    def show_devices(self, devices: tuple[DeviceName, ...], selected: str, *, off: bool = False) -> None:
+        """Offer these, and the default one, with one of them selected; and, with `off`, none (an empty name)."""
         self.clear()
+        if off:
+            self.addItem("Off", "")
         self.addItem("Default" if devices else "Default (there is none)", DEFAULT)
         for device in devices:
             self.addItem(device.label, device.name)

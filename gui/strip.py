@@ -7,10 +7,11 @@ from PyQt6.QtGui import QFontMetrics, QGuiApplication, QKeyEvent
 from PyQt6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QToolButton, QWidget
 
 from stemlive.errors import UsageError
-from stemlive.gui.fader import Fader, Pan
+from stemlive.gui.fader import Fader
 from stemlive.gui.meter import Meter, to_db
 from stemlive.gui.mix import Channel
 from stemlive.gui.scale import read_db, write_db
+from stemlive.gui.side_sliders import Pan
 from stemlive.gui.spectrogram import Spectrogram
 from stemlive.gui.theme import Theme, number_font
 

@@ -14,6 +14,7 @@ from stemlive.gui.banner import Banner
 from stemlive.gui.dialogs import Dialogs
 from stemlive.gui.export_job import ExportJob
 from stemlive.gui.menus import Menus
+from stemlive.gui.microphone import MicrophoneBar
 from stemlive.gui.mix_model import MixModel
 from stemlive.gui.mixer_view import MixerView
 from stemlive.gui.player import Phase
@@ -25,6 +26,7 @@ from stemlive.gui.source_bar import SourceBar
 from stemlive.gui.state_line import StateLine, advice
 from stemlive.gui.theme import theme_for
 from stemlive.gui.transport_bar import TransportBar
+from stemlive.gui.voice import OFF
 
 FRAME_MS, TEXT_MS = 40, 200
 _NOTE_S = 8.0
@@ -43,7 +45,7 @@ class Window(QMainWindow):
         self.theme = theme_for(remembered.appearance)
         self.dialogs = Dialogs(self)
         self.source, self.transport, self.banner, self.state = SourceBar(), TransportBar(), Banner(), StateLine()
-        self.mixer = MixerView(model, self.theme)
+        self.mixer, self.microphone = MixerView(model, self.theme), MicrophoneBar()
         self.menus = Menus(self, self._handlers(), self._stem_handlers())
         self.preset_bar = PresetBar(self.menus)
         self._note, self._note_until = "", 0.0
@@ -58,6 +60,8 @@ class Window(QMainWindow):
         self.dialogs.fill_menus()
         self.show_theme()
         self.dialogs.show_presets()
+        self.microphone.setVisible(bool(rig.player.voice.device))
+        self.menus["microphone"].setChecked(bool(rig.player.voice.device))
         self._show_rig()
         self.show_texts()
 
@@ -89,6 +93,7 @@ class Window(QMainWindow):
         self.mixer.show_theme(theme)
         self.transport.overview.show_theme(theme)
         self.banner.show_theme(theme)
+        self.microphone.show_theme(theme)
 
     def show_frame(self) -> None:
         """Look at the engine, and draw what moved; about 25 times a second."""
@@ -99,6 +104,7 @@ class Window(QMainWindow):
         self._show_time()
         if player.now is not None:
             self.mixer.show_levels(player.now, time.monotonic())
+            self.microphone.show_level(player.now, time.monotonic())
             columns = player.columns()
             if len(columns):
                 self.mixer.show_columns(columns)
@@ -108,6 +114,7 @@ class Window(QMainWindow):
         player = self.rig.player
         self.model.follow()
         self.mixer.show_peak_texts()
+        self.microphone.show_delay(player.now)
         self.state.show_engine(player.phase, player.now, self.rig.model_name)
         self._show_state()
         self.banner.show_problem(self._problem_text(), self.theme)
@@ -151,12 +158,14 @@ class Window(QMainWindow):
             column.addWidget(part)
         column.addWidget(self.banner)
         column.addWidget(self.mixer, 1)
+        column.addWidget(self.microphone)
         column.addWidget(self.state)
         self.setCentralWidget(central)
 
     def _connect(self) -> None:
         rig, source, transport = self.rig, self.source, self.transport
         rig.plugged.connect(self._show_rig)
+        rig.voiced.connect(self._show_voice)
         rig.problem.connect(self.note)
         rig.devices.changed.connect(self._show_devices)
         source.open.clicked.connect(self.menus["open"].trigger)
@@ -164,6 +173,9 @@ class Window(QMainWindow):
         source.input.chosen.connect(rig.choose_input)
         source.output.chosen.connect(rig.choose_output)
         self.banner.retry.clicked.connect(self.menus["retry"].trigger)
+        self.microphone.device_chosen.connect(rig.choose_microphone)
+        self.microphone.gain_moved.connect(lambda gain_db: rig.set_voice(gain_db=gain_db))
+        self.microphone.reverb_moved.connect(lambda amount: rig.set_voice(reverb=amount))
         transport.play.clicked.connect(self.menus["play"].trigger)
         transport.stop.clicked.connect(self.menus["stop"].trigger)
         transport.record.clicked.connect(self.menus["record"].trigger)
@@ -210,6 +222,7 @@ class Window(QMainWindow):
             "bypass": lambda: model.set_bypass(not model.bypass),
             "compare": model.compare,
             "focus-mix": lambda: self.mixer.strips[None].fader.setFocus(Qt.FocusReason.ShortcutFocusReason),
+            "microphone": self._switch_microphone,
             "full-screen": lambda: self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen),
             "keys": dialogs.keys,
             "model": dialogs.model_card,
@@ -235,6 +248,12 @@ class Window(QMainWindow):
             self.rig.open_song(self.rig.waveform.path, play=False)
         else:
             self.rig.listen()
+
+    def _switch_microphone(self) -> None:
+        shown = not self.microphone.isVisible()
+        self.microphone.setVisible(shown)
+        if not shown and self.rig.player.voice.device:
+            self.rig.choose_microphone(OFF)
 
     def _switch_record(self) -> None:
         rig = self.rig
@@ -304,8 +323,12 @@ class Window(QMainWindow):
         devices = self.rig.devices
         self.source.input.show_devices(devices.inputs, self.rig.input)
         self.source.output.show_devices(devices.outputs, self.rig.output)
+        self._show_voice()
         if devices.problem:
             self.note(devices.problem)
+
+    def _show_voice(self) -> None:
+        self.microphone.show_voice(self.rig.player.voice, self.rig.devices.inputs)
 
     def _export_ended(self, text: str, _: bool) -> None:
         self.state.show_export(None)

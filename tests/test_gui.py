@@ -681,6 +681,30 @@ print(json.dumps({"written": str(target)}))
         assert exporter.state.message.toolTip() == "the disk is full"
 
 
+class TestMicrophone:
+    def test_it_is_plugged_in_sounds_as_set_and_is_remembered(self, playing, make_window, qtbot, engines):
+        assert not playing.microphone.isVisible()
+        playing.menus["microphone"].trigger()
+        assert playing.microphone.isVisible()
+        playing.microphone.device.chosen.emit("Mic 1")
+        qtbot.waitUntil(lambda: len(engines.made) == 2 and engine(playing) is engines.made[1])
+        fake = engine(playing)
+        assert fake.settings.monitor == "device:Mic 1"
+        QTest.keyClick(playing.microphone.fader, Qt.Key.Key_PageDown)
+        QTest.keyClick(playing.microphone.reverb, Qt.Key.Key_Right)
+        assert fake.controls.monitor_gain_db == -3.0
+        assert fake.controls.monitor_reverb == 0.25
+        fake.tell(monitor_peak=0.5, monitor_samples=441)
+        qtbot.waitUntil(lambda: playing.microphone.delay.text() == "delay  10 ms")
+        assert playing.microphone.meter.held.level_db == pytest.approx(-6.02, abs=0.01)
+        playing.close()
+        again = make_window()
+        assert again.microphone.isVisible()
+        assert again.microphone.field.text() == "-3.0"
+        again.menus["microphone"].trigger()
+        assert again.rig.player.voice.device == ""
+
+
 class TestRecording:
     def test_the_first_asks_where_and_the_folder_is_remembered(
         self, playing, make_window, qtbot, tmp_path, monkeypatch, engines
