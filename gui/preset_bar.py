@@ -46,7 +46,7 @@ class PresetBar(QFrame):
         for name, text in (("undo", "Undo"), ("redo", "Redo")):
             row.addWidget(_tool(menus[name], text))
         row.addSpacing(8)
-        self.compare = _tool(menus["compare"], "A | B")
+        self.compare = _tool(menus["compare"], "Mix A ⇄ B")
         row.addWidget(self.compare)
         self.bypass = _tool(menus["bypass"], "Bypass")
         row.addWidget(self.bypass)
@@ -69,7 +69,7 @@ class PresetBar(QFrame):
             button.setChecked(is_possible(mix, name) and mix.preset(name) == mix)
         match = next((name for name in names if own(name).for_stems(mix.stems) == mix), None)
         self.own.setCurrentIndex(0 if match is None else self.own.findText(match))
-        self.compare.setText("A | b" if letter == "A" else "a | B")
+        self.compare.setText("Mix A ⇄ B" if letter == "A" else "Mix B ⇄ A")
 
     def _choose(self, index: int) -> None:
         data = self.own.itemData(index)

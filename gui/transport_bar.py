@@ -52,7 +52,7 @@ class TransportBar(QFrame):
         takes = QVBoxLayout()
         takes.setSpacing(4)
         takes.addWidget(self.record)
-        takes.addWidget(self.taken)
+        takes.addWidget(self.taken, 1)
         row.addLayout(takes)
 
     def show_state(self, *, song: bool, playing: bool) -> None:
