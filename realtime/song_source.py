@@ -92,6 +92,7 @@ class SongSource(FileSource):
                 self._mark()
             return self._go_on(block)
         old = self._go_on(len(self._rise))
+        self._fed -= len(old)  # what follows sounds at the same time
         if seeks != self._seeks:
             self._seeks = seeks
             self._go_to(float(parameters["seek_s"]))
