@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stemlive.live_options import device_options
 from stemlive.options import model_option, progress, threads_option
 
 if TYPE_CHECKING:
@@ -85,13 +86,51 @@ class BenchResult:
     show_default=True,
     help="Hops per call; 1 is live.",
 )
+@click.option("--live", is_flag=True, help="Run the live engine on devices, for as long as --seconds says.")
+@click.option("--input", "source", metavar="device:NAME", default="device:default", help="With --live: the input.")
+@click.option("--output", "target", metavar="device:NAME", default="device:default", help="With --live: the output.")
+@device_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(model: str | None, seconds: float, threads: int, hops: int, as_json: bool) -> None:
+def command(
+    *,
+    model: str | None,
+    seconds: float,
+    threads: int,
+    hops: int,
+    live: bool,
+    source: str,
+    target: str,
+    input_channels: tuple[int, ...] | None,
+    block_samples: int | None,
+    latency: str | float,
+    mode: str,
+    as_json: bool,
+) -> None:
     """Measure how fast a model runs on this machine.
 
     Noise and tones go through the live path block by block, without a pause; the first calls do not count. A
     real-time factor of 0.5 means that a second of sound takes half a second.
+
+    With --live, the engine runs on devices, silent, and dropouts, delays and levels of its rings are counted. Where a
+    cable leads from the output back to the input, the delay of the device itself is measured, too.
     """
+    if live:
+        from stemlive.bench_live import measure_live
+        from stemlive.realtime.settings import EngineSettings
+
+        settings = EngineSettings(
+            source,
+            target,
+            model=model,
+            threads=threads,
+            input_channels=input_channels,
+            block_samples=block_samples,
+            latency=latency,
+            mode=mode,
+        )
+        outcome = measure_live(settings, seconds)
+        click.echo(json.dumps(asdict(outcome), indent=2) if as_json else "\n".join(outcome.lines()))
+        return
     result = measure(model, seconds, threads, hops)
     if as_json:
         click.echo(json.dumps(asdict(result), indent=2))

@@ -113,8 +113,8 @@ class _Follower:
             screen.say("Press ? for the keys, q to quit.")
         elif screen.shown and sys.platform == "win32":
             screen.say("No keys, for standard input is not a console; Ctrl-C ends it.")
-        self._before = self._now()
-        self._emit("started", started(self._before.engine) | {"controls": self._before.controls})
+        begun = self._now()
+        self._emit("started", started(begun.engine) | {"controls": begun.controls})
         note, noted_s, learnt_s, offered = "", 0.0, time.monotonic(), ""
         while not self._before.engine.state.ended and not stop.requested and not desk.quitting:
             time.sleep(_REFRESH_S)

@@ -34,40 +34,49 @@ class LiveOptions:
     own_process: bool
 
 
+def device_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add how devices are opened."""
+    add = grouped(
+        _GROUPS[0],
+        _option(
+            "--input-channels",
+            metavar="N[,N]",
+            callback=_channels,
+            help="Channels of the input device, for example 3,4; one is mono.",
+        ),
+        _option(
+            "--block",
+            "block_samples",
+            metavar="N",
+            type=click.IntRange(16, 8192),
+            help="Samples a device hands over at once.  [default: a hop of the model; JACK's own period]",
+        ),
+        _option(
+            "--latency",
+            metavar="low|high|MS",
+            callback=_latency,
+            default="low",
+            show_default=True,
+            help="How long devices and model may take; more is safer.",
+        ),
+        _option(
+            "--mode",
+            type=click.Choice(["auto", "rtmixer", "callback", "inline"]),
+            default="auto",
+            show_default=True,
+            help="Model in a worker behind a C callback (rtmixer) or a Python callback, or inside the latter.",
+        ),
+    )
+    added: Callable[..., Any] = add(function)
+    return added
+
+
 def live_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add what only devices need; the command takes it as `**live` and hands it to `read_options`."""
     devices, recording, microphone, remote, playing = (partial(grouped, name) for name in _GROUPS)
     for group in reversed(
         (
             devices(
-                _option(
-                    "--input-channels",
-                    metavar="N[,N]",
-                    callback=_channels,
-                    help="Channels of the input device, for example 3,4; one is mono.",
-                ),
-                _option(
-                    "--block",
-                    "block_samples",
-                    metavar="N",
-                    type=click.IntRange(16, 8192),
-                    help="Samples a device hands over at once.  [default: a hop of the model; JACK's own period]",
-                ),
-                _option(
-                    "--latency",
-                    metavar="low|high|MS",
-                    callback=_latency,
-                    default="low",
-                    show_default=True,
-                    help="How long devices and model may take; more is safer.",
-                ),
-                _option(
-                    "--mode",
-                    type=click.Choice(["auto", "rtmixer", "callback", "inline"]),
-                    default="auto",
-                    show_default=True,
-                    help="Model in a worker behind a C callback (rtmixer) or a Python callback, or inside the latter.",
-                ),
                 _option("--reconnect", is_flag=True, help="Wait for a device that goes away, and go on."),
                 _option("--own-process", is_flag=True, help="Run the engine in a process of its own, and watch it."),
             ),
@@ -153,7 +162,7 @@ def live_options(function: Callable[..., Any]) -> Callable[..., Any]:
         )
     ):
         function = group(function)
-    return function
+    return device_options(function)
 
 
 def read_options(

@@ -61,7 +61,11 @@ class OscControl:
         try:
             family = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0][0]
             self._socket = socket.socket(family, socket.SOCK_DGRAM)
-            self._socket.bind((host, port))
+            try:
+                self._socket.bind((host, port))
+            except OSError:
+                self._socket.close()
+                raise
         except OSError as error:
             raise StemliveError(f"cannot listen for OSC on {host}:{port}: {error.strerror}") from error
         self._socket.settimeout(_NAP_S)

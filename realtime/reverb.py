@@ -16,36 +16,42 @@ _DECAY_S = 1.6
 """Time in which low frequencies fall by 60 dB."""
 _BRIGHTNESS = 0.7
 _LEVEL = 0.35
-_PIECE = 256
+_PIECE = 128
 _DENORMAL = np.float32(1e-20)
 """-400 dB that keep the lines off the numbers that processors are slow with."""
 
 
 class Reverb:
-    """Mono in, stereo reverberation out, without the dry sound. For one thread; allocates only when it is made."""
+    """Mono in, stereo reverberation out, without the dry sound. For one thread; allocates only when it is made.
+
+    One matrix holds gains, low-pass, feedback and the way out, so that a piece is one gathering and one product.
+    """
 
     def __init__(self, sample_rate_hz: int) -> None:
         delays = np.array([round(ms * sample_rate_hz / 1000) for ms in _DELAYS_MS])
-        self._piece = min(_PIECE, int(delays.min()) - 2)
-        size = 1 << int(delays.max() + self._piece + 1).bit_length()
         lines = len(delays)
+        self._piece = min(_PIECE, int(delays.min()) - 1)
+        size = 1 << int(delays.max() + self._piece + 1).bit_length()
         self._mask = size - 1
         self._memory = np.zeros((lines, size), np.float32)
         self._position = 0
-        self._starts = (np.arange(lines) * size)[:, None]
-        # One sample more on the left, for the low-pass.
-        self._reach = np.arange(-1, self._piece)[None, :] - delays[:, None]
-        self._places = np.zeros((lines, self._piece + 1), np.intp)
-        self._late = np.zeros((lines, self._piece + 1), np.float32)
-        self._damped = np.zeros((lines, self._piece), np.float32)
-        self._other = np.zeros((lines, self._piece), np.float32)
-        self._sum = np.zeros(self._piece, np.float32)
+        # What comes out of each line, then the same one sample earlier, for the low-pass.
+        reach = np.concatenate([-delays, -delays - 1])[:, None] + np.arange(self._piece)
+        self._reach = reach.reshape(-1)
+        self._starts = np.repeat(np.tile(np.arange(lines) * size, 2), self._piece)
+        self._places = np.zeros(len(self._reach), np.intp)
+        self._state = np.zeros((2 * lines + 1, self._piece), np.float32)
+        self._made = np.zeros((lines + 2, self._piece), np.float32)
         gains = 10 ** (-3 * delays / (_DECAY_S * sample_rate_hz))
-        self._now = (gains * _BRIGHTNESS).astype(np.float32)[:, None]
-        self._before = (gains * (1 - _BRIGHTNESS)).astype(np.float32)[:, None]
-        signs = np.array([1, 1, -1, 1, 1, -1, -1, -1], np.float32) * np.float32(_LEVEL)
-        self._left = np.where(np.arange(lines) % 2 == 0, signs, 0).astype(np.float32)
-        self._right = np.where(np.arange(lines) % 2 == 1, signs, 0).astype(np.float32)
+        damped = np.hstack([np.diag(gains * _BRIGHTNESS), np.diag(gains * (1 - _BRIGHTNESS))])
+        householder = np.eye(lines) - 2 / lines
+        signs = _LEVEL * np.array([1, 1, -1, 1, 1, -1, -1, -1])
+        sides = np.stack([np.where(np.arange(lines) % 2 == side, signs, 0) for side in range(2)])
+        matrix = np.zeros((lines + 2, 2 * lines + 1), np.float32)
+        matrix[:lines, :-1] = householder @ damped
+        matrix[:lines, -1] = 1
+        matrix[lines:, :-1] = sides @ damped
+        self._matrix = matrix
 
     def add_to(self, sound: FloatArray, out: FloatArray) -> None:
         """Add the reverberation of `sound` [n] to `out` [n, 2]."""
@@ -53,26 +59,19 @@ class Reverb:
             self._add(sound[first : first + self._piece], out[first : first + self._piece])
 
     def _add(self, sound: FloatArray, out: FloatArray) -> None:
-        count, size = len(sound), self._mask + 1
-        places, late = self._places[:, : count + 1], self._late[:, : count + 1]
-        np.add(self._reach[:, : count + 1], self._position, out=places)
+        """Compute a whole piece, and keep as much of it as there is sound."""
+        count, lines, state, made = len(sound), len(self._memory), self._state, self._made
+        places = self._places
+        np.add(self._reach, self._position, out=places)
         np.bitwise_and(places, self._mask, out=places)
         np.add(places, self._starts, out=places)
-        np.take(self._memory.reshape(-1), places, out=late, mode="clip")
-        damped, other, total = self._damped[:, :count], self._other[:, :count], self._sum[:count]
-        np.multiply(late[:, 1:], self._now, out=damped)
-        np.multiply(late[:, :-1], self._before, out=other)
-        np.add(damped, other, out=damped)
-        for side, weights in enumerate((self._left, self._right)):
-            np.dot(weights, damped, out=total)
-            np.add(out[:, side], total, out=out[:, side])
-        np.add.reduce(damped, axis=0, out=total)
-        np.multiply(total, np.float32(2 / len(damped)), out=total)
-        np.subtract(damped, total, out=damped)
-        np.add(damped, sound, out=damped)
-        np.add(damped, _DENORMAL, out=damped)
+        self._memory.reshape(-1).take(places, out=state[:-1].reshape(-1), mode="clip")
+        np.add(sound, _DENORMAL, out=state[-1, :count])
+        np.matmul(self._matrix, state, out=made)
+        for side in range(2):
+            np.add(out[:, side], made[lines + side, :count], out=out[:, side])
         first = self._position & self._mask
-        fitting = min(count, size - first)
-        self._memory[:, first : first + fitting] = damped[:, :fitting]
-        self._memory[:, : count - fitting] = damped[:, fitting:]
+        fitting = min(count, self._mask + 1 - first)
+        self._memory[:, first : first + fitting] = made[:lines, :fitting]
+        self._memory[:, : count - fitting] = made[:lines, fitting:count]
         self._position += count

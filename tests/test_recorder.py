@@ -259,8 +259,8 @@ def test_what_cannot_be_completed_keeps_its_part_name(tmp_path, monkeypatch):
     recorder.end()
     assert "the disk is full" in recorder.status().problem
     names = {path.name for path in (tmp_path / "take-001").iterdir()}
-    assert "input.wav.part" in names
-    assert "input.wav" not in names
+    assert "mix.wav.part" in names
+    assert "mix.wav" not in names
 
 
 def test_wrong_use(tmp_path):

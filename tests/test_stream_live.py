@@ -1,0 +1,111 @@
+"""`stemlive stream` as a person and as a program use it, on a JACK server: keys, events, OSC, recording, microphone."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import jack_server
+import numpy as np
+import onnx_models
+import pytest
+import soundfile
+from pythonosc.udp_client import SimpleUDPClient
+from terminals import Terminal
+
+RATE_HZ = jack_server.RATE_HZ
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    info = onnx_models.metadata((2048, 1024, 512))
+    return onnx_models.write_model(tmp_path_factory.mktemp("model") / "live.onnx", info)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[jack_server.Server]:
+    running = jack_server.Server(tmp_path_factory.mktemp("jack"))
+    running.start()
+    yield running
+    running.stop()
+
+
+def stream(model: Path, *arguments: object) -> list[str]:
+    return [sys.executable, "-m", "stemlive", "stream", "--model", str(model), *map(str, arguments)]
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize(("mode", "extra"), [("callback", 0), ("rtmixer", jack_server.PERIOD + 64)])
+def test_the_microphone_waits_for_no_model_and_everything_is_told(server, model, tmp_path, mode, extra):
+    port = free_port()
+    command = stream(model, "-i", "device:system", "-o", "device:system", "--mode", mode, "--json", "--levels-ms", 50)
+    command += ["--input-channels", "1", "--monitor-channels", "2", "--monitor-gain", "-6", "--osc", str(port)]
+    command += ["--record", str(tmp_path / "takes"), "--record-format", "wav", "--record-stems", "drums"]
+    program = subprocess.Popen(command, env=server.environment, stdout=subprocess.PIPE, text=True)
+    neighbour = jack_server.Neighbour(server)
+    client = SimpleUDPClient("127.0.0.1", port)
+    try:
+        assert program.stdout is not None
+        begun = json.loads(program.stdout.readline())
+        assert (begun["event"], begun["mode"]) == ("started", mode)
+        neighbour.connect()
+        sound = np.zeros((RATE_HZ // 2, 2), np.float32)
+        sound[5000, 1] = 0.5
+        # JACK's own part is a period, which is not part of what the neighbour sees.
+        told = round(begun["monitor_latency_ms"] * RATE_HZ / 1000) - jack_server.PERIOD
+        for _ in range(3):  # on a machine that is busy, a callback may be missed
+            heard, missed = neighbour.play(sound)
+            if not missed:
+                break
+        peak = int(np.abs(heard[:, 0]).argmax())
+        assert (peak - 5000, told) == (extra, extra), missed
+        assert heard[peak] == pytest.approx([0.5 * 10 ** (-6 / 20)] * 2, rel=1e-3)
+        client.send_message("/stemlive/preset", "karaoke")
+        client.send_message("/stemlive/nothing", 1)
+        time.sleep(0.3)
+    finally:
+        client._sock.close()
+        program.send_signal(signal.SIGTERM)
+        out, _ = program.communicate(timeout=60)
+        neighbour.close()
+    assert program.returncode == 143
+    events = [json.loads(line) for line in out.splitlines()]
+    names = [event["event"] for event in events]
+    assert names[-2:] == ["recording stopped", "stopped"]
+    assert {"levels", "recording", "warning"} <= set(names)
+    (changed,) = [event for event in events if event["event"] == "control changed"]
+    assert changed["muted"] == ["vocals"]
+    assert "/stemlive/nothing: there is no such address" in next(e["message"] for e in events if "message" in e)
+    take = tmp_path / "takes" / "take-001"
+    lengths = {path.name: soundfile.info(str(path)).frames for path in take.iterdir()}
+    assert set(lengths) == {"input.wav", "mix.wav", "drums.wav"}
+    assert len(set(lengths.values())) == 1
+    assert min(lengths.values()) > RATE_HZ // 2
+
+
+def test_keys_and_one_line_on_a_terminal(server, model, tmp_path):
+    soundfile.write(tmp_path / "song.wav", np.zeros((30 * RATE_HZ, 2), np.float32), RATE_HZ)
+    command = stream(model, "-i", tmp_path / "song.wav", "-o", "device:system", "--mode", "callback")
+    terminal = Terminal(*command, environment=server.environment | {"PYTHONIOENCODING": "utf-8"})
+    terminal.see("Press ? for the keys, q to quit.")
+    terminal.see("\r0:0")
+    terminal.send("m")
+    terminal.see(">1 v")
+    terminal.see("[M]")
+    terminal.send("2+b")
+    terminal.see("BYPASS")
+    terminal.see(">2 d[+1]")
+    terminal.send("?")
+    terminal.see("selected stem 1 dB louder")
+    terminal.send("q")
+    terminal.see("ended 0 cooked")
+    terminal.close()
