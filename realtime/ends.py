@@ -77,12 +77,12 @@ def open_ends(
     model_rate_hz: int,
     hop_samples: int,
     process: Process,
-    memory: EngineMemory,
     mix_voice: Process | None = None,
+    memory: EngineMemory | None = None,
 ) -> Ends:
     """Open both ends; nothing runs yet.
 
-    `process` is for mode `inline`, `memory` steers a song, `mix_voice` is for Python callbacks.
+    `process` is for mode `inline`, `mix_voice` for Python callbacks; `memory` steers a song.
 
     The model's own rate is preferred, where a device takes it. DeviceError, AudioFileError or UsageError when
     something cannot be opened.
@@ -256,13 +256,13 @@ def _rate_hz(device: AudioDevice | None, direction: str, channels: int, model_ra
     return device.sample_rate_hz
 
 
-def _file_source(settings: EngineSettings, sample_rate_hz: int, memory: EngineMemory) -> FileSource:
+def _file_source(settings: EngineSettings, sample_rate_hz: int, memory: EngineMemory | None) -> FileSource:
     pipe = is_pipe(settings.source)
     reader = PipeReader(settings.source, settings.raw) if pipe else AudioReader(settings.source)
     if reader.channels > 2:
         reader.close()
         raise AudioFileError(f"{reader.name} has {reader.channels} channels, stemlive takes 1 or 2: mix it down first")
-    if settings.song and isinstance(reader, AudioReader):
+    if settings.song and memory is not None and isinstance(reader, AudioReader):
         return SongSource(reader, sample_rate_hz, memory)
     return FileSource(reader, sample_rate_hz)
 

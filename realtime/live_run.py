@@ -50,7 +50,7 @@ class LiveRun:
         self._voice: Voice | None = None
         self._voice_worker: VoiceWorker | None = None
         info = session.info
-        self._ends = open_ends(settings, info.sample_rate_hz, info.hop_samples, self._process, memory, self._mix_voice)
+        self._ends = open_ends(settings, info.sample_rate_hz, info.hop_samples, self._process, self._mix_voice, memory)
         try:
             for device in self._ends.devices:
                 device.start()

@@ -663,6 +663,14 @@ print(json.dumps({"written": str(target)}))
             exporter.dialogs.export_to(tmp_path)
         assert written.read_text() == "--force"
 
+    def test_the_real_command_writes_what_it_says(self, playing, qtbot, tmp_path):
+        with qtbot.waitSignals([playing.export.progressed, playing.export.ended], timeout=60_000):
+            playing.dialogs.export_to(tmp_path)
+        assert "4 stems written" in playing.state.message.toolTip()
+        stems = [soundfile.read(tmp_path / "A song" / f"{stem}.flac")[0] for stem in STEMS]
+        original, _ = soundfile.read(tmp_path / "A song.wav")
+        np.testing.assert_allclose(sum(stems), original, atol=1e-3)
+
     def test_cancel_and_failure_are_told(self, exporter, qtbot, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         (tmp_path / "slow").touch()
