@@ -29,15 +29,13 @@ class Listener:
         self._client.activate()
 
     def connect(self):
-        outputs = []
-
-        def found():
-            outputs[:] = self._client.get_ports("PortAudio.*:out_", is_output=True)
-            return len(outputs) >= 2
-
-        wait_until(found, "the program's ports")
-        for source, port in zip(outputs, self._ports, strict=False):
+        wait_until(lambda: len(self.ports()) >= 2, "the program's ports")
+        for source, port in zip(self.ports(), self._ports, strict=False):
             self._client.connect(source, port)
+
+    def ports(self):
+        """The outputs of the program under test."""
+        return self._client.get_ports("PortAudio.*:out_", is_output=True)
 
     def level(self):
         """Root of the mean square of the next 0.7 seconds."""
@@ -82,6 +80,7 @@ def test_a_fader_that_is_moved_is_heard(tmp_path):
         wait_until(lambda: listener.level() < 1e-6, "silence: it is paused")
         display.do("key", "ctrl+q")
         assert program.wait(20) == 0, log.read_text()
+        wait_until(lambda: not listener.ports(), "the end of the engine's process")
     finally:
         if program.poll() is None:
             program.send_signal(signal.SIGKILL)
@@ -90,12 +89,6 @@ def test_a_fader_that_is_moved_is_heard(tmp_path):
         server.stop()
         display.close()
     assert log.read_text() == ""
-    wait_until(lambda: not _children_of(program.pid), "the end of the engine's process")
-
-
-def _children_of(pid):
-    shown = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return shown.stdout.split()
 
 
 def test_without_any_device_it_says_so_and_ends_as_asked(tmp_path):
