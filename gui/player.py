@@ -81,6 +81,12 @@ class Player:
         """Whether a song is open, rather than a device."""
         return self.settings is not None and self.settings.song
 
+    @property
+    def plays(self) -> bool:
+        """Whether the song is on its way, as far as the user is concerned."""
+        ended = self.now is not None and self.now.song_ended
+        return self.phase in (Phase.OPENING, Phase.LIVE) and self.song.playing and not ended
+
     def open(self, settings: EngineSettings, mix: Mix) -> None:
         """Play with these settings, with this mix from the first sample; what runs is closed first.
 

@@ -2,10 +2,9 @@
 
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
 from PyQt6.QtWidgets import QApplication, QMainWindow, QVBoxLayout, QWidget
 
@@ -13,25 +12,24 @@ from stemlive.errors import StemliveError
 from stemlive.gui.banner import Banner
 from stemlive.gui.dialogs import Dialogs
 from stemlive.gui.export_job import ExportJob
+from stemlive.gui.handlers import Handlers
 from stemlive.gui.menus import Menus
 from stemlive.gui.microphone import MicrophoneBar
 from stemlive.gui.mix_model import MixModel
 from stemlive.gui.mixer_view import MixerView
 from stemlive.gui.player import Phase
 from stemlive.gui.preset_bar import PresetBar
-from stemlive.gui.presets import BUILT_IN, OwnPresets
+from stemlive.gui.presets import OwnPresets
 from stemlive.gui.remembered import Remembered
 from stemlive.gui.rig import Rig
 from stemlive.gui.source_bar import SourceBar
 from stemlive.gui.state_line import StateLine, advice
 from stemlive.gui.theme import theme_for
 from stemlive.gui.transport_bar import TransportBar
-from stemlive.gui.voice import OFF
 
 FRAME_MS, TEXT_MS = 40, 200
 _NOTE_S = 8.0
 _HINT = "Drop a song here, or open one (Ctrl+O)"
-_SEEK_S = 5.0
 
 
 class Window(QMainWindow):
@@ -46,7 +44,8 @@ class Window(QMainWindow):
         self.dialogs = Dialogs(self)
         self.source, self.transport, self.banner, self.state = SourceBar(), TransportBar(), Banner(), StateLine()
         self.mixer, self.microphone = MixerView(model, self.theme), MicrophoneBar()
-        self.menus = Menus(self, self._handlers(), self._stem_handlers())
+        self.handlers = Handlers(self)
+        self.menus = Menus(self, self.handlers.commands(), self.handlers.stem_commands())
         self.preset_bar = PresetBar(self.menus)
         self._note, self._note_until = "", 0.0
         self._recorded, self._told = False, ""
@@ -119,7 +118,7 @@ class Window(QMainWindow):
         self._show_state()
         self.banner.show_problem(self._problem_text(), self.theme)
         self._show_play()
-        self._show_take()
+        self.show_take()
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802
         """Files are welcome."""
@@ -169,7 +168,7 @@ class Window(QMainWindow):
         rig.problem.connect(self.note)
         rig.devices.changed.connect(self._show_devices)
         source.open.clicked.connect(self.menus["open"].trigger)
-        source.live.clicked.connect(self._switch_live)
+        source.live.clicked.connect(self.menus["live"].trigger)
         source.input.chosen.connect(rig.choose_input)
         source.output.chosen.connect(rig.choose_output)
         self.banner.retry.clicked.connect(self.menus["retry"].trigger)
@@ -198,72 +197,8 @@ class Window(QMainWindow):
         if hints is not None:
             hints.colorSchemeChanged.connect(self.show_theme)
 
-    def _handlers(self) -> dict[str, Callable[[], object]]:
-        rig, model, dialogs = self.rig, self.model, self.dialogs
-        handlers: dict[str, Callable[[], object]] = {
-            "open": dialogs.open_song,
-            "live": self._switch_live,
-            "export": dialogs.export_stems,
-            "retry": rig.retry,
-            "settings": dialogs.engine_settings,
-            "quit": self.close,
-            "play": lambda: rig.play(not self._plays()),
-            "stop": self._stop,
-            "back": lambda: rig.seek(rig.player.song.position_s - _SEEK_S),
-            "forward": lambda: rig.seek(rig.player.song.position_s + _SEEK_S),
-            "loop-from": lambda: self._loop(begin=True),
-            "loop-to": lambda: self._loop(begin=False),
-            "loop-off": lambda: rig.set_loop(None),
-            "record": self._switch_record,
-            "record-folder": dialogs.choose_record_folder,
-            "undo": model.undo_stack.undo,
-            "redo": model.undo_stack.redo,
-            "preset-save": dialogs.save_preset,
-            "bypass": lambda: model.set_bypass(not model.bypass),
-            "compare": model.compare,
-            "focus-mix": lambda: self.mixer.strips[None].fader.setFocus(Qt.FocusReason.ShortcutFocusReason),
-            "microphone": self._switch_microphone,
-            "full-screen": lambda: self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen),
-            "keys": dialogs.keys,
-            "model": dialogs.model_card,
-            "about": dialogs.about,
-        }
-        for name in BUILT_IN:
-            handlers[f"preset-{name}"] = partial(self.attempt, partial(model.preset, name))
-        return handlers
-
-    def _stem_handlers(self) -> dict[str, Callable[[int], object]]:
-        def act(what: str, number: int) -> None:
-            strip = self.mixer.strip(number)
-            if strip is not None:
-                if what == "focus":
-                    strip.fader.setFocus(Qt.FocusReason.ShortcutFocusReason)
-                else:
-                    getattr(strip, what).click()
-
-        return {name: partial(act, name) for name in ("mute", "solo", "focus")}
-
-    def _switch_live(self) -> None:
-        if self.rig.live and self.rig.waveform is not None:
-            self.rig.open_song(self.rig.waveform.path, play=False)
-        else:
-            self.rig.listen()
-
-    def _switch_microphone(self) -> None:
-        shown = not self.microphone.isVisible()
-        self.microphone.setVisible(shown)
-        if not shown and self.rig.player.voice.device:
-            self.rig.choose_microphone(OFF)
-
-    def _switch_record(self) -> None:
-        rig = self.rig
-        if rig.recorder is None:
-            self.dialogs.choose_record_folder()
-        if rig.recorder is not None:
-            rig.record(not rig.recorder.status().on)
-        self._show_take()
-
-    def _show_take(self) -> None:
+    def show_take(self) -> None:
+        """Show what the recorder does."""
         recorder = self.rig.recorder
         take = None if recorder is None else recorder.status()
         on = take is not None and take.on
@@ -274,24 +209,6 @@ class Window(QMainWindow):
         elif self._recorded and take is not None and not on and not take.problem:
             self.note(f"recorded in {take.folder}")
         self._recorded, self._told = on, "" if take is None else take.problem
-
-    def _stop(self) -> None:
-        self.rig.play(False)
-        self.rig.seek(0.0)
-
-    def _loop(self, *, begin: bool) -> None:
-        here, loop = self.rig.player.song.position_s, self.rig.player.song.loop
-        waveform = self.rig.waveform
-        length_s = waveform.length_s if waveform is not None else 0.0
-        if begin:
-            self.rig.set_loop((here, loop[1] if loop is not None and loop[1] > here else length_s))
-        else:
-            self.rig.set_loop((loop[0] if loop is not None and loop[0] < here else 0.0, here))
-
-    def _plays(self) -> bool:
-        now = self.rig.player.now
-        opened = self.rig.player.phase in (Phase.OPENING, Phase.LIVE)
-        return opened and self.rig.player.song.playing and not (now is not None and now.song_ended)
 
     def _show_mix(self) -> None:
         model = self.model
@@ -312,7 +229,7 @@ class Window(QMainWindow):
 
     def _show_play(self) -> None:
         song = self.rig.song is not None
-        self.transport.show_state(song=song, playing=song and self._plays())
+        self.transport.show_state(song=song, playing=song and self.rig.player.plays)
 
     def _show_time(self) -> None:
         waveform, song = self.rig.waveform, self.rig.player.song
@@ -355,6 +272,6 @@ class Window(QMainWindow):
             return tip, True
         texts = {
             Phase.OPENING: "Opening…",
-            Phase.LIVE: "Live" if self.rig.live else "Playing" if self._plays() else "Paused",
+            Phase.LIVE: "Live" if self.rig.live else "Playing" if self.rig.player.plays else "Paused",
         }
         return texts.get(player.phase, ""), False
