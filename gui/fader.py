@@ -170,17 +170,17 @@ class Fader(DeskSlider):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Wide enough for the scale."""
-        return QSize(240, 36)
+        return QSize(240, 34)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """As wide as the numbers of the scale need."""
-        return QSize(180, 34)
+        return QSize(180, 33)
 
     def paintEvent(self, _: QPaintEvent | None) -> None:  # noqa: N802
         """Draw groove, handle and scale."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        y = 11.0
+        y = 9.0
         painter.setFont(number_font(9))
         for mark_db in FADER_MARKS_DB:
             x = self.x_of(fader_place(mark_db))

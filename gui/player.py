@@ -141,7 +141,7 @@ class Player:
         """End the engine and the thread; what it could not complete is in `message`."""
         self._next = None
         if self._job is not None:
-            with suppress(StemliveError):
+            with suppress(Exception):  # the window closes in any case
                 self._engine = self._job.result()
             self._job = None
         engine, self._engine = self._engine, None
@@ -197,6 +197,9 @@ class Player:
             self.phase, self.message = Phase.MISSING, str(error)
         except StemliveError as error:
             self.phase, self.message = Phase.FAILED, str(error)
+        except Exception as error:
+            self.phase, self.message = Phase.FAILED, f"the engine could not be started: {type(error).__name__}"
+            raise  # for the log
         else:
             self.phase = Phase.LIVE
             self.voice.write_to(self._engine.controls)

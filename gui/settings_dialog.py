@@ -1,12 +1,13 @@
 """The engine's settings: for those whose processor or device wants other ones."""
 
-from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from stemlive.gui.choice import Choice
 from stemlive.gui.remembered import Remembered
 from stemlive.realtime.settings import LATENCIES, MODES
 
 _BLOCKS = (64, 128, 256, 512, 1024, 2048)
+_THREADS = (1, 2, 4, 8)
 _MODES = {
     "auto": "The best there is",
     "rtmixer": "Worker behind a C callback (rtmixer)",
@@ -27,14 +28,12 @@ class SettingsDialog(QDialog):
         self.latency = self._choice("Latency", {"low": "Low", "high": "High: for busy processors, 46 ms more"})
         self.mode = self._choice("Where the model runs", {mode: _MODES[mode] for mode in MODES})
         assert set(LATENCIES) == {"low", "high"}, LATENCIES
-        self.threads = QSpinBox()
-        self.threads.setRange(1, 16)
-        self.threads.setAccessibleName("Threads of the model")
+        self.threads = self._choice("Threads of the model", {str(n): str(n) for n in _THREADS})
         block = engine.get("block_samples")
         self.block.setCurrentIndex(max(0, self.block.findData("" if block is None else str(block))))
         self.latency.setCurrentIndex(max(0, self.latency.findData(engine.get("latency"))))
         self.mode.setCurrentIndex(max(0, self.mode.findData(engine.get("mode"))))
-        self.threads.setValue(int(str(engine.get("threads", 1))))
+        self.threads.setCurrentIndex(max(0, self.threads.findData(str(engine.get("threads", 1)))))
         form = QFormLayout()
         form.addRow("&Block size", self.block)
         form.addRow("&Latency", self.latency)
@@ -57,7 +56,7 @@ class SettingsDialog(QDialog):
             block_samples=int(block) if block else None,
             latency=self.latency.currentData(),
             mode=self.mode.currentData(),
-            threads=self.threads.value(),
+            threads=int(self.threads.currentData()),
         )
         super().accept()
 

@@ -16,6 +16,8 @@ from stemlive.gui.spectrogram import Spectrogram
 from stemlive.gui.theme import Theme, number_font
 
 PANEL_WIDTH = 356
+_LEAST_HEIGHT = 88
+"""Five of them fit on a screen of 768 lines."""
 
 
 class GainField(QLineEdit):
@@ -162,7 +164,7 @@ class Strip(QFrame):
             top.addWidget(self.mute)
             top.addWidget(self.solo)
         grid = QGridLayout(panel)
-        grid.setContentsMargins(10, 5, 8, 5)
+        grid.setContentsMargins(10, 2, 8, 2)
         grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(2)
         grid.setRowStretch(0, 1)
@@ -179,6 +181,7 @@ class Strip(QFrame):
         row.addWidget(panel)
         row.addWidget(self.spectrogram, 1)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumHeight(_LEAST_HEIGHT)
 
     def _typed(self, gain_db: float) -> None:
         self.gain_moved.emit(gain_db)

@@ -56,11 +56,11 @@ class Theme:
         return f"""
             QWidget {{ font-size: 13px; }}
             QFrame#strip, QFrame#bar {{ background: {self.panel}; border: 1px solid {self.line}; border-radius: 6px; }}
-            QPushButton, QToolButton, QComboBox, QLineEdit, QSpinBox {{
+            QPushButton, QToolButton, QComboBox, QLineEdit {{
                 background: {self.field}; color: {self.text}; border: 1px solid {self.line}; border-radius: 4px;
                 padding: 3px 8px; min-height: 20px; }}
             QPushButton:hover, QToolButton:hover, QComboBox:hover {{ border-color: {self.faint}; }}
-            QPushButton:focus, QToolButton:focus, QComboBox:focus, QLineEdit:focus, QSpinBox:focus {{
+            QPushButton:focus, QToolButton:focus, QComboBox:focus, QLineEdit:focus {{
                 border: 1px solid {self.accent}; }}
             QPushButton:checked, QToolButton:checked {{
                 background: {self.accent}; color: white; border-color: {self.accent}; }}
@@ -78,6 +78,7 @@ class Theme:
             QComboBox::drop-down {{ border: none; width: 22px; }}
             QComboBox QAbstractItemView {{ background: {self.field}; color: {self.text};
                 selection-background-color: {self.accent}; }}
+            QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
             QToolTip {{ background: {self.panel}; color: {self.text}; border: 1px solid {self.line}; padding: 3px; }}
             QMenuBar, QMenu {{ background: {self.window}; color: {self.text}; }}
             QMenuBar::item:selected, QMenu::item:selected {{ background: {self.accent}; color: white; }}

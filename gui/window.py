@@ -53,7 +53,7 @@ class Window(QMainWindow):
         self._lay_out()
         self._connect()
         self.setAcceptDrops(True)
-        self.setMinimumSize(960, 640)
+        self.setMinimumWidth(1060)
         self.resize(1280, 800)
         self.restoreGeometry(remembered.geometry)
         self.dialogs.fill_menus()
@@ -105,7 +105,8 @@ class Window(QMainWindow):
             self.mixer.show_levels(player.now, time.monotonic())
             self.microphone.show_level(player.now, time.monotonic())
             columns = player.columns()
-            if len(columns):
+            # While a song stands, its spectrograms stand, too, to be looked at.
+            if len(columns) and (player.plays or not player.is_song):
                 self.mixer.show_columns(columns)
 
     def show_texts(self) -> None:

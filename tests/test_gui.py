@@ -283,7 +283,7 @@ class TestStrips:
         QTest.keyClick(strip.fader, Qt.Key.Key_Home)
         assert controls.gains_db["drums"] == 0.0
         x = round(strip.fader.x_of(fader_place(-12.0)))
-        QTest.mouseClick(strip.fader, Qt.MouseButton.LeftButton, pos=strip.fader.rect().topLeft() + _point(x, 11))
+        QTest.mouseClick(strip.fader, Qt.MouseButton.LeftButton, pos=strip.fader.rect().topLeft() + _point(x, 9))
         assert controls.gains_db["drums"] == pytest.approx(-12, abs=0.5)
         QTest.mouseDClick(strip.fader, Qt.MouseButton.LeftButton)
         assert controls.gains_db["drums"] == 0.0
