@@ -27,6 +27,11 @@ case ",$extras," in *,dev,*)
     command -v Xvfb >/dev/null || needed="$needed xvfb"
     command -v xdotool >/dev/null || needed="$needed xdotool"
     command -v fluidsynth >/dev/null || needed="$needed fluidsynth"
+    command -v jackd >/dev/null || needed="$needed jackd2"
+    command -v pulseaudio >/dev/null || needed="$needed pulseaudio"
+    command -v pactl >/dev/null || needed="$needed pulseaudio-utils"
+    ldconfig -p 2>/dev/null | grep -q libasound.so.2 && [ -n "$(find /usr/lib -name libasound_module_pcm_pulse.so)" ] ||
+        needed="$needed libasound2-plugins"
     [ -e /usr/share/sounds/sf2/FluidR3_GM.sf2 ] || needed="$needed fluid-soundfont-gm" ;;
 esac
 if [ -n "$needed" ] && [ "$(uname)" = Linux ]; then

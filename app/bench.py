@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stemlive.live_options import device_options
+from stemlive.live_options import device_options, in_process_option
 from stemlive.options import model_option, progress, threads_option
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ class BenchResult:
 @click.option("--input", "source", metavar="device:NAME", default="device:default", help="With --live: the input.")
 @click.option("--output", "target", metavar="device:NAME", default="device:default", help="With --live: the output.")
 @device_options
+@in_process_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     *,
@@ -104,6 +105,7 @@ def command(
     block_samples: int | None,
     latency: str | float,
     mode: str,
+    in_process: bool,
     as_json: bool,
 ) -> None:
     """Measure how fast a model runs on this machine.
@@ -128,7 +130,7 @@ def command(
             latency=latency,
             mode=mode,
         )
-        outcome = measure_live(settings, seconds)
+        outcome = measure_live(settings, seconds, in_process=in_process)
         click.echo(json.dumps(asdict(outcome), indent=2) if as_json else "\n".join(outcome.lines()))
         return
     result = measure(model, seconds, threads, hops)
@@ -226,9 +228,9 @@ def _sound(sample_rate_hz: int, block_samples: int) -> "NDArray[np.float32]":
     return sound.reshape(blocks, block_samples, 2).astype(np.float32)
 
 
-def resident_bytes() -> int:
-    """Return the resident memory of this process, its peak where the system does not tell the present one."""
-    status = Path("/proc/self/status")
+def resident_bytes(process: int | str = "self") -> int:
+    """Return the resident memory of a process, the peak of this one where the system does not tell."""
+    status = Path(f"/proc/{process}/status")
     if status.exists():
         for line in status.read_text().splitlines():
             if line.startswith("VmRSS:"):

@@ -62,18 +62,20 @@ class LiveResult:
         ]
 
 
-def measure_live(settings: "EngineSettings", seconds: float) -> LiveResult:
+def measure_live(settings: "EngineSettings", seconds: float, *, in_process: bool) -> LiveResult:
     """Run an engine on devices for some seconds. DeviceError, ModelError and UsageError as from the engine."""
     from stemlive.bench import resident_bytes
     from stemlive.errors import UsageError
     from stemlive.realtime.engine import Engine
+    from stemlive.realtime.engine_process import EngineProcess
     from stemlive.realtime.loopback import loopback_samples
     from stemlive.realtime.session import Session
     from stemlive.realtime.settings import device_of
 
     if device_of(settings.source) is None or device_of(settings.target) is None:
         raise UsageError("--live measures devices: write device:NAME for --input and --output")
-    engine = Engine(settings)
+    engine = Engine(settings) if in_process else EngineProcess(settings)
+    where = engine.pid if isinstance(engine, EngineProcess) else "self"
     heard = None
     if settings.source == settings.target:
         info = Session(settings.model).info
@@ -82,14 +84,14 @@ def measure_live(settings: "EngineSettings", seconds: float) -> LiveResult:
         # Silent, or a cable from output to input would howl.
         engine.controls.mute(stem)
     engine.start()
-    first = resident_bytes()
+    first = resident_bytes(where)
     began = time.monotonic()
     with progress("bench", round(seconds / _STEP_S)) as advance:
         while time.monotonic() - began < seconds and not engine.snapshot().state.ended:
             time.sleep(_STEP_S)
             advance(1)
     now, took = engine.snapshot(), time.monotonic() - began
-    grown = resident_bytes() - first
+    grown = resident_bytes(where) - first
     engine.stop()
     latency = now.latency
     parts = {name: getattr(latency, name) for name in ("device_in", "framing", "queue", "device_out")}

@@ -48,8 +48,9 @@ def play(
     if options.record is not None:
         recorder = Recorder(options.record, stems=options.record_stems, extension=options.record_format)
     taps = () if recorder is None else (recorder,)
-    separate = options.own_process or settings.reconnect
-    engine: LiveEngine = EngineProcess(settings, taps=taps) if separate else Engine(settings, taps=taps)
+    # A child process has no standard input.
+    here = options.in_process or "-" in (settings.source, settings.target)
+    engine: LiveEngine = Engine(settings, taps=taps) if here else EngineProcess(settings, taps=taps)
     with StopRequest() as stop:
         try:
             controls = engine.controls
@@ -159,7 +160,8 @@ class _Follower:
 
     def _compare(self, *, ended: bool = False) -> None:
         """Tell what has changed since the last time."""
-        before, self._before = self._before, self._now()
+        before = self._before
+        self._before = self._now().after(before)
         for event in changes(before, self._before, ended=ended):
             self._emit(event.name, event.values)
             if event.text and (event.urgent or not self._quiet):

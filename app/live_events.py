@@ -3,13 +3,15 @@
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stemlive.realtime.controls import Controls
     from stemlive.realtime.recorder import Recorder, Recording
     from stemlive.realtime.snapshot import Snapshot
+
+_LOST = ("device lost", "reconnecting")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,12 @@ class Moment:
         }
         return cls(engine, settings, None if recorder is None else recorder.status())
 
+    def after(self, before: "Moment") -> "Moment":
+        """Return this moment; an engine that starts anew to wait for its device is still waiting."""
+        if self.engine.state.label != "starting" or before.engine.state.label not in _LOST:
+            return self
+        return replace(self, engine=replace(self.engine, state=before.engine.state, message=before.engine.message))
+
 
 @dataclass(frozen=True)
 class Event:
@@ -51,7 +59,7 @@ def changes(before: Moment, now: Moment, *, ended: bool = False) -> Iterator[Eve
     if old.state != new.state:
         values = {"state": new.state.label, "message": new.message}
         text = f"{new.state.label}: {new.message}" if new.message else ""
-        lost, was_lost = (moment.state.label in ("device lost", "reconnecting") for moment in (new, old))
+        lost, was_lost = (moment.state.label in _LOST for moment in (new, old))
         if lost and not was_lost:
             yield Event("device lost", values, text, urgent=True)
         elif was_lost and new.state.label == "running":

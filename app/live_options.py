@@ -31,7 +31,7 @@ class LiveOptions:
     midi_learn: bool
     as_json: bool
     levels_ms: int
-    own_process: bool
+    in_process: bool
 
 
 def device_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -71,6 +71,15 @@ def device_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return added
 
 
+def in_process_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --in-process."""
+    option = _option(
+        "--in-process", is_flag=True, help="Run the engine in this process: quicker to start, easier to disturb."
+    )
+    added: Callable[..., Any] = grouped(_GROUPS[0], option)(function)
+    return added
+
+
 def live_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add what only devices need; the command takes it as `**live` and hands it to `read_options`."""
     devices, recording, microphone, remote, playing = (partial(grouped, name) for name in _GROUPS)
@@ -78,7 +87,6 @@ def live_options(function: Callable[..., Any]) -> Callable[..., Any]:
         (
             devices(
                 _option("--reconnect", is_flag=True, help="Wait for a device that goes away, and go on."),
-                _option("--own-process", is_flag=True, help="Run the engine in a process of its own, and watch it."),
             ),
             recording(
                 _option(
@@ -162,7 +170,7 @@ def live_options(function: Callable[..., Any]) -> Callable[..., Any]:
         )
     ):
         function = group(function)
-    return device_options(function)
+    return device_options(in_process_option(function))
 
 
 def read_options(
@@ -178,7 +186,7 @@ def read_options(
     midi_learn: bool,
     as_json: bool,
     levels_ms: int,
-    own_process: bool,
+    in_process: bool,
     has_monitor: bool,
 ) -> LiveOptions:
     """Check what goes together. UsageError where it does not."""
@@ -203,7 +211,7 @@ def read_options(
         midi_learn=midi_learn,
         as_json=as_json,
         levels_ms=levels_ms,
-        own_process=own_process,
+        in_process=in_process,
     )
 
 
@@ -216,10 +224,9 @@ def refuse_without_device(ctx: click.Context) -> None:
         and ctx.get_parameter_source(str(parameter.name)) == click.core.ParameterSource.COMMANDLINE
     ]
     if given:
-        are = "is" if len(given) == 1 else "are"
         raise UsageError(
-            f"{', '.join(given)} {are} for devices, and neither --input nor --output is one: write device:NAME, or "
-            "leave that out"
+            f"{', '.join(given)}: options that are for devices, and neither --input nor --output is one: write "
+            "device:NAME, or leave them out"
         )
 
 

@@ -16,9 +16,11 @@ _LAYOUTS = (
     (8, 9, True, True),
     (6, 9, True, True),
     (6, 9, False, True),
-    (4, 6, False, False),
-    (4, 3, False, False),
-    (2, 1, False, False),
+    (5, 6, False, False),
+    (4, 4, False, False),
+    (3, 3, False, False),
+    (2, 2, False, False),
+    (1, 1, False, False),
     (0, 1, False, False),
 )
 
@@ -35,7 +37,9 @@ def status_line(
     """Return the richest line of at most `width` columns; what does not fit at all is cut off."""
     line = ""
     for layout in _LAYOUTS:
-        line = "  ".join(_parts(now, controls, layout, selected, recording, unicode))
+        # Where there is no room for decibels, there is none for double spaces.
+        between = "  " if layout[2] else " "
+        line = between.join(_parts(now, controls, layout, selected, recording, unicode))
         if len(line) <= width:
             return line
     return line[:width]
@@ -63,9 +67,10 @@ def _parts(
         yield "BYPASS"
     for number, (stem, rms) in enumerate(zip(now.stems, now.stem_rms, strict=True)):
         name = f"{number + 1} {stem[:letters]}"
-        name = f">{name}" if number == selected else f" {name}"
+        name = f">{name}" if number == selected else f" {name}" if with_db else name
         level = f"{max(-99.0, decibels(rms)):4.0f}" if with_db else ""
-        yield f"{name}{_setting(controls, stem)} {bar(decibels(rms), cells, unicode=unicode)}{level}"
+        drawn = bar(decibels(rms), cells, unicode=unicode)
+        yield f"{name}{_setting(controls, stem)}{' ' if cells else ''}{drawn}{level}"
     if with_db:
         yield f"in {max(-99.0, decibels(now.input_rms)):.0f} out {max(-99.0, decibels(now.mix_rms)):.0f} dB"
     yield f"load {100 * now.load:.0f}%"

@@ -75,11 +75,11 @@ class EngineProcess:
     def stop(self) -> None:
         """End the sound and the process; StemliveError when a file could not be completed. It cannot start again."""
         self._stopping.set()
+        started, error = self._watcher is not None, self._error
         if self._watcher is not None:
             self._watcher.join()
             self._watcher = None
-        error = self._error
-        if self._process.is_alive():
+        if started and self._process.is_alive():
             try:
                 self._ask("stop")
             except StemliveError as failure:
@@ -132,6 +132,9 @@ class EngineProcess:
         self._deaths = [death for death in self._deaths if now - death < _QUICK_S] + [now]
         message = f"the engine's process {what}: started again"
         self._memory.set_state(State.RECONNECTING, message)
+        if not self.settings.between_devices:
+            self._memory.set_state(State.FAILED, f"the engine's process {what}, and a file cannot be begun again")
+            return
         if len(self._deaths) > _MOST_DEATHS:
             self._memory.set_state(State.FAILED, f"the engine's process {what} {len(self._deaths)} times in a row")
             return

@@ -29,7 +29,7 @@ FloatArray = NDArray[np.float32]
 _HIGH_HOPS = 4
 """Hops that `--latency high` adds to the queue: 46 ms of `live`."""
 _FILE_AHEAD_HOPS = 4
-_FIRST_BLOCK_S = 3.0
+_FIRST_BLOCK_S = 5.0
 _BLOCKS_SEEN = 4
 
 

@@ -1,5 +1,6 @@
 """Measure the delay of a device itself: a click goes out, and is heard again where a cable leads it back."""
 
+from dataclasses import replace
 from time import perf_counter, sleep
 
 import numpy as np
@@ -22,6 +23,8 @@ def loopback_samples(settings: EngineSettings, model_rate_hz: int, hop_samples: 
 
     UsageError for two devices with clocks of their own. DeviceError when it cannot be opened.
     """
+    if settings.mode == "inline":  # no model is needed here, but rings are
+        settings = replace(settings, mode="callback")
     ends = open_ends(settings, model_rate_hz, hop_samples, lambda indata, outdata: outdata.fill(0))
     if ends.source is not ends.target:
         ends.close()

@@ -29,6 +29,9 @@ Process = Callable[[FloatArray, FloatArray], None]
 
 RING_S = 1.0
 _CLOSING_S = 0.5
+_LONG_AGO_S = -1e6
+"""When ring buffers are to begin, for rtmixer. JACK's clock starts anew with a stream, and the first block of input may
+lie before its zero: a start at 0 would then come in the middle of that block, and input and output would not match."""
 _SILENT_S = 1.0
 """A device that calls back no more for this long is gone."""
 
@@ -167,7 +170,7 @@ class _PortAudioDevice:
         now = perf_counter()
         if samples != self._seen_samples:
             self._seen_samples, self._seen_s = samples, now
-        elif now - self._seen_s > _SILENT_S:
+        elif samples > 0 and now - self._seen_s > _SILENT_S:  # how long the first block may take, others know
             self._problem = f"{self._label} went silent"
         if not self._stream.active:
             self._problem = f"{self._label} has stopped"
@@ -202,11 +205,13 @@ class RtmixerDevice(_PortAudioDevice):
         # Both are queued before the start, so that the first callback begins both.
         if request.input_channels:
             ring = PortAudioInputRing(rtmixer.RingBuffer, 4 * frames, len(request.input_channels))
-            self._actions.append(self._stream.record_ringbuffer(ring.handle, request.input_channels))
+            self._actions.append(self._stream.record_ringbuffer(ring.handle, request.input_channels, start=_LONG_AGO_S))
             self.input = ring
         if request.target is not None:
             played = PortAudioOutputRing(rtmixer.RingBuffer, frames, request.output_channels)
-            self._actions.append(self._stream.play_ringbuffer(played.handle, request.output_channels))
+            self._actions.append(
+                self._stream.play_ringbuffer(played.handle, request.output_channels, start=_LONG_AGO_S)
+            )
             self.output = played
         if request.monitor_channels:
             monitored = PortAudioInputRing(rtmixer.RingBuffer, frames, len(request.monitor_channels))

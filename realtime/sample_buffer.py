@@ -28,7 +28,9 @@ class SampleBuffer:
         capacity = self._data.shape[1]
         assert held + count <= capacity, f"{held} + {count} samples do not fit into {capacity}"
         if self._offset + held + count > capacity:
-            self._data[:, :held] = self._data[:, self._offset : self._offset + held]
+            # Lane by lane numpy sees that the two do not overlap, and needs no copy in between.
+            for lane in self._data:
+                lane[:held] = lane[self._offset : self._offset + held]
             self._offset = 0
         start = self._offset + held
         self.end += count

@@ -50,6 +50,8 @@ class EngineSettings:
     """What a pipe at the output carries, where it is not WAV: f32le or s16le."""
 
     def __post_init__(self) -> None:
+        if self.reconnect and not self.between_devices:
+            raise UsageError("only with a device at both ends can a device be waited for: leave --reconnect out")
         if self.mode not in MODES:
             raise UsageError(f"unknown mode '{self.mode}': known are {', '.join(MODES)}")
         if isinstance(self.latency, str) and self.latency not in LATENCIES:
@@ -70,6 +72,11 @@ class EngineSettings:
     def has_monitor(self) -> bool:
         """Whether there is a second input."""
         return self.monitor is not None or self.monitor_channels is not None
+
+    @property
+    def between_devices(self) -> bool:
+        """Whether neither end is a file or a pipe, which could not be begun again."""
+        return device_of(self.source) is not None and device_of(self.target) is not None
 
 
 def device_of(end: str) -> str | None:

@@ -25,6 +25,8 @@ class Analysis:
         self._spectra = np.zeros((max_frames, framing.bins, channels), np.complex64)
         at_once = min(max_frames, _FRAMES_AT_ONCE)
         self._windowed = np.zeros((at_once, channels, framing.analysis_samples), np.float32)
+        # numpy divides by the length in single precision, but would convert a factor of 1 in a buffer of its own.
+        self._window = framing.analysis_window * np.float32(framing.analysis_samples)
         self._bins = np.zeros((at_once, channels, framing.bins), np.complex64)
         self.reset()
 
@@ -55,9 +57,9 @@ class Analysis:
             else:
                 overlapping = sliding_window_view(samples, a, axis=1)[:, ::r].transpose(1, 0, 2)  # [T, C, A]
             windowed = self._windowed[: len(part)]
-            np.multiply(overlapping, self._framing.analysis_window, out=windowed)
+            np.multiply(overlapping, self._window, out=windowed)
             bins = self._bins[: len(part)]
-            part[:] = np.fft.rfft(windowed, axis=-1, out=cast(Any, bins))
+            part[:] = np.fft.rfft(windowed, axis=-1, norm="forward", out=cast(Any, bins))
             self._samples.forget(self._samples.first + len(part) * r)
         return spectra
 

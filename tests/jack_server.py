@@ -9,7 +9,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -151,8 +150,3 @@ class Neighbour:
             return None
         first = (client.last_frame_time - self._began) // frames * frames
         return first if 0 <= first <= len(self._sound) - frames else None
-
-
-def python(server: Server, code: str, *arguments: object) -> list[str]:
-    """Return the command of a Python program of its own."""
-    return [sys.executable, "-c", code, *map(str, arguments)]

@@ -197,7 +197,9 @@ class TestEvents:
         assert [event.name for event in events] == ["device lost", "dropout"]
         assert events[0].text == "reconnecting: unplugged"
         assert events[1].values["late_hops"] == 5
-        assert [event.name for event in changes(lost, self.moment(controls, late_hops=5))] == ["device back"]
+        again = self.moment(controls, state=State.STARTING, late_hops=5).after(lost)
+        assert list(changes(lost, again)) == []
+        assert [event.name for event in changes(again, self.moment(controls, late_hops=5))] == ["device back"]
 
     def test_one_object_per_line_that_any_parser_takes(self, controls):
         stream = io.StringIO()

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,14 +119,19 @@ def neighbour(server: Server) -> Iterator[Neighbour]:
         other.close()
 
 
-def undisturbed(attempt: Callable[[], tuple[list[str], object]]) -> object:
-    """Return what an attempt gives that nothing disturbed; each says first what did."""
+def undisturbed(attempt: Callable[[], tuple[list[str], Callable[[], None]]]) -> None:
+    """Make attempts until one passes its check; only one that something disturbed, and says so, may fail."""
     disturbances = []
     for _ in range(ATTEMPTS):
-        disturbed, result = attempt()
-        if not disturbed:
-            return result
-        disturbances.append(disturbed[:3])
+        disturbed, check = attempt()
+        try:
+            check()
+        except AssertionError:
+            if not disturbed:
+                raise
+            disturbances.append(disturbed[:3])
+        else:
+            return
     pytest.fail(f"this machine is too busy for live sound: {ATTEMPTS} attempts were disturbed: {disturbances}")
 
 
@@ -171,22 +177,28 @@ def test_a_song_from_another_program_comes_back_as_in_file_mode(server, tmp_path
     sound = song(1.5)
     expected = karaoke(sound)
 
-    def attempt() -> tuple[list[str], object]:
-        with live(server, tmp_path, mode=mode, preset="karaoke", latency="high") as engine, neighbour(server) as other:
+    def attempt() -> tuple[list[str], Callable[[], None]]:
+        with (
+            live(server, tmp_path, mode=mode, preset="karaoke", latency="high", where="apart") as engine,
+            neighbour(server) as other,
+        ):
             before = engine.snapshot()
             recorded, missed = other.play(sound, tail=16384)
             now = engine.snapshot()
         if now["dropouts"] > before["dropouts"]:
             missed.append(f"{now['late_hops']} of {now['hops']} hops late, {now['dropouts']} dropouts")
-        return missed, (recorded, now["inside"])
+        late = now["inside"] - 1024
+        heard = recorded[late : late + len(expected)]
 
-    recorded, inside = undisturbed(attempt)
-    late = inside - 1024
-    heard = recorded[late : late + len(expected)]
+        def check() -> None:
+            assert np.abs(heard[begin:] - expected[begin:]).max() < 1e-3
+
+        return missed, check
+
     # By then the silence has brought the model to the same state in both.
     begin = SILENCE_S * RATE_HZ
     assert np.abs(expected[begin:]).max() > 0.1
-    assert np.abs(heard[begin:] - expected[begin:]).max() < 1e-3
+    undisturbed(attempt)
 
 
 @pytest.mark.parametrize(
@@ -203,23 +215,27 @@ def test_a_song_from_another_program_comes_back_as_in_file_mode(server, tmp_path
 def test_the_delay_is_the_one_that_is_said_to_the_sample(server, tmp_path, model, settings):
     sound = impulses()
 
-    def attempt() -> tuple[list[str], object]:
+    def attempt() -> tuple[list[str], Callable[[], None]]:
         with live(server, tmp_path, model=model, **settings) as engine, neighbour(server) as other:
             before = engine.snapshot()
             recorded, missed = other.play(sound)
             now = engine.snapshot()
-        if now["dropouts"] > before["dropouts"] and settings["mode"] == "inline":
-            missed.append("dropouts")
-        return missed, (recorded, now)
+        lost = now["input_overflows"] + now["output_underflows"]
+        # A late hop is no excuse: a dry hop is as late as a separated one.
+        if lost > before["input_overflows"] + before["output_underflows"]:
+            missed.append(f"{lost} dropouts")
 
-    # A dropout of the engine is no excuse here: a dry hop is as late as a separated one.
-    recorded, now = undisturbed(attempt)
-    assert now["total"] == now["latency"]["device_in"] + now["inside"] + now["latency"]["device_out"]
-    if settings.get("latency"):
-        assert now["total"] == round(0.08 * RATE_HZ)
-    shifted = np.zeros_like(recorded)
-    shifted[now["inside"] : now["inside"] + len(sound)] = sound
-    np.testing.assert_allclose(recorded, shifted, atol=1e-4)
+        def check() -> None:
+            assert now["total"] == now["latency"]["device_in"] + now["inside"] + now["latency"]["device_out"]
+            if settings.get("latency"):
+                assert now["total"] == round(0.08 * RATE_HZ)
+            shifted = np.zeros_like(recorded)
+            shifted[now["inside"] : now["inside"] + len(sound)] = sound
+            np.testing.assert_allclose(recorded, shifted, atol=1e-4)
+
+        return missed, check
+
+    undisturbed(attempt)
 
 
 def test_another_rate_and_one_channel(tmp_path, model):
@@ -267,7 +283,7 @@ def test_a_file_to_a_device_and_a_device_to_a_file(server, tmp_path, model):
     soundfile.write(tmp_path / "in.wav", np.concatenate([pauses[0], sound, pauses[1]]), RATE_HZ, "FLOAT")
     more = ("--model", model, "--latency", "high", "--force")
 
-    def attempt() -> tuple[list[str], object]:
+    def attempt() -> tuple[list[str], Callable[[], None]]:
         with streaming(server, "-i", "device:system", "-o", tmp_path / "out.wav", *more) as listener:
             wait_until(lambda: "PortAudio:in_1" in ports(server), "the listener")
             with streaming(server, "-i", tmp_path / "in.wav", "-o", "device:system", *more) as player:
@@ -280,12 +296,18 @@ def test_a_file_to_a_device_and_a_device_to_a_file(server, tmp_path, model):
             listener.send_signal(signal.SIGTERM)
             assert listener.wait(20) == 143
             said += listener.stderr.read()
-        return re.findall("stemlive: warning: .*", said), soundfile.read(tmp_path / "out.wav")[0]
+        heard = soundfile.read(tmp_path / "out.wav")[0]
 
-    heard = undisturbed(attempt)
-    first = np.flatnonzero(np.abs(heard[:, 0]) > 1e-3)[0] - np.flatnonzero(np.abs(sound[:, 0]) > 1e-3)[0]
-    np.testing.assert_allclose(heard[first : first + len(sound)], sound, atol=1e-4)
-    assert np.abs(heard[first + len(sound) :]).max() < 1e-4
+        def check() -> None:
+            loud = np.flatnonzero(np.abs(heard[:, 0]) > 1e-3)
+            assert len(loud) > 0
+            first = loud[0] - np.flatnonzero(np.abs(sound[:, 0]) > 1e-3)[0]
+            np.testing.assert_allclose(heard[first : first + len(sound)], sound, atol=1e-4)
+            assert np.abs(heard[first + len(sound) :]).max() < 1e-4
+
+        return re.findall("stemlive: warning: .*", said), check
+
+    undisturbed(attempt)
 
 
 def test_unplugged_and_plugged_in_again(tmp_path, model):
@@ -364,3 +386,67 @@ main(["devices"])
         "stemlive: error: audio devices need the system library PortAudio, which is not here: "
         "sudo apt-get install libportaudio2\n"
     )
+
+
+@pytest.fixture
+def pulse_environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A PulseAudio server of the test's own, with two null sinks, which ALSA's plugin makes the default devices."""
+    if shutil.which("pulseaudio") is None or shutil.which("parec") is None:
+        pytest.skip("PulseAudio is not installed (Debian: apt-get install pulseaudio pulseaudio-utils)")
+    runtime = tmp_path / "run"
+    runtime.mkdir(mode=0o700)
+    (tmp_path / ".asoundrc").write_text("pcm.!default { type pulse }\nctl.!default { type pulse }\n")
+    environment = os.environ | {
+        "HOME": str(tmp_path),
+        "XDG_RUNTIME_DIR": str(runtime),
+        "PULSE_SOURCE": "src.monitor",
+        "PULSE_SINK": "out",
+        "JACK_NO_START_SERVER": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    command = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
+    for module in ("native-protocol-unix", "null-sink sink_name=src rate=44100", "null-sink sink_name=out rate=44100"):
+        command += ["-L", f"module-{module}"]
+    with (tmp_path / "pulse.log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        listing = ["pactl", "list", "short", "sources"]
+        wait_until(
+            lambda: b"out.monitor" in subprocess.run(listing, env=environment, capture_output=True, check=False).stdout,
+            "PulseAudio",
+        )
+        yield environment
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def test_a_song_through_pulseaudio(pulse_environment, tmp_path, model):
+    tone = 0.3 * np.sin(2 * np.pi * 441 * np.arange(RATE_HZ) / RATE_HZ)
+    soundfile.write(tmp_path / "tone.wav", np.stack([tone, tone], axis=1), RATE_HZ)
+    ends = ("-i", "device:default", "-o", "device:pulse", "--latency", "high", "--model", model, "--reconnect")
+    environment = pulse_environment
+    listen = ["parec", "--device=out.monitor", "--format=float32le", "--rate=44100", "--channels=2", "--raw"]
+    clients = ["pactl", "list", "short", "source-outputs"]
+    raw = tmp_path / "heard.raw"
+
+    def tone_heard() -> bool:
+        """Most of the tone comes through, as loud as it was: ALSA's plugin may drop some of it on a busy machine."""
+        with raw.open("wb") as file, subprocess.Popen(listen, env=environment, stdout=file) as ear:
+            subprocess.run(["paplay", "--device=src", str(tmp_path / "tone.wav")], env=environment, check=True)
+            time.sleep(1)
+            ear.terminate()
+        heard = np.abs(np.fromfile(raw, "<f4"))
+        return np.count_nonzero(heard > 0.01) > RATE_HZ and abs(np.percentile(heard, 99) - 0.3) < 0.01
+
+    with subprocess.Popen([*PROGRAM, "stream", *ends], env=environment, stderr=subprocess.PIPE, text=True) as stream:
+        try:
+            wait_until(
+                lambda: subprocess.run(clients, env=environment, capture_output=True, check=True).stdout, "the stream"
+            )
+            # The plugin goes silent now and then on a busy machine, and the engine opens its devices again.
+            wait_until(tone_heard, "the tone", 60)
+            stream.send_signal(signal.SIGINT)
+            assert stream.wait(20) == 130
+        finally:
+            stream.kill()

@@ -245,9 +245,10 @@ class TestWorker:
             now = tracemalloc.get_traced_memory()[0]
         finally:
             tracemalloc.stop()
-        # A hop of one channel is 2048 bytes; what is left are Python's own numbers and views.
+        # A hop is 4096 bytes, a spectrum 16400, its stems 65600. What is left: one lane of samples that moves now and
+        # then, and Python's own numbers and views.
         assert now - before < 64 * 140, f"{now - before} bytes more after 140 hops"
-        assert peak - before < 8192, f"{peak - before} bytes at once"
+        assert peak - before < 12288, f"{peak - before} bytes at once"
 
 
 class TestDrift:
@@ -555,6 +556,7 @@ class TestNames:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        ({"source": "x.wav", "reconnect": True}, "only with a device at both ends"),
         ({"mode": "fast"}, "unknown mode 'fast'"),
         ({"latency": "medium"}, "latency is low, high or a number"),
         ({"latency": 0.0}, "latency must be from 0"),
@@ -565,7 +567,7 @@ class TestNames:
 )
 def test_settings_that_make_no_sense(values, message):
     with pytest.raises(UsageError, match=message):
-        EngineSettings("device:a", "device:b", **values)
+        EngineSettings(**{"source": "device:a", "target": "device:b"} | values)
 
 
 def test_an_old_column_is_not_given_out_while_it_may_be_written():

@@ -10,13 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx_models
 import pytest
 import soundfile
 
 from stemlive.errors import AudioFileError, UsageError
 from stemlive.realtime import recorder as recorder_module
+from stemlive.realtime.controls import Controls
+from stemlive.realtime.engine_memory import EngineMemory
+from stemlive.realtime.inline_worker import InlineWorker
+from stemlive.realtime.live_path import LivePath
 from stemlive.realtime.record_ring import RecordRing
 from stemlive.realtime.recorder import Recorder
+from stemlive.realtime.report import Report
+from stemlive.realtime.session import Session
 from stemlive.realtime.take import PIECE, Take
 
 RATE_HZ = 8000
@@ -292,3 +299,28 @@ def test_steered_and_watched_from_another_process(tmp_path):
     assert process.exitcode == 0
     assert recorder.status().seconds == (RATE_HZ - BEHIND) / RATE_HZ
     assert len(read(tmp_path / "take-001", "mix")) == RATE_HZ - BEHIND
+
+
+def test_inside_the_callback_what_is_played_is_numbered_as_what_was_heard(tmp_path):
+    session = Session(
+        onnx_models.write_model(tmp_path / "live.onnx", onnx_models.metadata((2048, 1024, 512))),
+    )
+    memory = EngineMemory.local()
+    controls = Controls(session.info.stems, memory)
+    path = LivePath(session, sample_rate_hz=44100, channels=2, block_samples=512)
+    inside = path.behind_samples - 256
+    path.delay(inside)
+    recorder = Recorder(tmp_path / "takes", stems=(), extension="wav")
+    recorder.start()
+    recorder.begin(44100, 2, controls.stems)
+    wait_until(lambda: recorder.status().takes)
+    report = Report(memory, path, sample_rate_hz=44100, longest_block=512, outputs=2)
+    worker = InlineWorker(path, report, inside_samples=inside, sample_rate_hz=44100, taps=(recorder,))
+    sound, out = noise(256 * 80), np.zeros((256, 2), np.float32)
+    for block in np.split(sound, 80):
+        worker.process(block, out)
+    recorder.end()
+    recorded, mix = (read(tmp_path / "takes" / "take-001", name) for name in ("input", "mix"))
+    assert len(mix) == len(recorded) == len(sound) - inside
+    np.testing.assert_array_equal(recorded, sound[: len(recorded)])
+    np.testing.assert_allclose(mix, recorded, atol=1e-5)  # every fader at 0 dB
