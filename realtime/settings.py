@@ -75,8 +75,8 @@ class EngineSettings:
 
     @property
     def between_devices(self) -> bool:
-        """Whether neither end is a file or a pipe, which could not be begun again."""
-        return device_of(self.source) is not None and device_of(self.target) is not None
+        """Whether neither end is a file or a pipe, which could not be begun again; a song can."""
+        return (self.song or device_of(self.source) is not None) and device_of(self.target) is not None
 
 
 def device_of(end: str) -> str | None:

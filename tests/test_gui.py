@@ -739,7 +739,6 @@ class TestRecording:
 
 
 class TestTheRest:
-    @pytest.mark.qt_log_ignore("propagateSizeHints")  # of dialogs, by the platform that draws nowhere
     def test_what_nobody_expected_is_logged_and_told_once(self, window, qtbot, tmp_path):
         log = CrashLog(tmp_path / "log" / "stemlive.log", window)
         try:
