@@ -41,6 +41,11 @@ class MixerView(QWidget):
         self.strips[None].show_levels(now.mix_peak, now.mix_rms, now_s)
         self.axis.show_hop(now.hop_s)
 
+    def show_silence(self, now_s: float) -> None:
+        """Let the meters fall: nothing sounds."""
+        for strip in self.strips.values():
+            strip.show_levels(0.0, 0.0, now_s)
+
     def show_columns(self, columns: NDArray[np.uint8]) -> None:
         """Let the spectrograms scroll: columns [n, lanes, bins], lanes as `EngineMemory.columns_since` says."""
         lanes = columns.shape[1]

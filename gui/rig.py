@@ -149,7 +149,7 @@ class Rig(QObject):
     def retry(self) -> None:
         """Look for devices again, and open what could not be opened."""
         self.devices.refresh()
-        if self.player.phase in (Phase.MISSING, Phase.FAILED):
+        if self.player.phase in (Phase.MISSING, Phase.FAILED, Phase.WAITING):
             self.connect_engine()
 
     def play(self, on: bool) -> None:

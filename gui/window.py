@@ -101,7 +101,9 @@ class Window(QMainWindow):
             self.model.attach(player.controls)
             self.mixer.clear()
         self._show_time()
-        if player.now is not None:
+        if player.now is None or player.phase != Phase.LIVE:
+            self.mixer.show_silence(time.monotonic())
+        else:
             self.mixer.show_levels(player.now, time.monotonic())
             self.microphone.show_level(player.now, time.monotonic())
             columns = player.columns()

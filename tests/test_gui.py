@@ -528,9 +528,13 @@ class TestDevices:
         qtbot.waitUntil(lambda: not window.banner.isVisible())
 
     def test_a_device_that_goes_is_waited_for(self, playing, qtbot):
+        engine(playing).tell(mix_peak=0.5)
+        meter = playing.mixer.strips[None].meter
+        qtbot.waitUntil(lambda: meter._shown[0] > 0)
         engine(playing).memory.set_state(State.RECONNECTING, "unplugged")
         qtbot.waitUntil(lambda: "Waiting for the device" in playing.banner.text.text())
         assert "unplugged" in playing.banner.text.text()
+        qtbot.waitUntil(lambda: meter._shown[0] == 0)
         engine(playing).memory.set_state(State.RUNNING)
         qtbot.waitUntil(lambda: not playing.banner.isVisible())
 
