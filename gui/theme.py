@@ -72,6 +72,7 @@ class Theme:
             QPushButton#play {{ background: {self.accent}; border-color: {self.accent}; color: white;
                 font-weight: bold; }}
             QPushButton#play:focus {{ border: 1px solid {self.text}; }}
+            QPushButton#play:disabled {{ background: {self.field}; border-color: {self.line}; color: {self.faint}; }}
             QPushButton#record:checked {{ background: {self.bad}; border-color: {self.bad}; color: white; }}
             QLabel#faint {{ color: {self.faint}; }}
             QLabel#heading {{ color: {self.faint}; }}
