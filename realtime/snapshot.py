@@ -74,8 +74,6 @@ class Snapshot:
     input_rms: float
     mix_peak: float
     mix_rms: float
-    stem_peak: tuple[float, ...]
-    """After the gains, in the order of `stems`; 0 unless `EngineSettings.stem_levels` asks for it."""
     stem_rms: tuple[float, ...]
     """After the gains, in the order of `stems`; measured on the spectra, over one analysis window."""
     load: float
@@ -98,13 +96,6 @@ class Snapshot:
     lowest_lead_samples: int
     drift_ppm: float
     """How much faster than nominal the input's clock runs than the output's; 0 for one device."""
-    hop_s: float
-    """Seconds of sound in a hop, and in a column of the spectrograms."""
-    song_s: float
-    """Position in the song of what is heard now, without the device's own delay; 0 unless it is a song."""
-    song_length_s: float
-    song_ended: bool
-    """Whether the song stands at its end."""
     reconnects: int
     restarts: int
     """Times that the engine's process died and was started again."""
@@ -114,6 +105,15 @@ class Snapshot:
     """Delay of the second input to the output, as far as the devices tell; 0 without one."""
     monitor_late: int = 0
     """Blocks of the second input that came too late to be heard whole."""
+    stem_peak: tuple[float, ...] = ()
+    """After the gains, in the order of `stems`; 0 unless `EngineSettings.stem_levels` asks for it."""
+    hop_s: float = 0.0
+    """Seconds of sound in a hop, and in a column of the spectrograms."""
+    song_s: float = 0.0
+    """Position in the song of what is heard now, without the device's own delay; 0 unless it is a song."""
+    song_length_s: float = 0.0
+    song_ended: bool = False
+    """Whether the song stands at its end."""
 
     @property
     def dropouts(self) -> int:
