@@ -8,7 +8,23 @@ extras="${1:-}"
 needed=""
 python3 -c 'import ensurepip, venv' 2>/dev/null || needed="$needed python3 python3-venv"
 ldconfig -p 2>/dev/null | grep -q libportaudio.so.2 || needed="$needed libportaudio2"
+has_library() { ldconfig -p 2>/dev/null | grep -q "$1"; }
+case ",$extras," in *,gui,* | *,dev,*)
+    # What Qt draws with; its wheel brings the rest.
+    has_library libEGL.so.1 || needed="$needed libegl1"
+    has_library libGL.so.1 || needed="$needed libgl1"
+    has_library libdbus-1.so.3 || needed="$needed libdbus-1-3"
+    has_library libglib-2.0.so.0 || needed="$needed libglib2.0-0"
+    has_library libfontconfig.so.1 || needed="$needed libfontconfig1 fonts-dejavu-core"
+    has_library libxkbcommon-x11.so.0 || needed="$needed libxkbcommon-x11-0"
+    for part in cursor.so.0:cursor0 icccm.so.4:icccm4 image.so.0:image0 keysyms.so.1:keysyms1 randr.so.0:randr0 \
+        render-util.so.0:render-util0 shape.so.0:shape0 sync.so.1:sync1 xfixes.so.0:xfixes0 xkb.so.1:xkb1; do
+        has_library "libxcb-${part%%:*}" || needed="$needed libxcb-${part##*:}"
+    done ;;
+esac
 case ",$extras," in *,dev,*)
+    command -v Xvfb >/dev/null || needed="$needed xvfb"
+    command -v xdotool >/dev/null || needed="$needed xdotool"
     command -v fluidsynth >/dev/null || needed="$needed fluidsynth"
     command -v jackd >/dev/null || needed="$needed jackd2"
     command -v pulseaudio >/dev/null || needed="$needed pulseaudio"

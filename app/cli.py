@@ -16,6 +16,7 @@ COMMANDS = {
     "separate": "stemlive.separate:command",
     "stream": "stemlive.stream:command",
     "devices": "stemlive.devices:command",
+    "gui": "stemlive.gui_command:command",
     "bench": "stemlive.bench:command",
     "models": "stemlive.models:command",
     "demo": "stemlive.demo:command",

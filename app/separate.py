@@ -1,5 +1,6 @@
 """`stemlive separate`: a song goes in, one file per stem comes out."""
 
+import json
 import os
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
@@ -73,6 +74,7 @@ _HOPS_PER_BLOCK = 64
 )
 @inference_options
 @threads_option
+@click.option("--json", "as_json", is_flag=True, help="Print progress and paths as one JSON object a line.")
 @output_options
 def command(
     *,
@@ -88,6 +90,7 @@ def command(
     inference: str | None,
     hop_s: float,
     threads: int,
+    as_json: bool,
     force: bool,
     quiet: bool,
 ) -> None:
@@ -124,12 +127,16 @@ def command(
         with StopRequest() as stop, ExitStack() as stack:
             writers = _open_writers(stack, paths, reader, total, force=force)
             blocks = stop.read_blocks(reader, block_frames, total if duration is not None else None)
-            with progress(song.name, total, quiet=quiet) as advance:
+            with progress(song.name, total, quiet=quiet or as_json) as advance:
+                done = 0
                 for separated in _separated(separator, blocks, stop):
                     outputs = np.tensordot(weights, separated, axes=1)  # [outputs, n, C]
                     for writer, output in zip(writers, outputs, strict=True):
                         writer.write(output)
                     advance(outputs.shape[1])
+                    done += outputs.shape[1]
+                    if as_json:
+                        click.echo(json.dumps({"done": done, "total": total}))
             if stop.requested:
                 click.echo("stemlive: interrupted, nothing was written", err=True)
                 raise click.exceptions.Exit(stop.exit_code)
@@ -138,7 +145,9 @@ def command(
         warn_of_input(reader.note, separator)
     for writer in writers:
         warn_of_clipping(writer.name, writer.clipped_samples)
-        if not quiet:
+        if as_json:
+            click.echo(json.dumps({"written": str(writer.path)}))
+        elif not quiet:
             click.echo(os.fsencode(writer.path))
 
 

@@ -1,1 +1,1 @@
-"""The desktop window: mixes stems by hand and eye (issue of its own; nothing here yet)."""
+"""The desktop window: mixes stems by hand and eye. It draws and asks; the engine sounds, in a process of its own."""

@@ -5,6 +5,7 @@ import threading
 from stemlive.errors import UsageError
 from stemlive.realtime.engine_memory import MOST_STEMS, EngineMemory
 from stemlive.realtime.mixer import MAX_GAIN_DB, Mixer
+from stemlive.realtime.transport import Transport
 
 
 class Controls:
@@ -20,6 +21,10 @@ class Controls:
         self._memory = memory
         self._lock = threading.Lock()
         self._bypass = False
+        self._pans = dict.fromkeys(stems, 0.0)
+        self._master_db = 0.0
+        self.song = Transport(memory)
+        """Steers a song: see `EngineSettings.song`."""
         self._monitor_gain_db = 0.0
         self._monitor_reverb = 0.0
         if write:
@@ -49,6 +54,32 @@ class Controls:
     def bypass(self) -> bool:
         """Whether the music goes through as it is, with the same delay."""
         return self._bypass
+
+    @property
+    def pans(self) -> dict[str, float]:
+        """Place between the sides by stem, -1 (left) to 1 (right)."""
+        return dict(self._pans)
+
+    @property
+    def master_db(self) -> float:
+        """The gain of everything."""
+        return self._master_db
+
+    def set_master_db(self, gain_db: float) -> None:
+        """Set the gain of everything, bypass included: -inf (off) to +12 dB."""
+        if not gain_db <= MAX_GAIN_DB:
+            raise UsageError(f"the master's gain must be from -inf to +{MAX_GAIN_DB:g} dB, not {gain_db:g}")
+        with self._lock:
+            self._master_db = float(gain_db)
+            self._write()
+
+    def set_pan(self, stem: str, pan: float) -> None:
+        """Move a stem to the left (-1) or to the right (1): the other side gets softer; nothing in mono."""
+        if stem not in self._pans or not -1 <= pan <= 1:
+            raise UsageError(f"pan is from -1 to 1, of one of {', '.join(self._pans)}; not {pan:g} of '{stem}'")
+        with self._lock:
+            self._pans[stem] = float(pan)
+            self._write()
 
     @property
     def monitor_gain_db(self) -> float:
@@ -109,10 +140,13 @@ class Controls:
         """From now on write into another memory."""
         with self._lock:
             self._memory = memory
+            self.song.move(memory)
 
     def _write(self) -> None:
         gains = self._mixer.gains()
         self._memory.parameters["gains"][: len(gains)] = gains
+        self._memory.parameters["pans"][: len(gains)] = list(self._pans.values())
+        self._memory.parameters["master"] = 10 ** (self._master_db / 20)
         self._memory.parameters["bypass"] = self._bypass
         self._memory.parameters["monitor_gain"] = 10 ** (self._monitor_gain_db / 20)
         self._memory.parameters["monitor_reverb"] = self._monitor_reverb

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from stemlive.errors import AudioFileError, DeviceError, UsageError
 from stemlive.realtime.device import Device
 from stemlive.realtime.devices import AudioDevice, find_device
+from stemlive.realtime.engine_memory import EngineMemory
 from stemlive.realtime.file_device import FileSource, FileTarget
 from stemlive.realtime.files import AudioReader, AudioWriter
 from stemlive.realtime.pipes import PipeReader, PipeWriter, is_pipe
 from stemlive.realtime.portaudio import CallbackDevice, Process, RtmixerDevice, StreamRequest, accepts_rate
 from stemlive.realtime.ring import InputRing, OutputRing
 from stemlive.realtime.settings import EngineSettings, device_of
+from stemlive.realtime.song_source import SongSource
 
 FloatArray = NDArray[np.float32]
 
@@ -76,8 +78,11 @@ def open_ends(
     hop_samples: int,
     process: Process,
     mix_voice: Process | None = None,
+    memory: EngineMemory | None = None,
 ) -> Ends:
-    """Open both ends; nothing runs yet. `process` is for mode `inline`, `mix_voice` for Python callbacks.
+    """Open both ends; nothing runs yet.
+
+    `process` is for mode `inline`, `mix_voice` for Python callbacks; `memory` steers a song.
 
     The model's own rate is preferred, where a device takes it. DeviceError, AudioFileError or UsageError when
     something cannot be opened.
@@ -112,7 +117,7 @@ def open_ends(
             second = opener.open(second_input.device if monitored else None, target, output_rate_hz, (), monitored)
             stack.callback(second.close)
             if source is None:
-                first = _file_source(settings, output_rate_hz)
+                first = _file_source(settings, output_rate_hz, memory)
             else:
                 first = opener.open(source, None, input_rate_hz, inputs, second_input.part_of("source"))
         stack.callback(first.close)
@@ -251,12 +256,14 @@ def _rate_hz(device: AudioDevice | None, direction: str, channels: int, model_ra
     return device.sample_rate_hz
 
 
-def _file_source(settings: EngineSettings, sample_rate_hz: int) -> FileSource:
+def _file_source(settings: EngineSettings, sample_rate_hz: int, memory: EngineMemory | None) -> FileSource:
     pipe = is_pipe(settings.source)
     reader = PipeReader(settings.source, settings.raw) if pipe else AudioReader(settings.source)
     if reader.channels > 2:
         reader.close()
         raise AudioFileError(f"{reader.name} has {reader.channels} channels, stemlive takes 1 or 2: mix it down first")
+    if settings.song and memory is not None and isinstance(reader, AudioReader):
+        return SongSource(reader, sample_rate_hz, memory)
     return FileSource(reader, sample_rate_hz)
 
 

@@ -20,7 +20,20 @@ COLUMN_BINS = 96
 
 _NAMES_BYTES, _MESSAGE_BYTES = 256, 512
 _PARAMETERS = np.dtype(
-    [("gains", "f4", MOST_STEMS), ("monitor_gain", "f4"), ("monitor_reverb", "f4"), ("bypass", "u1"), ("stop", "u1")],
+    [
+        ("gains", "f4", MOST_STEMS),
+        ("pans", "f4", MOST_STEMS),
+        ("master", "f4"),
+        ("monitor_gain", "f4"),
+        ("monitor_reverb", "f4"),
+        ("bypass", "u1"),
+        ("stop", "u1"),
+        ("playing", "u1"),
+        ("seeks", "i8"),
+        ("seek_s", "f8"),
+        ("loop_from_s", "f8"),
+        ("loop_to_s", "f8"),
+    ],
     align=True,
 )
 _TELEMETRY = np.dtype(
@@ -36,6 +49,7 @@ _TELEMETRY = np.dtype(
         ("input_rms", "f4"),
         ("mix_peak", "f4"),
         ("mix_rms", "f4"),
+        ("stem_peak", "f4", MOST_STEMS),
         ("stem_rms", "f4", MOST_STEMS),
         ("load", "f4"),
         ("worst_hop_ms", "f4"),
@@ -51,6 +65,11 @@ _TELEMETRY = np.dtype(
         ("lowest_lead_samples", "i8"),
         ("drift_ppm", "f4"),
         ("reconnects", "i8"),
+        ("hop_s", "f8"),
+        ("song_s", "f8"),
+        ("song_length_s", "f8"),
+        ("song_ended", "?"),
+        ("song_seeks", "i8"),
         ("monitor_peak", "f4"),
         ("monitor_samples", "i8"),
         ("monitor_late", "i8"),
@@ -64,12 +83,13 @@ _TEXTS = ("message", "mode")
 class EngineMemory:
     """Parameters, telemetry and spectrogram columns in one buffer of `SIZE` bytes.
 
-    `parameters` holds linear gains and switches; each is one aligned number, and the newest value wins.
+    `parameters` holds linear gains, switches and wishes about a song; each is one aligned number, and the newest
+    value wins.
     `telemetry` is written between `begin` and `end`, so that a reader notices when it read half of a change.
     `columns` is uint8 [COLUMNS, lanes, COLUMN_BINS], a ring: column number k is at k % COLUMNS.
     """
 
-    LANES = MOST_STEMS + 1
+    LANES = MOST_STEMS + 2
     SIZE = _PARAMETERS.itemsize + _TELEMETRY.itemsize + COLUMNS * LANES * COLUMN_BINS + 128
 
     def __init__(self, buffer: Any) -> None:
@@ -84,7 +104,9 @@ class EngineMemory:
     @classmethod
     def local(cls) -> "EngineMemory":
         """Make one within this process."""
-        return cls(bytearray(cls.SIZE))
+        memory = cls(bytearray(cls.SIZE))
+        memory.parameters["master"] = 1.0
+        return memory
 
     def copy_from(self, other: "EngineMemory") -> None:
         """Take over all that another one says."""
@@ -147,16 +169,16 @@ class EngineMemory:
         """Reader: return all telemetry of one moment."""
         record = self._whole_record()
         stems = tuple(record["stems"].item().decode().split())
-        values: dict[str, Any] = {}
+        lists = ("stem_peak", "stem_rms")
+        values: dict[str, Any] = {name: tuple(float(level) for level in record[name][: len(stems)]) for name in lists}
         for field in fields(Snapshot):
-            if field.name in (_TELEMETRY.names or ()) and field.name not in ("state", "latency", "stems", "stem_rms"):
+            if field.name in (_TELEMETRY.names or ()) and field.name not in ("state", "latency", "stems", *lists):
                 value = record[field.name].item()
                 values[field.name] = value.decode(errors="replace") if field.name in _TEXTS else value
         return Snapshot(
             **values,
             state=State(int(record["state"])),
             stems=stems,
-            stem_rms=tuple(float(rms) for rms in record["stem_rms"][: len(stems)]),
             latency=Latency(*(int(value) for value in record["latency"])),
             restarts=restarts,
         )
@@ -164,13 +186,13 @@ class EngineMemory:
     def columns_since(self, number: int) -> tuple[int, NDArray[np.uint8]]:
         """Reader: return the number of columns so far, and those from `number` on that are still kept [n, lanes, bins].
 
-        One lane per stem, before the gains, and one for the input; a value is a level from -90 dB (0) to 0 dB
-        (255) of full scale. The last column may be older than the newest one, never half of it.
+        One lane per stem, before the gains, one for the input and one for the mix; a value is a level from -90 dB
+        (0) to 0 dB (255) of full scale. The last column may be older than the newest one, never half of it.
         """
         newest = int(self.telemetry["columns"])
         # The engine may be writing the oldest one.
         first = max(number, newest - COLUMNS + 2, 0)
-        lanes = len(self.telemetry["stems"].item().split()) + 1
+        lanes = len(self.telemetry["stems"].item().split()) + 2
         return newest, self.columns[np.arange(first, newest) % COLUMNS, :lanes]
 
     def _whole_record(self) -> Any:

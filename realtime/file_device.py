@@ -104,11 +104,11 @@ class FileSource(_ThreadedDevice):
 
     output = None
 
-    def __init__(self, reader: Reader, sample_rate_hz: int) -> None:
+    def __init__(self, reader: Reader, sample_rate_hz: int, *, ahead_s: float = _SOURCE_S) -> None:
         super().__init__("stemlive source")
         self._reader = reader
         self.sample_rate_hz = sample_rate_hz
-        self._ring = PlainInputRing(ring_frames(round(_SOURCE_S * sample_rate_hz)), reader.channels)
+        self._ring = PlainInputRing(ring_frames(round(ahead_s * sample_rate_hz)), reader.channels)
         self.input = self._ring
         self.end: int | None = None
         """Number of the sample after the last one, once it is known."""

@@ -41,6 +41,8 @@ class InlineWorker:
         mixed, stems = self._path.read(len(outdata))
         for_device(mixed, outdata)
         report.mix_level.write(outdata)
+        if stems is not None:
+            report.measure_stems(stems)
         # Taps count from the first sample of the input on, not from the silence before it.
         silent = min(self._before_first, len(mixed))
         self._before_first -= silent

@@ -60,7 +60,7 @@ class LivePath:
         longest = block_samples + frames * self.hop_samples
         self._audio = np.zeros((1, longest, channels), np.float32)
         self._stems_audio = np.zeros((len(self.stems), longest if with_stems else 0, channels), np.float32)
-        self.meter = SpectrumMeter(framing, model_rate, lanes=len(self.stems) + 1)
+        self.meter = SpectrumMeter(framing, model_rate, lanes=len(self.stems) + 2)
         self._waiting: NDArray[np.complex64] | None = None
         self._next = 0
         self.reset()
@@ -110,8 +110,12 @@ class LivePath:
         self._next = 0
         return len(self._waiting)
 
+    def forget(self) -> None:
+        """Let the model begin anew with the next hop, without a gap: overlap-add cross-fades."""
+        self._spectra.forget()
+
     def run(self, gains: FloatArray, *, separated: bool = True) -> None:
-        """Run the next hop with the linear gains [S].
+        """Run the next hop with the linear gains [S], or [S, 2C] for each channel's real and imaginary part.
 
         Not `separated`, it is the mixture as it is, whatever the gains, and costs next to nothing; the stems are
         then equal shares of it.
@@ -122,7 +126,7 @@ class LivePath:
         if separated:
             stems = self._spectra.run(frame)
             mix(stems, gains, self._mixed, self._weighted)
-            self.meter.write(stems, frame)
+            self.meter.write(stems, frame, self._mixed)
         else:
             mixture = frame.transpose(0, 2, 1)  # [1, F, C]
             self._mixed[0] = mixture if self.channels > 1 else mixture.mean(axis=-1, keepdims=True)

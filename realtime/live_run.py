@@ -20,6 +20,7 @@ from stemlive.realtime.report import Report
 from stemlive.realtime.session import Session
 from stemlive.realtime.settings import EngineSettings
 from stemlive.realtime.snapshot import Latency, State
+from stemlive.realtime.song_source import SongSource
 from stemlive.realtime.tap import Tap
 from stemlive.realtime.voice import LONGEST_VOICE, Voice, VoiceWorker
 
@@ -49,7 +50,7 @@ class LiveRun:
         self._voice: Voice | None = None
         self._voice_worker: VoiceWorker | None = None
         info = session.info
-        self._ends = open_ends(settings, info.sample_rate_hz, info.hop_samples, self._process, self._mix_voice)
+        self._ends = open_ends(settings, info.sample_rate_hz, info.hop_samples, self._process, self._mix_voice, memory)
         try:
             for device in self._ends.devices:
                 device.start()
@@ -95,6 +96,10 @@ class LiveRun:
         delays = [device.faults.worst_callback_s for device in devices]
         faults.worst_callback_s = max((delay for delay in delays if not math.isnan(delay)), default=math.nan)
         source = self._ends.source
+        if isinstance(source, SongSource) and self._worker is not None:
+            if source.jumped(self._worker.taken):
+                self._path.forget()
+            source.tell(self._worker.played_input)
         if isinstance(source, FileSource) and self._worker is not None and source.end is not None:
             return State.FINISHED if self._worker.played_input >= source.end else State.RUNNING
         return State.RUNNING
@@ -198,9 +203,10 @@ class LiveRun:
             sample_rate_hz=rate_hz,
             channels=inputs,
             block_samples=max(LONGEST_BLOCK, self._block),
-            with_stems=any(tap.wants_stems for tap in taps),
+            with_stems=self._settings.stem_levels or any(tap.wants_stems for tap in taps),
         )
         path.warm_up()
+        self._path = path
         for tap in taps:
             tap.begin(rate_hz, inputs, path.stems)
         device_in, device_out = ends.source.latency_samples[0], ends.target.latency_samples[1]

@@ -83,6 +83,11 @@ class LiveWorker:
         self._playout.wet.leave()
 
     @property
+    def taken(self) -> int:
+        """Number of the input sample that is read next."""
+        return self._taken
+
+    @property
     def taken_to(self) -> int:
         """Position in the output of the end of what was read of the input."""
         return self._base + self._taken + self._inside
@@ -167,6 +172,8 @@ class LiveWorker:
             else:
                 wet.leave()
             self._report.mix_level.write(out)
+            if stems is not None:
+                self._report.measure_stems(stems)
             for tap in self._taps:
                 tap.played(mixed, stems)
         self._report.count_hop(perf_counter() - began, late=not in_time, separated=separated)

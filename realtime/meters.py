@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from stemlive.realtime.engine_memory import COLUMN_BINS
 from stemlive.realtime.framing import Framing
 
-_LOWEST_HZ, _HIGHEST_HZ = 40.0, 18000.0
-_RANGE_DB = 90.0
+LOWEST_HZ, HIGHEST_HZ = 40.0, 18000.0
+"""What the spectrogram columns show."""
+RANGE_DB = 90.0
 _FALL_DB_PER_S = 20.0
 _MEAN_S = 0.3
 
@@ -46,12 +47,12 @@ class LevelMeter:
 class SpectrumMeter:
     """Mean power of each lane's frame, by Parseval's theorem, and its levels in bands that are even in pitch.
 
-    Lanes are the stems and, last, the input.
+    Lanes are the stems, the input and, last, the mix.
     """
 
     def __init__(self, framing: Framing, sample_rate_hz: int, lanes: int) -> None:
         bins = framing.bins
-        edges_hz = np.geomspace(_LOWEST_HZ, min(_HIGHEST_HZ, 0.45 * sample_rate_hz), COLUMN_BINS + 1)
+        edges_hz = np.geomspace(LOWEST_HZ, min(HIGHEST_HZ, 0.45 * sample_rate_hz), COLUMN_BINS + 1)
         edges = np.rint(edges_hz * framing.analysis_samples / sample_rate_hz).astype(np.intp)
         # Where a band is narrower than a bin, `reduceat` takes the bin that it lies in.
         self._firsts = np.minimum(edges[:-1], bins - 1)
@@ -62,25 +63,28 @@ class SpectrumMeter:
         # A sine at full scale shall read 0 dB in its band.
         self._full_scale = float(framing.analysis_window.sum() / 2) ** 2
         self._power = np.zeros((lanes, bins), np.float32)
-        self._parts = np.zeros((lanes - 1, bins), np.float32)
+        self._parts = np.zeros((lanes - 2, bins), np.float32)
         self._bands = np.zeros((lanes, COLUMN_BINS), np.float32)
         self.powers = np.zeros(lanes, np.float32)
         """Mean square of the lanes [L], over the frame and the channels."""
         self.column = np.zeros((lanes, COLUMN_BINS), np.uint8)
         """Levels of the lanes [L, bins]: 0 is -90 dB or less, 255 is full scale."""
 
-    def write(self, stems: NDArray[np.complex64], mixture: NDArray[np.complex64]) -> None:
-        """Measure the stems' spectra [S, 1, F, C] and the mixture's [1, C', F]."""
+    def write(self, stems: NDArray[np.complex64], mixture: NDArray[np.complex64], mixed: NDArray[np.complex64]) -> None:
+        """Measure the spectra of the stems [S, 1, F, C], of the mixture [1, C', F] and of the mix [1, 1, F, C]."""
         channels = stems.shape[-1]
         self._power[:] = 0
         for channel in range(channels):
             for part in (stems.real, stems.imag):
                 np.square(part[:, 0, :, channel], out=self._parts)
-                self._power[:-1] += self._parts
+                self._power[:-2] += self._parts
         one = self._parts[0]
         for channel in range(channels):
             for part in (mixture.real, mixture.imag):
                 np.square(part[0, channel], out=one)
+                self._power[-2] += one
+            for part in (mixed.real, mixed.imag):
+                np.square(part[0, 0, :, channel], out=one)
                 self._power[-1] += one
         np.add.reduce(self._power, axis=-1, out=self.powers)
         self.powers *= self._mean_power / channels
@@ -88,7 +92,7 @@ class SpectrumMeter:
         self._bands *= 1 / (channels * self._full_scale)
         np.maximum(self._bands, 1e-12, out=self._bands)
         np.log10(self._bands, out=self._bands)
-        self._bands *= 10 * 255 / _RANGE_DB
+        self._bands *= 10 * 255 / RANGE_DB
         self._bands += 255
         np.maximum(self._bands, 0, out=self._bands)
         np.minimum(self._bands, 255, out=self._bands)

@@ -31,6 +31,7 @@ class Report:
         self.losses = 0
         self.gaps = 0
         telemetry = memory.telemetry
+        telemetry["hop_s"] = self._hop_s
         # An engine whose device came back goes on counting.
         self._before = {name: int(telemetry[name]) for name in _COUNTS}
         self._hops = self._late_hops = self._bad_samples = self._bad_frames = 0
@@ -38,15 +39,28 @@ class Report:
         self._worst_hop_s = float(telemetry["worst_hop_ms"]) / 1000
         self._lowest_lead: int | None = None
         self._gains = np.ones(len(path.stems), np.float32)
-        self._unity = np.ones(len(path.stems), np.float32)
+        self._sides = np.ones((len(path.stems), path.channels, 2), np.float32)
+        self._stem_levels = [LevelMeter(sample_rate_hz, longest_block, path.channels) for _ in path.stems]
 
     def gains(self) -> FloatArray:
-        """Return the linear gains [S] that are wanted now."""
+        """Return the linear gains that are wanted now: [S], or [S, 2C] where a stem is panned (see `mix`)."""
         parameters = self._memory.parameters
+        gains, pans = self._gains, parameters["pans"]
         if parameters["bypass"]:
-            return self._unity
-        self._gains[:] = parameters["gains"][: len(self._gains)]
-        return self._gains
+            gains[:] = parameters["master"]
+            return gains
+        np.multiply(parameters["gains"][: len(gains)], parameters["master"], out=gains)
+        if self._path.channels != 2 or not pans.any():
+            return gains
+        for stem in range(len(gains)):  # a balance: the side that it leaves gets softer, and the other stays
+            self._sides[stem, 0] = gains[stem] * min(1.0, 1.0 - pans[stem])
+            self._sides[stem, 1] = gains[stem] * min(1.0, 1.0 + pans[stem])
+        return self._sides.reshape(len(gains), 4)
+
+    def measure_stems(self, stems: FloatArray) -> None:
+        """Measure the stems [S, n, C], before their gains."""
+        for level, stem in zip(self._stem_levels, stems, strict=True):
+            level.write(stem)
 
     def count_hop(self, took_s: float, *, late: bool, separated: bool) -> None:
         """Count a hop and the time that it took."""
@@ -70,9 +84,11 @@ class Report:
         telemetry["stream_s"] = played / self._rate_hz
         telemetry["input_peak"], telemetry["input_rms"] = self.input_level.peak, self.input_level.rms
         telemetry["mix_peak"], telemetry["mix_rms"] = self.mix_level.peak, self.mix_level.rms
-        gains, powers = self.gains(), self._path.meter.powers
-        for stem in range(len(gains)):
+        self.gains()
+        gains, powers = self._gains, self._path.meter.powers
+        for stem, level in enumerate(self._stem_levels):
             telemetry["stem_rms"][stem] = gains[stem] * math.sqrt(powers[stem])
+            telemetry["stem_peak"][stem] = gains[stem] * level.peak
         telemetry["load"] = self._load
         telemetry["worst_hop_ms"] = 1000 * self._worst_hop_s
         telemetry["hops"] = before["hops"] + self._hops

@@ -35,6 +35,10 @@ class EngineSettings:
     latency: str | float = "low"
     mode: str = "auto"
     reconnect: bool = False
+    song: bool = False
+    """The source is a file that is played under control of `Controls.song`, and never ends by itself."""
+    stem_levels: bool = False
+    """Measure the peaks of the stems, too: an inverse transform for each."""
     force: bool = False
     monitor: str | None = None
     """`device:NAME` of a second input, which is mixed in after the separation."""
@@ -71,8 +75,8 @@ class EngineSettings:
 
     @property
     def between_devices(self) -> bool:
-        """Whether neither end is a file or a pipe, which could not be begun again."""
-        return device_of(self.source) is not None and device_of(self.target) is not None
+        """Whether neither end is a file or a pipe, which could not be begun again; a song can."""
+        return (self.song or device_of(self.source) is not None) and device_of(self.target) is not None
 
 
 def device_of(end: str) -> str | None:

@@ -105,6 +105,15 @@ class Snapshot:
     """Delay of the second input to the output, as far as the devices tell; 0 without one."""
     monitor_late: int = 0
     """Blocks of the second input that came too late to be heard whole."""
+    stem_peak: tuple[float, ...] = ()
+    """After the gains, in the order of `stems`; 0 unless `EngineSettings.stem_levels` asks for it."""
+    hop_s: float = 0.0
+    """Seconds of sound in a hop, and in a column of the spectrograms."""
+    song_s: float = 0.0
+    """Position in the song of what is heard now, without the device's own delay; 0 unless it is a song."""
+    song_length_s: float = 0.0
+    song_ended: bool = False
+    """Whether the song stands at its end."""
 
     @property
     def dropouts(self) -> int:

@@ -29,6 +29,10 @@ class StemSpectra:
         self._session.reset()
         self.hops = self.bad_frames = 0
 
+    def forget(self) -> None:
+        """Let the model forget what it heard, as when the music jumps; counts and history stay."""
+        self._session.reset()
+
     def run(self, mixture: NDArray[np.complex64]) -> NDArray[np.complex64]:
         """Spectra [T, C, F] to the stems' spectra [S, T, F, C]; C is 1 for mono, the mean of the channels.
 
@@ -90,6 +94,7 @@ def mix(
 ) -> None:
     """Add the stems' spectra [S, T, F, C], weighted with the linear gains [S], into `out` [1, T, F, C].
 
+    Gains [S, 2C] are one for each channel, twice: for the real and the imaginary part.
     `scratch` is as large as `out`.
     """
     # Real arithmetic on (real, imaginary) pairs, and no matrix product: BLAS would wake its threads for it.

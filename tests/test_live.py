@@ -221,7 +221,7 @@ class TestWorker:
         np.testing.assert_allclose(bench.memory.snapshot().stem_rms, expected, rtol=0.15)
         newest, columns = bench.memory.columns_since(0)
         assert newest == bench.memory.snapshot().hops
-        assert columns.shape == (newest, 5, 96)
+        assert columns.shape == (newest, 6, 96)
         assert columns[-1].max() > 100
 
     def test_nothing_as_long_as_a_block_is_allocated_once_it_runs(self, session):

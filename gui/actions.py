@@ -1,0 +1,84 @@
+"""Everything that the keyboard does, in one table: menus, tool tips, the help sheet and the README follow it."""
+
+from dataclasses import dataclass
+
+from stemlive.gui.presets import BUILT_IN
+
+MOST_STEM_KEYS = 8
+
+
+@dataclass(frozen=True)
+class Command:
+    """One action. `name` is what the window's code calls it; an empty `menu` keeps it out of the menus."""
+
+    name: str
+    menu: str
+    text: str
+    keys: str
+    checkable: bool = False
+    separated: bool = False
+    """Whether a line goes before it in its menu."""
+
+
+_PRESETS = tuple(
+    Command(f"preset-{name}", "Mix", title, f"F{number}", separated=number == 2)
+    for number, (name, title) in enumerate(BUILT_IN.items(), start=2)
+)
+
+COMMANDS = (
+    Command("open", "File", "Open a song…", "Ctrl+O"),
+    Command("live", "File", "Listen to an input device", "Ctrl+I"),
+    Command("export", "File", "Export all stems…", "Ctrl+E", separated=True),
+    Command("retry", "File", "Look for devices and try again", "Ctrl+R", separated=True),
+    Command("settings", "File", "Settings of the engine…", "Ctrl+,"),
+    Command("quit", "File", "Quit", "Ctrl+Q", separated=True),
+    Command("play", "Playback", "Play or pause", "Space"),
+    Command("stop", "Playback", "Stop, back to the start", "Backspace"),
+    Command("back", "Playback", "5 seconds back", "Ctrl+Left", separated=True),
+    Command("forward", "Playback", "5 seconds on", "Ctrl+Right"),
+    Command("loop-from", "Playback", "Loop from here", "[", separated=True),
+    Command("loop-to", "Playback", "Loop to here", "]"),
+    Command("loop-off", "Playback", "No loop", "L"),
+    Command("record", "Playback", "Record the input, the mix and all stems", "R", checkable=True, separated=True),
+    Command("record-folder", "Playback", "Folder for recordings…", "Ctrl+Shift+R"),
+    Command("undo", "Mix", "Undo", "Ctrl+Z"),
+    Command("redo", "Mix", "Redo", "Ctrl+Shift+Z"),
+    *_PRESETS,
+    Command("preset-save", "Mix", "Save as a preset…", "Ctrl+S"),
+    Command("bypass", "Mix", "Bypass: the music as it is", "B", checkable=True, separated=True),
+    Command("compare", "Mix", "Compare mix A with mix B", "X"),
+    Command("focus-mix", "Mix", "To the fader of the mix", "M", separated=True),
+    Command("microphone", "View", "Karaoke corner: sing along", "Ctrl+K", checkable=True),
+    Command("full-screen", "View", "Full screen", "F11", checkable=True),
+    Command("keys", "Help", "Keys", "F1"),
+    Command("model", "Help", "About the model", "Ctrl+F1"),
+    Command("about", "Help", "About stemlive", "Shift+F1"),
+)
+"""In the order of the menus."""
+
+STEM_COMMANDS = (
+    ("mute", "Mute", "{number}"),
+    ("solo", "Solo", "Alt+{number}"),
+    ("focus", "To the fader of", "Ctrl+{number}"),
+)
+"""Name, text and key of what is there once per stem, by its number from 1 on."""
+
+FADER_KEYS = (
+    ("Arrows", "0.5 dB"),
+    ("Page up, page down", "3 dB"),
+    ("Home, or a double click", "0 dB, or the middle"),
+    ("End", "off"),
+    ("Ctrl and a click on S", "solo this one only"),
+)
+"""What a fader understands once it has the focus."""
+
+
+def readme_list() -> str:
+    """Return the list of keys as the README shows it: a line for each menu."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for command in COMMANDS:
+        groups.setdefault(command.menu, []).append((command.keys, command.text.rstrip("…")))
+    groups["Stem 1, 2 and so on"] = [(keys.format(number=1), text) for _, text, keys in STEM_COMMANDS]
+    groups["On a fader"] = list(FADER_KEYS)
+    lines = [f"* {group}: " + "; ".join(f"`{keys}` {text}" for keys, text in rows) for group, rows in groups.items()]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,194 @@
+"""What the window asks in boxes of their own, and menus whose entries come and go."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QStandardPaths
+from PyQt6.QtGui import QAction, QActionGroup
+from PyQt6.QtWidgets import QDialog, QFileDialog, QInputDialog, QMenu, QMessageBox
+
+from stemlive.gui.settings_dialog import SettingsDialog
+from stemlive.gui.sheets import ModelSheet, Sheet, about_page, keys_page
+from stemlive.gui.theme import APPEARANCES
+from stemlive.realtime.models import bundled_models
+
+if TYPE_CHECKING:
+    from stemlive.gui.window import Window
+
+_SONGS = "Songs (*.wav *.flac *.ogg *.oga *.opus *.mp3 *.aif *.aiff *.aifc *.au *.caf *.w64 *.rf64);;All files (*)"
+_MODELS = "Models (*.onnx)"
+_EXTENSIONS = ("wav", "flac", "ogg")
+
+
+class Dialogs:
+    """Boxes of one window. Each does what its menu entry says, or nothing if the user thinks better of it."""
+
+    def __init__(self, window: "Window") -> None:
+        self._window = window
+        self._recent = QMenu("Open recent")
+        self._models = QMenu("Model")
+        self._format = "flac"
+
+    def fill_menus(self) -> None:
+        """Add what does not come from the table: recent songs, models, formats, appearances."""
+        menus = self._window.menus
+        menus.menus["File"].insertMenu(menus["live"], self._recent)
+        menus.menus["File"].insertMenu(menus["retry"], self._models)
+        appearance = self._group("Appearance", APPEARANCES, self._window.remembered.appearance, self._set_appearance)
+        menus.menus["View"].addMenu(appearance)
+        formats = {name: name.upper() for name in _EXTENSIONS}
+        menus.menus["File"].insertMenu(
+            menus["retry"], self._group("Format of exports", formats, "flac", self._set_format)
+        )
+        self.fill_recent()
+        self._fill_models()
+
+    def fill_recent(self) -> None:
+        """Offer the songs that were open."""
+        self._recent.clear()
+        for path in self._window.remembered.recent:
+            action = self._recent.addAction(path.name)
+            assert action is not None
+            action.setToolTip(str(path))
+            action.triggered.connect(partial(self._open_recent, path))
+        self._recent.setEnabled(not self._recent.isEmpty())
+
+    def open_song(self) -> None:
+        """Ask for a song."""
+        recent = self._window.remembered.recent
+        folder = str(recent[0].parent) if recent else str(Path.home())
+        name, _ = QFileDialog.getOpenFileName(self._window, "Open a song", folder, _SONGS)
+        if name:
+            self._window.rig.open_song(Path(name))
+
+    def export_stems(self) -> None:
+        """Ask where to, and whether to replace what is there."""
+        window = self._window
+        song = window.rig.song
+        if song is None or window.export.running:
+            window.note("an export is running" if window.export.running else "open a song first")
+            return
+        name = QFileDialog.getExistingDirectory(window, f"Folder for the stems of {song.name}", str(song.parent))
+        if name:
+            self.export_to(Path(name))
+
+    def export_to(self, folder: Path) -> None:
+        """Write the stems of the open song into a folder, after asking if files are in the way."""
+        window = self._window
+        song = window.rig.song
+        assert song is not None
+        target = folder / song.stem
+        there = [stem for stem in window.model.mix.stems if (target / f"{stem}.{self._format}").exists()]
+        if there and not self.confirm(f"{target} holds {', '.join(there)} already. Replace them?"):
+            return
+        window.state.show_export(0.0)
+        window.export.start(song, folder, extension=self._format, model=window.rig.model_file, replace=bool(there))
+
+    def choose_record_folder(self) -> None:
+        """Ask where recordings go."""
+        rig, folder = self._window.rig, self._window.remembered.record_folder
+        music = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.MusicLocation)
+        name = QFileDialog.getExistingDirectory(self._window, "Folder for recordings", str(folder or music))
+        if name:
+            rig.record_in(Path(name))
+
+    def confirm(self, question: str) -> bool:
+        """Ask; no is the default."""
+        yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
+        return QMessageBox.question(self._window, "stemlive", question, yes | no, no) == yes
+
+    def engine_settings(self) -> None:
+        """Show the engine's settings; it starts anew with what was accepted."""
+        if SettingsDialog(self._window.remembered, self._window).exec() == QDialog.DialogCode.Accepted:
+            self._window.rig.connect_engine()
+
+    def save_preset(self) -> None:
+        """Ask for a name, and keep the mix under it."""
+        name, accepted = QInputDialog.getText(self._window, "Save this mix", "Name of the preset:")
+        if accepted:
+            self.keep_preset(name)
+
+    def keep_preset(self, name: str) -> None:
+        """Keep the mix under a name, after asking if it had another one."""
+        window = self._window
+        taken = name.strip() in window.presets.names
+        if (not taken or self.confirm(f"Replace the preset {name.strip()}?")) and window.attempt(
+            lambda: window.presets.save(name, window.model.mix)
+        ):
+            self.show_presets()
+
+    def take_preset(self, name: str) -> None:
+        """Set the mix to one of the user's presets."""
+        model = self._window.model
+        model.set_mix(self._window.presets.mix(name).for_stems(model.mix.stems), f"preset {name}")
+
+    def delete_preset(self, name: str) -> None:
+        """Forget one of the user's presets."""
+        window = self._window
+        if self.confirm(f"Delete the preset {name}?"):
+            window.attempt(lambda: window.presets.delete(name))
+        self.show_presets()
+
+    def show_presets(self) -> None:
+        """Offer the user's presets as they are now."""
+        window = self._window
+        window.preset_bar.show_own(window.presets.names)
+        window.model.changed.emit()
+
+    def keys(self) -> None:
+        """Show the sheet of keys."""
+        Sheet("Keys", keys_page(), self._window).open()
+
+    def model_card(self) -> None:
+        """Show the models' cards."""
+        ModelSheet(self._window.rig.model_name, self._window).open()
+
+    def about(self) -> None:
+        """Say what this is."""
+        Sheet("About stemlive", about_page(), self._window).open()
+
+    def _fill_models(self) -> None:
+        rig = self._window.rig
+        names = {path.stem: path.stem for path in bundled_models()}
+        group = QActionGroup(self._window)
+        for name in names:
+            self._choice(self._models, group, name, name == rig.model_name, partial(rig.choose_model, name))
+        self._models.addSeparator()
+        other = self._models.addAction("Open a model file…")
+        card = self._models.addAction("About the model")
+        assert other is not None
+        assert card is not None
+        other.triggered.connect(self._open_model)
+        card.triggered.connect(self.model_card)
+
+    def _open_recent(self, path: Path, _: bool) -> None:
+        self._window.rig.open_song(path)
+
+    def _open_model(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self._window, "Open a model", str(Path.home()), _MODELS)
+        if name:
+            self._window.rig.choose_model(name)
+
+    def _set_appearance(self, appearance: str) -> None:
+        self._window.remembered.appearance = appearance
+        self._window.show_theme()
+
+    def _set_format(self, extension: str) -> None:
+        self._format = extension
+
+    def _group(self, title: str, values: dict[str, str], chosen: str, choose: Callable[[str], object]) -> QMenu:
+        menu = QMenu(title, self._window)
+        group = QActionGroup(self._window)
+        for value, text in values.items():
+            self._choice(menu, group, text, value == chosen, partial(choose, value))
+        return menu
+
+    def _choice(self, menu: QMenu, group: QActionGroup, text: str, checked: bool, chosen: Callable[[], object]) -> None:
+        action = QAction(text, self._window)
+        action.setCheckable(True)
+        action.setChecked(checked)
+        action.triggered.connect(lambda _: chosen())
+        group.addAction(action)
+        menu.addAction(action)

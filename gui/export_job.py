@@ -1,0 +1,79 @@
+"""Write all stems of a song in the background: the command line does it, in a process of its own."""
+
+import json
+import sys
+from pathlib import Path
+
+from PyQt6.QtCore import QObject, QProcess, pyqtSignal
+
+COMMAND = (sys.executable, "-m", "stemlive", "separate", "--json")
+
+
+class ExportJob(QObject):
+    """One export at a time. `progressed` tells a share from 0 to 1, `ended` a line to show and whether it went well."""
+
+    progressed = pyqtSignal(float)
+    ended = pyqtSignal(str, bool)
+
+    def __init__(self, command: tuple[str, ...] = COMMAND) -> None:
+        super().__init__()
+        self._command = command
+        self._process = QProcess(self)
+        self._process.readyReadStandardOutput.connect(self._read)
+        self._process.finished.connect(self._finished)
+        self._process.errorOccurred.connect(self._failed)
+        self._cancelled = False
+        self._written: list[str] = []
+
+    @property
+    def running(self) -> bool:
+        """Whether one is on its way."""
+        return self._process.state() != QProcess.ProcessState.NotRunning
+
+    def start(self, song: Path, folder: Path, *, extension: str, model: str | None, replace: bool) -> None:
+        """Write `folder`/<song>/<stem>.<extension>; files that exist only with `replace`."""
+        assert not self.running, "an export is running"
+        arguments = [*self._command[1:], "-o", str(folder), "--format", extension]
+        arguments += ["--model", model] if model else []
+        arguments += ["--force"] if replace else []
+        self._cancelled = False
+        self._written.clear()
+        self._process.start(self._command[0], [*arguments, "--", str(song)])
+
+    def cancel(self) -> None:
+        """Stop; nothing is left behind."""
+        if self.running:
+            self._cancelled = True
+            self._process.terminate()
+
+    def close(self) -> None:
+        """Stop, and wait until it has."""
+        self._process.blockSignals(True)
+        self.cancel()
+        if not self._process.waitForFinished(5000):
+            self._process.kill()
+            self._process.waitForFinished()
+
+    def _read(self) -> None:
+        while self._process.canReadLine():
+            event = json.loads(self._process.readLine().data())
+            if "written" in event:
+                self._written.append(event["written"])
+            else:
+                self.progressed.emit(event["done"] / event["total"])
+
+    def _failed(self, error: QProcess.ProcessError) -> None:
+        if error == QProcess.ProcessError.FailedToStart:
+            self.ended.emit(f"the export could not be started: {self._process.errorString()}", False)
+
+    def _finished(self, code: int) -> None:
+        self._read()
+        said = self._process.readAllStandardError().data().decode(errors="replace").strip()
+        if self._cancelled:
+            self.ended.emit("export cancelled, nothing was written", False)
+        elif code:
+            reason = said.rpartition("\n")[2].removeprefix("stemlive: error: ")
+            self.ended.emit(reason or f"the export ended with code {code}", False)
+        else:
+            folder = Path(self._written[0]).parent if self._written else Path()
+            self.ended.emit(f"{len(self._written)} stems written in {folder}", True)

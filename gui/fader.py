@@ -1,0 +1,193 @@
+"""Sliders of a mixing desk, and the fader with its scale in dB."""
+
+import math
+from collections.abc import Callable
+
+from PyQt6.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
+from PyQt6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
+from PyQt6.QtWidgets import QSlider, QWidget
+
+from stemlive.gui.scale import FADER_MARKS_DB, fader_db, fader_place, write_db
+from stemlive.gui.theme import DARK, Theme, number_font
+
+STEPS = 1000
+_MARGIN = 9
+
+
+class DeskSlider(QSlider):
+    """A slider that goes where it is clicked. `moved` tells its value, `released` ends a gesture.
+
+    Keys, double click and accessibility are those of a slider, and Home is its rest.
+    """
+
+    moved = pyqtSignal(float)
+    released = pyqtSignal()
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(Qt.Orientation.Horizontal, parent)
+        self.setRange(0, STEPS)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName(name)
+        self.theme: Theme = DARK
+        self.colour = "#888888"
+        self._drag_from: tuple[float, float] | None = None
+
+    def step(self, by: float) -> float:
+        """Return the value that lies some key strokes away."""
+        raise NotImplementedError
+
+    def rest(self) -> float:
+        """Return the value of Home and of a double click."""
+        return 0.0
+
+    def lowest(self) -> float:
+        """Return the value of End."""
+        raise NotImplementedError
+
+    def value_at(self, place: float) -> float:
+        """Return the value of a place from 0 to 1."""
+        raise NotImplementedError
+
+    def x_of(self, place: float) -> float:
+        """Return where a place from 0 to 1 is drawn."""
+        return _MARGIN + place * (self.width() - 2 * _MARGIN)
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802
+        """Arrows, pages, Home and End; other keys go on to the window."""
+        assert event is not None
+        keys: dict[int, Callable[[], float]] = {
+            Qt.Key.Key_Right: lambda: self.step(1),
+            Qt.Key.Key_Up: lambda: self.step(1),
+            Qt.Key.Key_Left: lambda: self.step(-1),
+            Qt.Key.Key_Down: lambda: self.step(-1),
+            Qt.Key.Key_PageUp: lambda: self.step(6),
+            Qt.Key.Key_PageDown: lambda: self.step(-6),
+            Qt.Key.Key_Home: self.rest,
+            Qt.Key.Key_End: self.lowest,
+        }
+        find = keys.get(event.key())
+        if find is None or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            event.ignore()
+            return
+        self.moved.emit(find())
+
+    def keyReleaseEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802
+        """A key that is let go ends a gesture, its repetitions do not."""
+        if event is not None and not event.isAutoRepeat():
+            self.released.emit()
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802
+        """Go there; with Shift, move finely from here."""
+        assert event is not None
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        place = self._place(event)
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self._drag_from = (place, self.sliderPosition() / STEPS)
+        else:
+            self._drag_from = None
+            self.moved.emit(self.value_at(place))
+        self.setSliderDown(True)
+
+    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802
+        """Follow the mouse."""
+        assert event is not None
+        if self.isSliderDown():
+            place = self._place(event)
+            if self._drag_from is not None:
+                place = min(1.0, max(0.0, self._drag_from[1] + (place - self._drag_from[0]) / 8))
+            self.moved.emit(self.value_at(place))
+
+    def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802
+        """End the gesture."""
+        self.setSliderDown(False)
+        self.released.emit()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802
+        """Back to rest."""
+        self.moved.emit(self.rest())
+        self.released.emit()
+
+    def wheelEvent(self, event: QWheelEvent | None) -> None:  # noqa: N802
+        """A notch is one step."""
+        assert event is not None
+        notches = event.angleDelta().y() / 120
+        if notches:
+            self.moved.emit(self.step(notches))
+        event.accept()
+
+    def _place(self, event: QMouseEvent) -> float:
+        place = (event.position().x() - _MARGIN) / max(1, self.width() - 2 * _MARGIN)
+        return min(1.0, max(0.0, place))
+
+    def paint_groove(self, painter: QPainter, y: float, lit_from: float, lit_to: float) -> None:
+        """Draw the groove, lit between two places, and the handle at the second one."""
+        enabled = self.isEnabled()
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(self.theme.line))
+        painter.drawRoundedRect(QRectF(self.x_of(0), y - 2, self.x_of(1) - self.x_of(0), 4), 2, 2)
+        colour = QColor(self.colour if enabled else self.theme.faint)
+        painter.setBrush(colour)
+        first, last = sorted((self.x_of(lit_from), self.x_of(lit_to)))
+        painter.drawRoundedRect(QRectF(first, y - 2, last - first, 4), 2, 2)
+        focus = QColor(self.theme.text if self.hasFocus() else self.theme.window)
+        painter.setPen(QPen(focus, 2 if self.hasFocus() else 1))
+        painter.drawRoundedRect(QRectF(self.x_of(lit_to) - 5, y - 8, 10, 16), 3, 3)
+        painter.setPen(QPen(QColor("#ffffff"), 1))
+        painter.drawLine(QPointF(self.x_of(lit_to), y - 4), QPointF(self.x_of(lit_to), y + 4))
+
+
+class Fader(DeskSlider):
+    """A gain from -inf to +12 dB. `moved` tells dB."""
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(name, parent)
+        self.gain_db = 0.0
+        self.show_db(0.0)
+
+    def show_db(self, gain_db: float) -> None:
+        """Stand at a gain, without telling."""
+        self.gain_db = gain_db
+        self.setValue(round(STEPS * fader_place(gain_db)))
+        self.setAccessibleDescription(f"{write_db(gain_db)} dB; arrows move it by half a dB, Home sets 0 dB")
+        self.update()
+
+    def step(self, by: float) -> float:
+        """Half a dB a key stroke; what is off begins at -60 dB."""
+        if self.gain_db == -math.inf:
+            return -60.0 if by > 0 else -math.inf
+        gain_db = self.gain_db + by / 2
+        return -math.inf if gain_db < -72 else min(12.0, gain_db)
+
+    def lowest(self) -> float:
+        """Off."""
+        return -math.inf
+
+    def value_at(self, place: float) -> float:
+        """As the scale says; it holds at 0 dB."""
+        gain_db = fader_db(place)
+        return 0.0 if abs(gain_db) < 0.35 else gain_db
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Wide enough for the scale."""
+        return QSize(240, 34)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """As wide as the numbers of the scale need."""
+        return QSize(180, 33)
+
+    def paintEvent(self, _: QPaintEvent | None) -> None:  # noqa: N802
+        """Draw groove, handle and scale."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        y = 9.0
+        painter.setFont(number_font(9))
+        for mark_db in FADER_MARKS_DB:
+            x = self.x_of(fader_place(mark_db))
+            painter.setPen(QColor(self.theme.text if mark_db == 0 else self.theme.faint))
+            painter.drawLine(QPointF(x, y + 9), QPointF(x, y + 12))
+            text = f"{mark_db:+.0f}" if mark_db else "0"
+            painter.drawText(QRectF(x - 14, y + 12, 28, 12), Qt.AlignmentFlag.AlignCenter, text)
+        painter.setPen(QColor(self.theme.faint))
+        painter.drawText(QRectF(self.x_of(0) - 8, y + 12, 16, 12), Qt.AlignmentFlag.AlignCenter, "∞")
+        self.paint_groove(painter, y, 0.0, fader_place(self.gain_db))

@@ -1,0 +1,109 @@
+"""What each command of the table does."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import Qt
+
+from stemlive.gui.presets import BUILT_IN
+from stemlive.gui.voice import OFF
+
+if TYPE_CHECKING:
+    from stemlive.gui.window import Window
+
+_SEEK_S = 5.0
+_SHORTCUT = Qt.FocusReason.ShortcutFocusReason
+
+
+class Handlers:
+    """The functions of one window by the names of `actions.COMMANDS` and `actions.STEM_COMMANDS`."""
+
+    def __init__(self, window: "Window") -> None:
+        self._window = window
+
+    def commands(self) -> dict[str, Callable[[], object]]:
+        """Return what goes without saying for which stem."""
+        window = self._window
+        rig, model, dialogs = window.rig, window.model, window.dialogs
+        handlers: dict[str, Callable[[], object]] = {
+            "open": dialogs.open_song,
+            "live": self._switch_live,
+            "export": dialogs.export_stems,
+            "retry": rig.retry,
+            "settings": dialogs.engine_settings,
+            "quit": window.close,
+            "play": lambda: rig.play(not rig.player.plays),
+            "stop": self._stop,
+            "back": lambda: rig.seek(rig.player.song.position_s - _SEEK_S),
+            "forward": lambda: rig.seek(rig.player.song.position_s + _SEEK_S),
+            "loop-from": lambda: self._loop(begin=True),
+            "loop-to": lambda: self._loop(begin=False),
+            "loop-off": lambda: rig.set_loop(None),
+            "record": self._switch_record,
+            "record-folder": dialogs.choose_record_folder,
+            "undo": model.undo_stack.undo,
+            "redo": model.undo_stack.redo,
+            "preset-save": dialogs.save_preset,
+            "bypass": lambda: model.set_bypass(not model.bypass),
+            "compare": model.compare,
+            "focus-mix": lambda: window.mixer.strips[None].fader.setFocus(_SHORTCUT),
+            "microphone": self._switch_microphone,
+            "full-screen": lambda: window.setWindowState(window.windowState() ^ Qt.WindowState.WindowFullScreen),
+            "keys": dialogs.keys,
+            "model": dialogs.model_card,
+            "about": dialogs.about,
+        }
+        for name in BUILT_IN:
+            handlers[f"preset-{name}"] = partial(window.attempt, partial(model.preset, name))
+        return handlers
+
+    def stem_commands(self) -> dict[str, Callable[[int], object]]:
+        """Return what is done to a stem, by its number from 1 on."""
+
+        def act(what: str, number: int) -> None:
+            strip = self._window.mixer.strip(number)
+            if strip is not None:
+                if what == "focus":
+                    strip.fader.setFocus(_SHORTCUT)
+                else:
+                    getattr(strip, what).click()
+
+        return {name: partial(act, name) for name in ("mute", "solo", "focus")}
+
+    def _switch_live(self) -> None:
+        rig = self._window.rig
+        if rig.live and rig.waveform is not None:
+            rig.open_song(rig.waveform.path, play=False)
+        else:
+            rig.listen()
+
+    def _switch_microphone(self) -> None:
+        window = self._window
+        shown = not window.microphone.isVisible()
+        window.microphone.setVisible(shown)
+        if not shown and window.rig.player.voice.device:
+            window.rig.choose_microphone(OFF)
+
+    def _switch_record(self) -> None:
+        window = self._window
+        rig = window.rig
+        if rig.recorder is None:
+            window.dialogs.choose_record_folder()
+        if rig.recorder is not None:
+            rig.record(not rig.recorder.status().on)
+        window.show_take()
+
+    def _stop(self) -> None:
+        self._window.rig.play(False)
+        self._window.rig.seek(0.0)
+
+    def _loop(self, *, begin: bool) -> None:
+        rig = self._window.rig
+        here, loop = rig.player.song.position_s, rig.player.song.loop
+        waveform = rig.waveform
+        length_s = waveform.length_s if waveform is not None else 0.0
+        if begin:
+            rig.set_loop((here, loop[1] if loop is not None and loop[1] > here else length_s))
+        else:
+            rig.set_loop((loop[0] if loop is not None and loop[0] < here else 0.0, here))

@@ -1,0 +1,131 @@
+"""What the mix is, as values: one channel per stem and the master. Nothing here draws or sounds."""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+from stemlive.errors import UsageError
+from stemlive.realtime.controls import Controls
+from stemlive.realtime.mixer import MAX_GAIN_DB, Mixer
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A stem's fader in dB, its place from -1 (left) to 1 (right), and its switches."""
+
+    gain_db: float = 0.0
+    pan: float = 0.0
+    mute: bool = False
+    solo: bool = False
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Channels by stem, in the model's order, and the master's gain."""
+
+    channels: tuple[tuple[str, Channel], ...]
+    master_db: float = 0.0
+
+    @classmethod
+    def of(cls, stems: Iterable[str]) -> Self:
+        """All faders at 0 dB."""
+        return cls(tuple((stem, Channel()) for stem in stems))
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Names of the stems."""
+        return tuple(stem for stem, _ in self.channels)
+
+    def channel(self, stem: str) -> Channel:
+        """Return one channel; KeyError for an unknown stem."""
+        return dict(self.channels)[stem]
+
+    def change(self, stem: str, **changes: Any) -> "Mix":
+        """Return it with other values in one channel."""
+        return replace(
+            self, channels=tuple((name, replace(c, **changes) if name == stem else c) for name, c in self.channels)
+        )
+
+    def heard(self, stem: str) -> bool:
+        """Whether mutes and solos let a stem through."""
+        channel, solos = self.channel(stem), any(c.solo for _, c in self.channels)
+        return not channel.mute and (channel.solo or not solos)
+
+    def solo(self, stem: str, on: bool, *, alone: bool) -> "Mix":
+        """Return it with a solo on or off; `alone`, with no other one."""
+        return replace(
+            self,
+            channels=tuple(
+                (name, replace(c, solo=on if name == stem else c.solo and not alone)) for name, c in self.channels
+            ),
+        )
+
+    def preset(self, name: str) -> "Mix":
+        """Return it as a preset of `mixer.PRESETS` sets it; pans and master stay. UsageError as in Mixer."""
+        mixer = Mixer(self.stems)
+        mixer.apply_preset(name)
+        return replace(
+            self,
+            channels=tuple((stem, Channel(pan=c.pan, mute=stem in mixer.muted)) for stem, c in self.channels),
+        )
+
+    def for_stems(self, stems: Iterable[str]) -> "Mix":
+        """Return it for another model: what both have stays, the rest is at 0 dB."""
+        known = dict(self.channels)
+        return replace(self, channels=tuple((stem, known.get(stem, Channel())) for stem in stems))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what JSON can hold; -inf becomes null."""
+
+        def plain(gain_db: float) -> float | None:
+            return None if gain_db == -math.inf else gain_db
+
+        channels = {stem: asdict(c) | {"gain_db": plain(c.gain_db)} for stem, c in self.channels}
+        return {"channels": channels, "master_db": plain(self.master_db)}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Return what `to_json` gave. UsageError for anything else."""
+        try:
+            channels = tuple((str(stem), _channel(fields)) for stem, fields in value["channels"].items())
+            return cls(channels, _gain_db(value["master_db"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UsageError(f"this is not a mix: {json.dumps(value)[:80]}") from error
+
+    def write_to(self, controls: Controls) -> None:
+        """Make the engine sound like it: only what differs is touched."""
+        gains_db, pans = controls.gains_db, controls.pans
+        for stem, channel in self.channels:
+            if gains_db[stem] != channel.gain_db:
+                controls.set_gain_db(stem, channel.gain_db)
+            if pans[stem] != channel.pan:
+                controls.set_pan(stem, channel.pan)
+            if (stem in controls.muted) != channel.mute:
+                controls.mute(stem, channel.mute)
+            if (stem in controls.soloed) != channel.solo:
+                controls.solo(stem, channel.solo)
+        if controls.master_db != self.master_db:
+            controls.set_master_db(self.master_db)
+
+    @classmethod
+    def read_from(cls, controls: Controls) -> Self:
+        """Return what the engine is set to, by whomever."""
+        gains_db, pans, muted, soloed = controls.gains_db, controls.pans, controls.muted, controls.soloed
+        channels = ((stem, Channel(gains_db[stem], pans[stem], stem in muted, stem in soloed)) for stem in gains_db)
+        return cls(tuple(channels), controls.master_db)
+
+
+def _channel(fields: Any) -> Channel:
+    pan = float(fields["pan"])
+    if not -1 <= pan <= 1:
+        raise ValueError(pan)
+    return Channel(_gain_db(fields["gain_db"]), pan, bool(fields["mute"]), bool(fields["solo"]))
+
+
+def _gain_db(value: Any) -> float:
+    gain_db = -math.inf if value is None else float(value)
+    if not gain_db <= MAX_GAIN_DB:
+        raise ValueError(gain_db)
+    return gain_db

@@ -1,0 +1,146 @@
+"""The mix that the window shows: changed by hand, undone, compared, and kept equal to the engine's."""
+
+from dataclasses import dataclass, replace
+
+from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtGui import QUndoCommand, QUndoStack
+
+from stemlive.gui.mix import Mix
+from stemlive.realtime.controls import Controls
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The mix that is heard, and the other one that it is compared with."""
+
+    mix: Mix
+    other: Mix
+    letter: str = "A"
+
+
+class MixModel(QObject):
+    """Owns the mix. `changed` says that mix, bypass or letter have; it never comes from the engine's threads."""
+
+    changed = pyqtSignal()
+
+    def __init__(self, mix: Mix) -> None:
+        super().__init__()
+        self._desk = Desk(mix, Mix.of(mix.stems))
+        self._controls: Controls | None = None
+        self._gesture = 0
+        self.bypass = False
+        self.undo_stack = QUndoStack(self)
+
+    @property
+    def mix(self) -> Mix:
+        """What is heard."""
+        return self._desk.mix
+
+    @property
+    def letter(self) -> str:
+        """Which of the two mixes is heard, A or B."""
+        return self._desk.letter
+
+    def attach(self, controls: Controls | None) -> None:
+        """From now on steer this engine, or none; another model's stems take over what they can."""
+        self._controls = controls
+        if controls is None:
+            return
+        if controls.stems != self.mix.stems:
+            desk = self._desk
+            self.undo_stack.clear()
+            self._desk = replace(
+                desk, mix=desk.mix.for_stems(controls.stems), other=desk.other.for_stems(controls.stems)
+            )
+        self.mix.write_to(controls)
+        controls.set_bypass(self.bypass)
+        self.changed.emit()
+
+    def follow(self) -> None:
+        """Take over what somebody else (OSC, MIDI) has changed; that is not ours to undo."""
+        if self._controls is None:
+            return
+        theirs = Mix.read_from(self._controls)
+        if theirs != self.mix or self._controls.bypass != self.bypass:
+            self._desk = replace(self._desk, mix=theirs)
+            self.bypass = self._controls.bypass
+            self.changed.emit()
+
+    def set_mix(self, mix: Mix, text: str, *, merge: str = "") -> None:
+        """Change the mix, to be undone as `text`. Changes with the same `merge` are one until `end_gesture`."""
+        if mix != self.mix:
+            self._push(replace(self._desk, mix=mix), text, f"{merge} {self._gesture}" if merge else "")
+
+    def end_gesture(self) -> None:
+        """The next change is one of its own."""
+        self._gesture += 1
+
+    def set_gain_db(self, stem: str | None, gain_db: float) -> None:
+        """Move a fader; None is the master's."""
+        mix = replace(self.mix, master_db=gain_db) if stem is None else self.mix.change(stem, gain_db=gain_db)
+        self.set_mix(mix, f"fader of {stem or 'the mix'}", merge=f"gain {stem}")
+
+    def set_pan(self, stem: str, pan: float) -> None:
+        """Move a stem between the sides."""
+        self.set_mix(self.mix.change(stem, pan=pan), f"pan of {stem}", merge=f"pan {stem}")
+
+    def mute(self, stem: str, on: bool) -> None:
+        """Silence a stem, or let it be heard again."""
+        self.set_mix(self.mix.change(stem, mute=on), f"mute of {stem}")
+
+    def solo(self, stem: str, on: bool, *, alone: bool = False) -> None:
+        """Hear only this stem and others that are soloed; `alone`, only this one."""
+        self.set_mix(self.mix.solo(stem, on, alone=alone), f"solo of {stem}")
+
+    def preset(self, name: str) -> None:
+        """Set what a preset says. UsageError as in Mixer."""
+        self.set_mix(self.mix.preset(name), f"preset {name}")
+
+    def compare(self) -> None:
+        """Hear the other of the two mixes."""
+        desk = self._desk
+        self._push(Desk(desk.other, desk.mix, "B" if desk.letter == "A" else "A"), "comparison", "")
+
+    def set_bypass(self, on: bool) -> None:
+        """Hear the music as it is, with the same delay."""
+        self.bypass = on
+        if self._controls is not None:
+            self._controls.set_bypass(on)
+        self.changed.emit()
+
+    def show(self, desk: Desk) -> None:
+        """Make it so, for the undo stack."""
+        self._desk = desk
+        if self._controls is not None:
+            desk.mix.write_to(self._controls)
+        self.changed.emit()
+
+    def _push(self, desk: Desk, text: str, merge: str) -> None:
+        self.undo_stack.push(_Change(self, self._desk, desk, text, merge))
+
+
+class _Change(QUndoCommand):
+    """From one desk to another; moves of one fader in one gesture become one."""
+
+    def __init__(self, model: MixModel, before: Desk, after: Desk, text: str, merge: str) -> None:
+        super().__init__(text)
+        self._model, self._before, self.after, self.merge = model, before, after, merge
+
+    def id(self) -> int:
+        """Any number: changes of this kind may merge."""
+        return 1 if self.merge else -1
+
+    def mergeWith(self, other: QUndoCommand | None) -> bool:  # noqa: N802
+        """Take over where a later change of the same gesture ended."""
+        if not isinstance(other, _Change) or other.merge != self.merge:
+            return False
+        self.after = other.after
+        return True
+
+    def redo(self) -> None:
+        """Do it."""
+        self._model.show(self.after)
+
+    def undo(self) -> None:
+        """Take it back."""
+        self._model.show(self._before)

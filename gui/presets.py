@@ -1,0 +1,66 @@
+"""Mixes by name: those that come with the program, and the user's own in a JSON file."""
+
+import json
+import secrets
+from pathlib import Path
+
+from stemlive.errors import StemliveError, UsageError
+from stemlive.gui.mix import Mix
+
+BUILT_IN = {
+    "original": "Original",
+    "karaoke": "Karaoke",
+    "acapella": "A cappella",
+    "no-drums": "No drums",
+    "no-bass": "No bass",
+    "drums-and-bass": "Drums + bass",
+}
+"""Name in `mixer.PRESETS` to what the window calls it."""
+
+
+class OwnPresets:
+    """The user's mixes, each under a name, in one file that is always whole."""
+
+    def __init__(self, path: Path) -> None:
+        """StemliveError when the file is there and is not ours; nothing is overwritten then."""
+        self._path = path
+        self._mixes: dict[str, Mix] = {}
+        if path.exists():
+            try:
+                self._mixes = {name: Mix.from_json(mix) for name, mix in json.loads(path.read_text("utf-8")).items()}
+            except (OSError, ValueError, AttributeError, UsageError) as error:
+                raise StemliveError(f"the presets in {path} cannot be read: repair the file, or remove it") from error
+
+    @property
+    def names(self) -> list[str]:
+        """All names, sorted as people sort."""
+        return sorted(self._mixes, key=str.casefold)
+
+    def mix(self, name: str) -> Mix:
+        """Return the mix of a name; KeyError."""
+        return self._mixes[name]
+
+    def save(self, name: str, mix: Mix) -> None:
+        """Keep a mix under a name, in place of one that had it. UsageError for an empty or built-in name."""
+        name = name.strip()
+        if not name or name.casefold() in (title.casefold() for title in BUILT_IN.values()):
+            raise UsageError("a preset of yours needs a name of its own")
+        self._write(self._mixes | {name: mix})
+
+    def delete(self, name: str) -> None:
+        """Forget a mix; KeyError."""
+        mixes = dict(self._mixes)
+        del mixes[name]
+        self._write(mixes)
+
+    def _write(self, mixes: dict[str, Mix]) -> None:
+        text = json.dumps({name: mix.to_json() for name, mix in mixes.items()}, indent=2, ensure_ascii=False)
+        part = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(text + "\n", "utf-8")
+            part.replace(self._path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise StemliveError(f"cannot save presets in {self._path}: {error.strerror}") from error
+        self._mixes = mixes

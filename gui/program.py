@@ -1,0 +1,67 @@
+"""Put the program together: an application, a window, and an engine in a process of its own."""
+
+import signal
+import sys
+from pathlib import Path
+
+from PyQt6.QtCore import QSettings, QTimer
+from PyQt6.QtWidgets import QApplication
+
+from stemlive.gui.crash import CrashLog, data_folder
+from stemlive.gui.device_list import DeviceList
+from stemlive.gui.export_job import ExportJob
+from stemlive.gui.mix import Mix
+from stemlive.gui.mix_model import MixModel
+from stemlive.gui.player import MakeEngine, Player
+from stemlive.gui.presets import OwnPresets
+from stemlive.gui.remembered import Remembered
+from stemlive.gui.rig import Rig
+from stemlive.gui.window import Window
+from stemlive.realtime.engine_process import EngineProcess
+from stemlive.realtime.mixer import STANDARD_STEMS
+
+NAME = "stemlive"
+
+
+def application() -> QApplication:
+    """Return the application, named; there is one in a process."""
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(app, QApplication)
+    app.setApplicationName(NAME)
+    app.setOrganizationName(NAME)
+    app.setDesktopFileName(NAME)
+    app.setStyle("Fusion")
+    return app
+
+
+def build_window(
+    settings: QSettings, presets_file: Path, *, model: str | None = None, make: MakeEngine = EngineProcess
+) -> Window:
+    """Return a window that is not shown yet, with the last mix. StemliveError when its own files are damaged."""
+    remembered = Remembered(settings)
+    mix_model = MixModel(remembered.mix or Mix.of(STANDARD_STEMS))
+    rig = Rig(Player(make), DeviceList(), mix_model, remembered, model)
+    return Window(rig, mix_model, OwnPresets(presets_file), remembered, ExportJob())
+
+
+def run(song: Path | None, *, model: str | None, source: str | None, target: str | None) -> int:
+    """Show the window until it is closed; returns the exit code. `source` and `target` are names of devices."""
+    app = application()
+    window = build_window(QSettings(), data_folder() / "presets.json", model=model)
+    log = CrashLog(data_folder() / "stemlive.log", window)
+    if source is not None:
+        window.rig.input = source
+    if target is not None:
+        window.rig.output = target
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: window.close())
+    window.start()
+    window.show()
+    if song is not None:
+        QTimer.singleShot(0, lambda: window.rig.open_song(song))
+    elif source is not None:
+        QTimer.singleShot(0, window.rig.listen)
+    try:
+        return app.exec()
+    finally:
+        log.close()

@@ -1,0 +1,135 @@
+"""What the window knows the next time it is opened."""
+
+import json
+from pathlib import Path
+
+from PyQt6.QtCore import QByteArray, QSettings
+
+from stemlive.errors import UsageError
+from stemlive.gui.mix import Mix
+from stemlive.gui.voice import Voice
+from stemlive.realtime.settings import MODES, EngineSettings
+
+_MOST_RECENT = 10
+
+
+class Remembered:
+    """Typed access to Qt's settings; what is damaged reads as not there."""
+
+    def __init__(self, settings: QSettings) -> None:
+        self._settings = settings
+
+    @property
+    def geometry(self) -> QByteArray:
+        """Where the window was, and how large."""
+        value = self._settings.value("window/geometry")
+        return value if isinstance(value, QByteArray) else QByteArray()
+
+    @geometry.setter
+    def geometry(self, geometry: QByteArray) -> None:
+        self._settings.setValue("window/geometry", geometry)
+
+    @property
+    def appearance(self) -> str:
+        """`system`, `light` or `dark`."""
+        return self._text("window/appearance", "system")
+
+    @appearance.setter
+    def appearance(self, appearance: str) -> None:
+        self._settings.setValue("window/appearance", appearance)
+
+    @property
+    def input(self) -> str:
+        """Name of the input device."""
+        return self._text("devices/input", "default")
+
+    @input.setter
+    def input(self, name: str) -> None:
+        self._settings.setValue("devices/input", name)
+
+    @property
+    def output(self) -> str:
+        """Name of the output device."""
+        return self._text("devices/output", "default")
+
+    @output.setter
+    def output(self, name: str) -> None:
+        self._settings.setValue("devices/output", name)
+
+    @property
+    def record_folder(self) -> Path | None:
+        """Where recordings go, once it was said."""
+        folder = self._text("files/record", "")
+        return Path(folder) if folder else None
+
+    @record_folder.setter
+    def record_folder(self, folder: Path) -> None:
+        self._settings.setValue("files/record", str(folder))
+
+    @property
+    def recent(self) -> list[Path]:
+        """Songs that were open, the newest first."""
+        try:
+            return [Path(str(path)) for path in json.loads(self._text("files/recent", "[]"))]
+        except (ValueError, TypeError):
+            return []
+
+    def add_recent(self, path: Path) -> None:
+        """Put a song in front."""
+        songs = [path, *(other for other in self.recent if other != path)][:_MOST_RECENT]
+        self._settings.setValue("files/recent", json.dumps([str(song) for song in songs]))
+
+    @property
+    def mix(self) -> Mix | None:
+        """The last mix."""
+        try:
+            return Mix.from_json(json.loads(self._text("mix", "null")))
+        except (ValueError, UsageError):
+            return None
+
+    @mix.setter
+    def mix(self, mix: Mix) -> None:
+        self._settings.setValue("mix", json.dumps(mix.to_json()))
+
+    @property
+    def voice(self) -> Voice:
+        """The microphone."""
+        try:
+            return Voice.from_json(json.loads(self._text("microphone", "")))
+        except (ValueError, TypeError):
+            return Voice()
+
+    @voice.setter
+    def voice(self, voice: Voice) -> None:
+        self._settings.setValue("microphone", json.dumps(voice.to_json()))
+
+    def engine(self) -> dict[str, object]:
+        """Return block, latency, mode and threads as `EngineSettings` takes them; what is wrong is left out."""
+        block, mode = self._text("engine/block", ""), self._text("engine/mode", "auto")
+        latency, threads = self._text("engine/latency", "low"), self._text("engine/threads", "1")
+        values: dict[str, object] = {
+            "block_samples": int(block) if block.isdecimal() else None,
+            "latency": latency,
+            "mode": mode if mode in MODES else "auto",
+            "threads": int(threads) if threads.isdecimal() else 1,
+        }
+        try:
+            EngineSettings("device:default", "device:default", **values)  # type: ignore[arg-type]
+        except UsageError:
+            return {}
+        return values
+
+    def set_engine(self, *, block_samples: int | None, latency: str, mode: str, threads: int) -> None:
+        """Keep the engine's settings."""
+        self._settings.setValue("engine/block", "" if block_samples is None else str(block_samples))
+        self._settings.setValue("engine/latency", latency)
+        self._settings.setValue("engine/mode", mode)
+        self._settings.setValue("engine/threads", str(threads))
+
+    def flush(self) -> None:
+        """Write it to the disk now."""
+        self._settings.sync()
+
+    def _text(self, key: str, default: str) -> str:
+        value = self._settings.value(key, default)
+        return value if isinstance(value, str) else default

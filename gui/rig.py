@@ -1,0 +1,203 @@
+"""What is plugged together: song or input, output, model, engine. It knows no widget."""
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PyQt6.QtCore import QObject, pyqtSignal
+
+from stemlive.errors import AudioFileError, StemliveError
+from stemlive.gui.device_list import DeviceList
+from stemlive.gui.mix_model import MixModel
+from stemlive.gui.player import Phase, Player, Song
+from stemlive.gui.remembered import Remembered
+from stemlive.gui.voice import Voice
+from stemlive.gui.waveform import Waveform
+from stemlive.realtime.models import DEFAULT_MODEL
+from stemlive.realtime.recorder import Recorder
+from stemlive.realtime.settings import DEVICE_PREFIX, EngineSettings
+
+
+class Rig(QObject):
+    """`plugged` says that source, output, model or song have changed; `problem` a line that the user should read."""
+
+    plugged = pyqtSignal()
+    voiced = pyqtSignal()
+    """The microphone is set otherwise."""
+    problem = pyqtSignal(str)
+
+    def __init__(
+        self,
+        player: Player,
+        devices: DeviceList,
+        model: MixModel,
+        remembered: Remembered,
+        model_file: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.player, self.devices, self._mix_model, self._remembered = player, devices, model, remembered
+        self.model_file = model_file
+        self.waveform: Waveform | None = None
+        self.live = False
+        player.voice = remembered.voice
+        self.recorder: Recorder | None = None
+        folder = remembered.record_folder
+        if folder is not None and folder.is_dir():
+            with suppress(StemliveError):
+                self.recorder = Recorder(folder)
+                player.taps = (self.recorder,)
+        self.input, self.output = remembered.input, remembered.output
+
+    @property
+    def song(self) -> Path | None:
+        """The open song."""
+        return None if self.live or self.waveform is None else self.waveform.path
+
+    @property
+    def title(self) -> str:
+        """What is separated, for people."""
+        if self.live:
+            return "Live input"
+        return self.song.name if self.song is not None else "No song"
+
+    @property
+    def model_name(self) -> str:
+        """The model in use, for people."""
+        return Path(self.model_file).stem if self.model_file else DEFAULT_MODEL
+
+    def open_song(self, path: Path, *, play: bool = True) -> None:
+        """Play a song; `problem` when it is not one, and what plays goes on."""
+        try:
+            waveform = Waveform(path.absolute())
+        except AudioFileError as error:
+            self.problem.emit(str(error))
+            return
+        self._put_away()
+        self.waveform, self.live = waveform, False
+        self.player.song = Song(playing=play)
+        self._remembered.add_recent(waveform.path)
+        self.connect_engine()
+
+    def listen(self) -> None:
+        """Separate what the input device hears."""
+        self.live = True
+        self.connect_engine()
+
+    def choose_input(self, name: str) -> None:
+        """Take another input device, at once if one is in use."""
+        self.input = self._remembered.input = name
+        if self.live:
+            self.connect_engine()
+
+    def choose_output(self, name: str) -> None:
+        """Play through another device, and go on there."""
+        self.output = self._remembered.output = name
+        self.connect_engine()
+
+    def choose_model(self, name_or_path: str | None) -> None:
+        """Separate with another model, and go on there."""
+        self.model_file = name_or_path
+        self.connect_engine()
+
+    def connect_engine(self) -> None:
+        """Open the engine with all that was chosen; nothing where nothing is to be separated."""
+        settings = self._settings()
+        if settings is not None:
+            self.player.open(settings, self._mix_model.mix)
+        self.plugged.emit()
+
+    def choose_microphone(self, name: str) -> None:
+        """Sing with another microphone, or with none."""
+        self._set_voice(replace(self.player.voice, device=name))
+        self.connect_engine()
+
+    def set_voice(self, *, gain_db: float | None = None, reverb: float | None = None) -> None:
+        """Change how the microphone sounds."""
+        voice = self.player.voice
+        self._set_voice(
+            replace(
+                voice,
+                gain_db=voice.gain_db if gain_db is None else gain_db,
+                reverb=voice.reverb if reverb is None else reverb,
+            )
+        )
+
+    def _set_voice(self, voice: Voice) -> None:
+        self.player.voice = self._remembered.voice = voice
+        if self.player.controls is not None:
+            voice.write_to(self.player.controls)
+        self.voiced.emit()
+
+    def record_in(self, folder: Path) -> None:
+        """From now on recordings go there; the engine begins anew with a recorder. `problem` when it cannot."""
+        try:
+            self.recorder = Recorder(folder)
+        except StemliveError as error:
+            self.problem.emit(str(error))
+            return
+        self._remembered.record_folder = folder
+        self.player.taps = (self.recorder,)
+        if self.player.settings is not None:
+            self.connect_engine()
+
+    def record(self, on: bool) -> None:
+        """Begin a take of input, mix and stems, or end it."""
+        if self.recorder is not None:
+            (self.recorder.start if on else self.recorder.stop)()
+
+    def retry(self) -> None:
+        """Look for devices again, and open what could not be opened."""
+        self.devices.refresh()
+        if self.player.phase in (Phase.MISSING, Phase.FAILED, Phase.WAITING):
+            self.connect_engine()
+
+    def play(self, on: bool) -> None:
+        """Go on, or pause."""
+        if self.song is not None:
+            self.player.play(on)
+            if on and self.player.phase in (Phase.MISSING, Phase.FAILED):
+                self.connect_engine()
+
+    def seek(self, position_s: float) -> None:
+        """Jump within the song."""
+        if self.waveform is not None and not self.live:
+            self.player.seek(min(max(0.0, position_s), self.waveform.length_s))
+
+    def set_loop(self, part: tuple[float, float] | None) -> None:
+        """Repeat a part of the song, or nothing; `problem` when it is too short."""
+        if self.song is None:
+            return
+        try:
+            self.player.set_loop(part)
+        except StemliveError as error:
+            self.problem.emit(str(error))
+
+    def close(self) -> None:
+        """End all that runs."""
+        self.devices.close()
+        self.player.close()
+        self._put_away()
+
+    def _put_away(self) -> None:
+        if self.waveform is not None:
+            with suppress(AudioFileError):
+                self.waveform.close()
+            self.waveform = None
+
+    def _settings(self) -> EngineSettings | None:
+        if not self.live and self.waveform is None:
+            return None
+        extras: dict[str, Any] = self._remembered.engine()
+        assert self.live or self.waveform is not None
+        source = DEVICE_PREFIX + self.input if self.live or self.waveform is None else str(self.waveform.path)
+        return EngineSettings(
+            source,
+            DEVICE_PREFIX + self.output,
+            model=self.model_file,
+            reconnect=True,
+            song=not self.live,
+            stem_levels=True,
+            monitor=DEVICE_PREFIX + self.player.voice.device if self.player.voice.device else None,
+            **extras,
+        )

@@ -1,0 +1,67 @@
+"""The engine's settings: for those whose processor or device wants other ones."""
+
+from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QVBoxLayout, QWidget
+
+from stemlive.gui.choice import Choice
+from stemlive.gui.remembered import Remembered
+from stemlive.realtime.settings import LATENCIES, MODES
+
+_BLOCKS = (64, 128, 256, 512, 1024, 2048)
+_THREADS = (1, 2, 4, 8)
+_MODES = {
+    "auto": "The best there is",
+    "rtmixer": "Worker behind a C callback (rtmixer)",
+    "callback": "Worker behind a Python callback",
+    "inline": "Inside the callback: lowest delay, no time to spare",
+}
+
+
+class SettingsDialog(QDialog):
+    """Block size, latency, worker mode, threads; kept when accepted. The window then opens the engine anew."""
+
+    def __init__(self, remembered: Remembered, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Settings of the engine")
+        self._remembered = remembered
+        engine = remembered.engine()
+        self.block = self._choice("Block size", {"": "As suits the device"} | {str(n): f"{n} samples" for n in _BLOCKS})
+        self.latency = self._choice("Latency", {"low": "Low", "high": "High: for busy processors, 46 ms more"})
+        self.mode = self._choice("Where the model runs", {mode: _MODES[mode] for mode in MODES})
+        assert set(LATENCIES) == {"low", "high"}, LATENCIES
+        self.threads = self._choice("Threads of the model", {str(n): str(n) for n in _THREADS})
+        block = engine.get("block_samples")
+        self.block.setCurrentIndex(max(0, self.block.findData("" if block is None else str(block))))
+        self.latency.setCurrentIndex(max(0, self.latency.findData(engine.get("latency"))))
+        self.mode.setCurrentIndex(max(0, self.mode.findData(engine.get("mode"))))
+        self.threads.setCurrentIndex(max(0, self.threads.findData(str(engine.get("threads", 1)))))
+        form = QFormLayout()
+        form.addRow("&Block size", self.block)
+        form.addRow("&Latency", self.latency)
+        form.addRow("&Model runs", self.mode)
+        form.addRow("&Threads", self.threads)
+        note = QLabel("The sound stops for a moment while the engine starts anew.")
+        note.setObjectName("faint")
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        column = QVBoxLayout(self)
+        column.addLayout(form)
+        column.addWidget(note)
+        column.addWidget(buttons)
+
+    def accept(self) -> None:
+        """Keep them."""
+        block = self.block.currentData()
+        self._remembered.set_engine(
+            block_samples=int(block) if block else None,
+            latency=self.latency.currentData(),
+            mode=self.mode.currentData(),
+            threads=int(self.threads.currentData()),
+        )
+        super().accept()
+
+    def _choice(self, name: str, values: dict[str, str]) -> Choice:
+        box = Choice(name, least_characters=36)
+        for value, text in values.items():
+            box.addItem(text, value)
+        return box

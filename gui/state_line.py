@@ -1,0 +1,106 @@
+"""The line at the bottom: what goes on, the delay, the load, dropouts, the model; and advice when it is due."""
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QFontMetrics
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy
+
+from stemlive.gui.player import Phase
+from stemlive.gui.theme import Theme, number_font
+from stemlive.realtime.snapshot import Latency, Snapshot
+
+_HIGH_LOAD = 0.7
+
+
+def latency_text(latency: Latency) -> str:
+    """Return the delay and its parts in milliseconds, each as wide as the next one."""
+    if latency.sample_rate_hz <= 0:
+        return "latency   - ms"
+    ms = latency.ms
+    device = latency.device_in + latency.device_out
+    return (
+        f"latency {ms(latency.total):3.0f} ms = separation {ms(latency.framing):2.0f} "
+        f"+ buffers {ms(latency.queue):2.0f} + device {ms(device):2.0f}"
+    )
+
+
+def advice(now: Snapshot) -> str:
+    """Return what to do about a load that is too high; empty when all is well."""
+    if now.load < _HIGH_LOAD:
+        return ""
+    return (
+        f"The processor is busy ({now.load:.0%}): close other programs, or choose latency `high` in Settings (Ctrl+,)"
+    )
+
+
+class StateLine(QFrame):
+    """Numbers at fixed places, and one message at the left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.message = QLabel()
+        self.message.setAccessibleName("State")
+        self.message.setTextFormat(Qt.TextFormat.PlainText)
+        self.message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.progress = QProgressBar()
+        self.progress.setAccessibleName("Export")
+        self.progress.setFixedWidth(120)
+        self.cancel = QPushButton("Cancel")
+        self.cancel.setToolTip("Cancel the export")
+        self.latency = self._number("Latency", latency_text(Latency(1000, 0, 100, 100, 100)))
+        self.load = self._number("Processor load", "load 100 %")
+        self.dropouts = self._number("Dropouts since the start", "dropouts 00000")
+        self.model = self._number("Model", "model live, rtmixer")
+        self.latency.setToolTip("From input to output; of a song, from reading it to hearing it")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(8, 2, 8, 4)
+        row.setSpacing(16)
+        row.addWidget(self.message, 1)
+        row.addWidget(self.progress)
+        row.addWidget(self.cancel)
+        for label in (self.latency, self.load, self.dropouts, self.model):
+            row.addWidget(label)
+        self._text = ""
+        self.show_export(None)
+
+    def show_message(self, text: str, theme: Theme, *, bad: bool = False) -> None:
+        """Say one thing; all of it is in the tool tip."""
+        self._text = text
+        self.message.setStyleSheet(f"color: {theme.bad if bad else theme.faint};")
+        fitting = self.message.fontMetrics().elidedText(
+            text, Qt.TextElideMode.ElideRight, max(200, self.message.width())
+        )
+        if fitting != self.message.text():
+            self.message.setText(fitting)
+            self.message.setToolTip(text)
+
+    def show_export(self, share: float | None) -> None:
+        """Show how far an export is, or that there is none."""
+        self.progress.setVisible(share is not None)
+        self.cancel.setVisible(share is not None)
+        self.progress.setValue(round(100 * (share or 0.0)))
+
+    def show_engine(self, phase: Phase, now: Snapshot | None, model: str) -> None:
+        """Write the numbers; a few times a second."""
+        lives = now is not None and phase in (Phase.LIVE, Phase.WAITING)
+        assert now is not None or not lives
+        if now is None or not lives:
+            texts = ("latency   - ms", "load   - %", "dropouts     -", f"model {model}")
+        else:
+            texts = (
+                latency_text(now.latency),
+                f"load {100 * min(now.load, 9.99):3.0f} %",
+                f"dropouts {now.dropouts:5d}",
+                f"model {model}, {now.mode}",
+            )
+        for label, text in zip((self.latency, self.load, self.dropouts, self.model), texts, strict=True):
+            if label.text() != text:
+                label.setText(text)
+
+    def _number(self, name: str, widest: str) -> QLabel:
+        label = QLabel()
+        label.setAccessibleName(name)
+        label.setObjectName("faint")
+        label.setFont(number_font(11))
+        label.setStyleSheet("font-size: 11px;")
+        label.setMinimumWidth(QFontMetrics(label.font()).horizontalAdvance(widest))
+        return label

@@ -1,0 +1,87 @@
+"""Play, stop, the song's outline, and the time."""
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QFontMetrics
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
+
+from stemlive.gui.overview import Overview
+from stemlive.gui.scale import write_time
+from stemlive.gui.theme import number_font
+
+
+class TransportBar(QFrame):
+    """Shows where the song is; its buttons are connected by the window."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("bar")
+        self.play = _button("play", "▶  Play", "Play or pause (Space)")
+        self.stop = _button("stop", "■  Stop", "Stop, back to the start (Backspace)")
+        self.overview = Overview()
+        self.record = _button("record", "●  Record", "Record the input, the mix and all stems (R)")
+        self.record.setCheckable(True)
+        self.taken = QLabel("")
+        self.taken.setAccessibleName("Length of the recording")
+        self.taken.setObjectName("faint")
+        self.position, self.length = QLabel(write_time(0)), QLabel(write_time(0))
+        self.position.setAccessibleName("Position in the song")
+        self.length.setAccessibleName("Length of the song")
+        self.length.setObjectName("faint")
+        for label, size_px in ((self.position, 20), (self.length, 12), (self.taken, 12)):
+            label.setFont(number_font(size_px))
+            label.setStyleSheet(f"font-size: {size_px}px;")
+            label.setAlignment(Qt.AlignmentFlag.AlignRight)
+            label.setMinimumWidth(QFontMetrics(label.font()).horizontalAdvance("000:00.0") + 4)
+        # The same width for both of its texts.
+        self.play.setFixedWidth(QFontMetrics(self.play.font()).horizontalAdvance("❚❚  Pause") + 40)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(8, 6, 10, 6)
+        row.setSpacing(8)
+        buttons, times = QVBoxLayout(), QVBoxLayout()
+        buttons.setSpacing(4)
+        buttons.addWidget(self.play)
+        buttons.addWidget(self.stop)
+        times.setSpacing(0)
+        times.addStretch(1)
+        times.addWidget(self.position)
+        times.addWidget(self.length)
+        times.addStretch(1)
+        row.addLayout(buttons)
+        row.addWidget(self.overview, 1)
+        row.addLayout(times)
+        takes = QVBoxLayout()
+        takes.setSpacing(4)
+        takes.addWidget(self.record)
+        takes.addWidget(self.taken, 1)
+        row.addLayout(takes)
+
+    def show_state(self, *, song: bool, playing: bool) -> None:
+        """Say on the buttons what they do now."""
+        self.play.setText("❚❚  Pause" if playing else "▶  Play")
+        self.play.setAccessibleName("Pause" if playing else "Play")
+        self.play.setEnabled(song)
+        self.stop.setEnabled(song)
+
+    def show_take(self, *, on: bool, seconds: float) -> None:
+        """Say whether it records, and for how long."""
+        self.record.setChecked(on)
+        text = write_time(seconds) if on or seconds else ""
+        if text != self.taken.text():
+            self.taken.setText(text)
+
+    def show_time(self, position_s: float, length_s: float, loop: tuple[float, float] | None) -> None:
+        """Write the time; as often as the window likes."""
+        self.overview.show_position(position_s, loop)
+        text = write_time(position_s)
+        if text != self.position.text():
+            self.position.setText(text)
+        self.length.setText(write_time(length_s))
+
+
+def _button(name: str, text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setObjectName(name)
+    button.setAccessibleName(text[1:].strip())
+    button.setAccessibleDescription(tip)
+    button.setToolTip(tip)
+    return button

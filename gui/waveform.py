@@ -1,0 +1,54 @@
+"""The outline of a whole song, read in a thread while the window goes on."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemlive.errors import AudioFileError
+from stemlive.realtime.files import AudioReader
+
+BARS = 1600
+
+
+class Waveform:
+    """Peaks of a song in `BARS` parts of equal length, float32 from 0 to 1, as far as they are read.
+
+    The thread writes `peaks` and then `done`; whoever draws them reads `done` first.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """AudioFileError when it is not audio."""
+        self._reader = AudioReader(path)
+        self.path = path
+        self.length_s = self._reader.frames / self._reader.sample_rate_hz
+        self.peaks: NDArray[np.float32] = np.zeros(BARS, np.float32)
+        self.done = 0
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._read, name="stemlive outline", daemon=True)
+        self._thread.start()
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it is read, or as much as could be."""
+        return not self._thread.is_alive()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closing.set()
+        self._thread.join()
+
+    def _read(self) -> None:
+        edges = np.linspace(0, self._reader.frames, BARS + 1).astype(int)
+        with self._reader:
+            for bar in range(BARS):
+                if self._closing.is_set():
+                    return
+                try:
+                    block = self._reader.read(int(edges[bar + 1] - edges[bar]))
+                except AudioFileError:
+                    return  # the engine says so, when it comes there
+                if len(block):
+                    self.peaks[bar] = min(1.0, float(np.nan_to_num(np.abs(block)).max()))
+                self.done = bar + 1

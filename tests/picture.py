@@ -1,0 +1,64 @@
+"""Draw the README's picture: the real window separates the demo song, on a display and a sound card that are not there.
+
+python tests/picture.py docs/window.png [SONG]
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from jack_server import Server
+from x_server import Display
+
+_SECONDS = 18.0
+
+
+def draw(target: Path, song: Path | None) -> None:
+    """Play for a while, then save what the window shows. Needs jackd and Xvfb."""
+    from PyQt6.QtCore import QSettings, QTimer
+
+    from stemlive.demo_song import RATE_HZ
+    from stemlive.demo_song import song as demo_song
+    from stemlive.gui.program import application, build_window
+    from stemlive.realtime.files import AudioWriter
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if song is None:
+            song = folder / "Demo song.wav"
+            with AudioWriter(song, RATE_HZ, 2) as writer:
+                writer.write(demo_song())
+        app = application()
+        settings = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat)
+        settings.setValue("window/appearance", "dark")
+        window = build_window(settings, folder / "presets.json")
+        window.rig.output = "system, JACK Audio Connection Kit"
+        window.resize(1280, 800)
+        window.start()
+        window.show()
+        window.rig.open_song(song)
+        window.rig.seek(3.0)
+        QTimer.singleShot(int(1000 * _SECONDS), lambda: (window.grab().save(str(target)), window.close()))
+        app.exec()
+
+
+def main() -> None:
+    """Start both servers, and this program anew between them: PortAudio and Qt look for them only once."""
+    target, song = Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None
+    if "STEMLIVE_PICTURE" in os.environ:
+        draw(target, song)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        server, display = Server(Path(name)), Display()
+        server.start()
+        try:
+            os.environ.update(server.environment | display.environment | {"STEMLIVE_PICTURE": "1"})
+            os.spawnv(os.P_WAIT, sys.executable, [sys.executable, *sys.argv])
+        finally:
+            server.stop()
+            display.close()
+
+
+if __name__ == "__main__":
+    main()

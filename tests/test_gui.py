@@ -1,0 +1,789 @@
+"""The window with an engine that makes no sound: what is seen, typed, clicked, remembered and undone."""
+
+import gc
+import json
+import math
+import re
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+pytest.importorskip("PyQt6", reason="the gui extra is not installed")
+
+import itertools
+
+from gui_fakes import STEMS, fake_engines
+from PyQt6.QtCore import QMimeData, QPoint, QPointF, QProcess, QSettings, Qt, QTimer, QUrl
+from PyQt6.QtGui import QDropEvent
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QAbstractButton, QApplication, QComboBox, QFileDialog, QLineEdit, QSlider, QWidget
+
+from stemlive.errors import StemliveError, UsageError
+from stemlive.gui.actions import COMMANDS, STEM_COMMANDS, readme_list
+from stemlive.gui.crash import CrashLog
+from stemlive.gui.device_list import DeviceList
+from stemlive.gui.meter import HeldPeak
+from stemlive.gui.mix import Channel, Mix
+from stemlive.gui.mix_model import MixModel
+from stemlive.gui.player import Phase
+from stemlive.gui.presets import BUILT_IN, OwnPresets
+from stemlive.gui.program import build_window
+from stemlive.gui.remembered import Remembered
+from stemlive.gui.scale import fader_db, fader_place, meter_place, read_db, write_db, write_time
+from stemlive.gui.sheets import cards_page, keys_page
+from stemlive.gui.spectrogram import colour_table
+from stemlive.gui.spectrogram_ring import COLUMNS, SpectrogramRing
+from stemlive.realtime.controls import Controls
+from stemlive.realtime.engine_memory import EngineMemory
+from stemlive.realtime.mixer import PRESETS, Mixer
+from stemlive.realtime.snapshot import State
+
+README = Path(__file__).parent.parent / "README.md"
+NO_DEVICES = (sys.executable, "-c", "print('[]')")
+
+
+@pytest.fixture
+def nothing_left(qapp):
+    """No thread, no timer and no child process outlives a test."""
+    before = set(threading.enumerate())
+    yield
+    qapp.processEvents()
+    gc.collect()
+    left = [thread.name for thread in set(threading.enumerate()) - before if thread.is_alive()]
+    assert not left, left
+    for kind in (QTimer, QProcess):
+        busy = [thing for thing in gc.get_objects() if isinstance(thing, kind) and _is_busy(thing)]
+        assert not busy, busy
+
+
+def _is_busy(thing):
+    try:
+        return thing.isActive() if isinstance(thing, QTimer) else thing.state() != QProcess.ProcessState.NotRunning
+    except RuntimeError:  # Qt has deleted it
+        return False
+
+
+@pytest.fixture
+def song(tmp_path):
+    path = tmp_path / "A song.wav"
+    t = np.arange(10 * 8000) / 8000
+    soundfile.write(path, 0.5 * np.sin(2 * np.pi * 220 * t), 8000)
+    return path
+
+
+@pytest.fixture
+def engines():
+    return fake_engines()
+
+
+@pytest.fixture
+def settings_file(tmp_path):
+    return tmp_path / "settings.ini"
+
+
+@pytest.fixture
+def make_window(qapp, qtbot, tmp_path, engines, settings_file, nothing_left):
+    """Windows with the fake engine; what they remember is in `tmp_path`."""
+    windows = []
+
+    def make():
+        settings = QSettings(str(settings_file), QSettings.Format.IniFormat)
+        window = build_window(settings, tmp_path / "presets.json", make=engines)
+        window.rig.devices._command = NO_DEVICES
+        window.start()
+        window.show()
+        windows.append(window)
+        return window
+
+    yield make
+    for window in windows:
+        window.close()
+        window.deleteLater()
+    windows.clear()
+
+
+@pytest.fixture
+def window(make_window):
+    return make_window()
+
+
+@pytest.fixture
+def playing(window, qtbot, song):
+    """A window that plays the song."""
+    window.rig.open_song(song)
+    qtbot.waitUntil(lambda: window.rig.player.phase == Phase.LIVE)
+    qtbot.waitUntil(lambda: window.rig.waveform.complete)
+    return window
+
+
+def engine(window):
+    return window.rig.player._engine
+
+
+class TestScale:
+    def test_faders_and_texts(self):
+        assert [fader_place(db) for db in (-math.inf, 0.0, 12.0)] == [0.0, 0.75, 1.0]
+        for gain_db in (-40.0, -12.0, -3.5, 0.0, 2.5, 12.0):
+            assert fader_db(fader_place(gain_db)) == pytest.approx(gain_db, abs=0.05)
+        assert fader_db(0.0) == -math.inf
+        assert [write_db(db) for db in (-math.inf, 0.0, -0.01, 3.5, -12.0)] == ["-∞", "0.0", "0.0", "+3.5", "-12.0"]
+        assert [read_db(text) for text in ("-inf", "-∞", " +3,5 dB", "\u22126", "99", "-200")] == [
+            -math.inf, -math.inf, 3.5, -6.0, 12.0, -math.inf,
+        ]  # fmt: skip
+        with pytest.raises(UsageError, match="not a gain"):
+            read_db("loud")
+        assert [meter_place(db) for db in (-math.inf, -60, -30, 0, 6)] == [0, 0, 0.5, 1, 1]
+        assert [write_time(s) for s in (0, 9.99, 61.25, 3600)] == ["0:00.0", "0:09.9", "1:01.2", "60:00.0"]
+
+    def test_a_peak_holds_then_falls_and_a_clip_stays(self):
+        peak = HeldPeak()
+        peak.show(1.1, 0.0)
+        peak.show(0.1, 1.0)
+        assert peak.level_db == pytest.approx(20 * math.log10(1.1))
+        peak.show(0.1, 2.5)  # one second after the hold: 20 dB lower, but not lower than what sounds
+        assert peak.level_db == pytest.approx(20 * math.log10(1.1) - 20, abs=1)
+        peak.show(0.1, 9.0)
+        assert peak.level_db == pytest.approx(-20)
+        assert peak.clipped
+        peak.reset()
+        assert not peak.clipped
+
+
+class TestMix:
+    def test_presets_are_those_of_the_command_line(self):
+        mix = Mix.of(STEMS).change("bass", gain_db=-9.0, pan=0.5, solo=True)
+        for name in BUILT_IN:
+            mixer = Mixer(STEMS)
+            mixer.apply_preset(name)
+            controls = Controls(STEMS, EngineMemory.local())
+            mix.preset(name).write_to(controls)
+            assert controls.muted == mixer.muted
+            assert controls.soloed == frozenset()
+            assert controls.gains_db == dict.fromkeys(STEMS, 0.0)
+            assert controls.pans["bass"] == 0.5
+        assert set(BUILT_IN) == set(PRESETS)
+
+    def test_what_is_written_to_an_engine_is_read_back(self):
+        mix = Mix.of(STEMS).change("bass", gain_db=-math.inf, pan=-1.0, mute=True).solo("drums", True, alone=False)
+        controls = Controls(STEMS, EngineMemory.local())
+        mix.write_to(controls)
+        assert Mix.read_from(controls) == mix
+        assert Mix.from_json(json.loads(json.dumps(mix.to_json()))) == mix
+        assert [mix.heard(stem) for stem in STEMS] == [False, True, False, False]
+        assert mix.solo("vocals", True, alone=True).solo("vocals", False, alone=True).heard("other")
+        with pytest.raises(UsageError, match="not a mix"):
+            Mix.from_json({"channels": {"bass": {"gain_db": 40, "pan": 0, "mute": False, "solo": False}}})
+
+    def test_another_model_takes_over_what_it_can(self):
+        mix = Mix.of(STEMS).change("vocals", gain_db=-3.0)
+        assert mix.for_stems(("vocals", "rest")).channels == (("vocals", Channel(gain_db=-3.0)), ("rest", Channel()))
+
+    def test_undo_merges_a_gesture_and_not_two(self, qapp):
+        model = MixModel(Mix.of(STEMS))
+        controls = Controls(STEMS, EngineMemory.local())
+        model.attach(controls)
+        for gain_db in (-1.0, -2.0, -3.0):
+            model.set_gain_db("bass", gain_db)
+        model.end_gesture()
+        model.set_gain_db("bass", -9.0)
+        model.mute("bass", True)
+        assert model.undo_stack.count() == 3
+        model.undo_stack.undo()
+        model.undo_stack.undo()
+        assert controls.gains_db["bass"] == -3.0
+        assert not controls.muted
+        model.undo_stack.undo()
+        assert controls.gains_db["bass"] == 0.0
+        model.undo_stack.redo()
+        assert controls.gains_db["bass"] == -3.0
+
+    def test_compare_keeps_two_mixes(self, qapp):
+        model = MixModel(Mix.of(STEMS))
+        model.preset("karaoke")
+        model.compare()
+        assert model.letter == "B"
+        assert model.mix == Mix.of(STEMS)
+        model.mute("drums", True)
+        model.compare()
+        assert model.letter == "A"
+        assert model.mix == Mix.of(STEMS).preset("karaoke")
+        model.undo_stack.undo()
+        assert model.mix.channel("drums").mute
+
+    def test_changes_by_others_are_followed(self, qapp):
+        model, controls = MixModel(Mix.of(STEMS)), Controls(STEMS, EngineMemory.local())
+        model.attach(controls)
+        controls.set_gain_db("other", -6.0)
+        controls.set_bypass(True)
+        model.follow()
+        assert model.mix.channel("other").gain_db == -6.0
+        assert model.bypass
+        assert model.undo_stack.count() == 0
+
+    def test_own_presets_are_whole_or_not_there(self, tmp_path):
+        path = tmp_path / "folder" / "presets.json"
+        mix = Mix.of(STEMS).change("drums", gain_db=-math.inf)
+        OwnPresets(path).save(" Practice ", mix)
+        again = OwnPresets(path)
+        assert again.names == ["Practice"]
+        assert again.mix("Practice") == mix
+        for name in ("", "karaoke"):
+            with pytest.raises(UsageError, match="name of its own"):
+                again.save(name, mix)
+        again.delete("Practice")
+        assert OwnPresets(path).names == []
+        assert [child.name for child in path.parent.iterdir()] == ["presets.json"]
+        path.write_text("[1, 2")
+        with pytest.raises(StemliveError, match="repair"):
+            OwnPresets(path)
+
+
+class TestSpectrogram:
+    def test_the_view_is_the_newest_columns_wherever_the_ring_is(self):
+        rng = np.random.default_rng(1)
+        ring, all_columns = SpectrogramRing(8, 8), np.zeros((COLUMNS, 8), np.uint8)
+        for count in (3, 700, 1, 2000, 513, 0):
+            new = rng.integers(0, 256, (count, 8), dtype=np.uint8)
+            ring.add(new[-COLUMNS:])
+            all_columns = np.concatenate([all_columns, new])
+            # As high as there are bins, a row is a bin; the highest is on top.
+            np.testing.assert_array_equal(ring.view(600), all_columns[-600:, ::-1].T)
+            assert ring.view(600).base is not None
+
+    def test_other_heights_lie_between_the_bins_and_keep_the_past(self):
+        ring = SpectrogramRing(4, 4)
+        ring.add(np.array([[0, 100, 200, 40]], np.uint8))
+        ring.resize(8)
+        column = ring.view(1)[::-1, 0]
+        assert list(column) == [0, 25, 75, 125, 175, 160, 80, 40]
+
+    def test_colours_get_brighter_with_the_level(self):
+        def luma(colour):
+            return 0.2126 * (colour >> 16 & 255) + 0.7152 * (colour >> 8 & 255) + 0.0722 * (colour & 255)
+
+        brightness = [luma(colour) for colour in colour_table()]
+        assert all(b >= a - 0.5 for a, b in itertools.pairwise(brightness))
+        assert luma(colour_table(True)[255]) < 0.5 * brightness[255]
+
+
+class TestStrips:
+    def test_a_fader_moves_by_key_mouse_and_text(self, playing, qtbot):
+        strip, controls = playing.mixer.strips["drums"], engine(playing).controls
+        QTest.keyClick(strip.fader, Qt.Key.Key_Down)
+        assert controls.gains_db["drums"] == -0.5
+        QTest.keyClick(strip.fader, Qt.Key.Key_PageUp)
+        assert controls.gains_db["drums"] == 2.5
+        assert strip.field.text() == "+2.5"
+        QTest.keyClick(strip.fader, Qt.Key.Key_Home)
+        assert controls.gains_db["drums"] == 0.0
+        x = round(strip.fader.x_of(fader_place(-12.0)))
+        QTest.mouseClick(strip.fader, Qt.MouseButton.LeftButton, pos=strip.fader.rect().topLeft() + _point(x, 9))
+        assert controls.gains_db["drums"] == pytest.approx(-12, abs=0.5)
+        QTest.mouseDClick(strip.fader, Qt.MouseButton.LeftButton)
+        assert controls.gains_db["drums"] == 0.0
+        QTest.keyClick(strip.fader, Qt.Key.Key_End)
+        assert controls.gains_db["drums"] == -math.inf
+        assert strip.field.text() == "-∞"
+        strip.field.selectAll()
+        QTest.keyClicks(strip.field, "-7")
+        QTest.keyClick(strip.field, Qt.Key.Key_Return)
+        assert controls.gains_db["drums"] == -7.0
+        assert strip.field.text() == "-7.0"
+        strip.field.selectAll()
+        QTest.keyClicks(strip.field, "x")
+        QTest.keyClick(strip.field, Qt.Key.Key_Return)
+        assert controls.gains_db["drums"] == -7.0
+        assert strip.field.text() == "-7.0"
+
+    def test_mute_solo_and_pan(self, playing):
+        controls, strips = engine(playing).controls, playing.mixer.strips
+        QTest.mouseClick(strips["vocals"].mute, Qt.MouseButton.LeftButton)
+        assert controls.muted == {"vocals"}
+        QTest.mouseClick(strips["bass"].solo, Qt.MouseButton.LeftButton)
+        QTest.mouseClick(strips["drums"].solo, Qt.MouseButton.LeftButton)
+        assert controls.soloed == {"bass", "drums"}
+        QTest.keyClick(strips["drums"].pan, Qt.Key.Key_Left)
+        assert controls.pans["drums"] == -0.05
+        strips["other"].solo_switched.emit(True, True)
+        assert controls.soloed == {"other"}
+
+    def test_the_mix_has_a_fader_of_its_own(self, playing):
+        QTest.keyClick(playing.mixer.strips[None].fader, Qt.Key.Key_PageDown)
+        assert engine(playing).controls.master_db == -3.0
+        assert float(engine(playing).memory.parameters["master"]) == pytest.approx(10 ** (-3 / 20))
+
+    def test_meters_and_spectrograms_show_what_the_engine_tells(self, playing, qtbot):
+        fake = engine(playing)
+        fake.tell(stem_peak=[0.5, 0, 0, 0, 0, 0, 0, 0], mix_peak=1.5, hop_s=0.01)
+        fake.add_columns((10, 20, 30, 40, 50, 200), 5)
+        meters = {stem: strip.meter for stem, strip in playing.mixer.strips.items()}
+        qtbot.waitUntil(lambda: meters[None].held.clipped)
+        assert meters["vocals"].held.level_db == pytest.approx(-6.02, abs=0.01)
+        assert meters["drums"].held.level_db == -math.inf
+        for stem, level in (("vocals", 10), ("other", 40), (None, 200)):
+            spectrogram = playing.mixer.strips[stem].spectrogram
+            qtbot.waitUntil(lambda ring=spectrogram._ring, level=level: (ring.view(5) == level).all())
+            image = spectrogram.grab().toImage()
+            assert image.pixel(image.width() - 3, 20) == colour_table()[level]
+        QTest.mouseClick(meters[None], Qt.MouseButton.LeftButton)
+        assert not meters[None].held.clipped
+
+    def test_another_models_stems_make_other_strips(self, playing):
+        playing.model.attach(Controls(("vocals", "rest"), EngineMemory.local()))
+        assert list(playing.mixer.strips) == ["vocals", "rest", None]
+        assert not playing.preset_bar.presets["no-drums"].isEnabled()
+        assert playing.preset_bar.presets["karaoke"].isEnabled()
+
+
+class TestPresets:
+    def test_built_in_ones_light_up_and_are_undone(self, playing, qtbot):
+        QTest.mouseClick(playing.preset_bar.presets["karaoke"], Qt.MouseButton.LeftButton)
+        assert engine(playing).controls.muted == {"vocals"}
+        assert playing.preset_bar.presets["karaoke"].isChecked()
+        assert not playing.preset_bar.presets["original"].isChecked()
+        playing.menus["undo"].trigger()
+        assert engine(playing).controls.muted == frozenset()
+
+    def test_own_ones_are_saved_taken_and_deleted(self, playing, monkeypatch):
+        monkeypatch.setattr(playing.dialogs, "confirm", lambda question: True)
+        playing.model.set_gain_db("bass", -4.0)
+        playing.dialogs.keep_preset("Practice")
+        playing.model.preset("original")
+        own = playing.preset_bar.own
+        own.setCurrentIndex(own.findText("Practice"))
+        own.activated.emit(own.currentIndex())
+        assert engine(playing).controls.gains_db["bass"] == -4.0
+        assert own.currentText() == "Practice"
+        own.activated.emit(own.findText("Delete Practice"))
+        assert own.findText("Practice") == -1
+        playing.dialogs.keep_preset("Karaoke")
+        assert "name of its own" in playing.state.message.toolTip()
+
+    def test_bypass_leaves_the_faders_alone(self, playing):
+        playing.model.set_gain_db("bass", -4.0)
+        playing.menus["bypass"].trigger()
+        assert engine(playing).memory.parameters["bypass"] == 1
+        assert playing.menus["bypass"].isChecked()
+        assert playing.preset_bar.bypass.isChecked()
+        playing.menus["bypass"].trigger()
+        assert engine(playing).memory.parameters["bypass"] == 0
+        assert engine(playing).controls.gains_db["bass"] == -4.0
+
+
+class TestKeys:
+    def test_every_command_has_a_handler_a_key_and_a_tip(self, window):
+        assert set(window.menus.actions) == {command.name for command in COMMANDS}
+        keys = [command.keys for command in COMMANDS]
+        keys += [key.format(number=n) for _, _, key in STEM_COMMANDS for n in range(1, 9)]
+        assert len(keys) == len(set(keys))
+        for command in COMMANDS:
+            action = window.menus[command.name]
+            assert action.shortcut().toString() == command.keys
+            assert command.keys in action.toolTip()
+
+    def test_the_readme_and_the_help_sheet_list_them_all(self):
+        assert readme_list() in README.read_text("utf-8")
+        text = re.sub("<[^>]+>", " ", keys_page())
+        for command in COMMANDS:
+            assert command.keys in text
+            assert command.text.rstrip("…") in text
+
+    def test_keys_reach_the_mix_from_anywhere(self, playing, qtbot):
+        controls = engine(playing).controls
+        with qtbot.waitActive(playing):
+            playing.activateWindow()
+        playing.transport.overview.setFocus()
+        QTest.keyClick(playing, Qt.Key.Key_2)
+        assert controls.muted == {"drums"}
+        QTest.keyClick(playing, Qt.Key.Key_3, Qt.KeyboardModifier.AltModifier)
+        assert controls.soloed == {"bass"}
+        QTest.keyClick(playing, Qt.Key.Key_4, Qt.KeyboardModifier.ControlModifier)
+        assert QApplication.focusWidget() is playing.mixer.strips["other"].fader
+        QTest.keyClick(playing, Qt.Key.Key_F3)
+        assert controls.muted == {"vocals"}
+        assert controls.soloed == frozenset()
+        QTest.keyClick(playing, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert controls.soloed == {"bass"}
+        QTest.keyClick(playing, Qt.Key.Key_B)
+        assert controls.bypass
+
+    def test_digits_that_are_typed_are_not_commands(self, playing, qtbot):
+        with qtbot.waitActive(playing):
+            playing.activateWindow()
+        field = playing.mixer.strips["bass"].field
+        field.setFocus()
+        field.selectAll()
+        QTest.keyClicks(field, "-12")
+        assert engine(playing).controls.muted == frozenset()
+        assert field.text() == "-12"
+
+    def test_every_control_says_what_it_is_and_is_reached_by_tab(self, window):
+        kinds = (QAbstractButton, QSlider, QComboBox, QLineEdit)
+        controls = [child for kind in kinds for child in window.findChildren(kind) if child.isVisibleTo(window)]
+        assert len(controls) > 30
+        for control in controls:
+            text = control.text() if isinstance(control, QAbstractButton) else ""
+            assert control.accessibleName() or text, control
+            assert control.toolTip(), control.accessibleName() or text
+        order: list[QWidget] = []
+        widget = window.nextInFocusChain()
+        while widget is not window:
+            if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isVisibleTo(window):
+                order.append(widget)
+            widget = widget.nextInFocusChain()
+        places = [(widget.mapTo(window, widget.rect().topLeft()).y()) for widget in order]
+        strips = window.mixer.strips
+        assert order.index(window.source.open) < order.index(window.transport.play)
+        assert order.index(window.transport.play) < order.index(strips["vocals"].fader)
+        assert order.index(strips["vocals"].fader) < order.index(strips[None].fader)
+        assert places[0] < places[-1]
+
+
+class TestSong:
+    def test_open_play_pause_stop(self, playing, qtbot, song):
+        parameters = engine(playing).memory.parameters
+        assert engine(playing).settings.source == str(song)
+        assert engine(playing).settings.song
+        assert parameters["playing"] == 1
+        assert playing.windowTitle() == "A song.wav - stemlive"
+        QTest.mouseClick(playing.transport.play, Qt.MouseButton.LeftButton)
+        assert parameters["playing"] == 0
+        qtbot.waitUntil(lambda: playing.transport.play.accessibleName() == "Play")
+        playing.menus["play"].trigger()
+        assert parameters["playing"] == 1
+        playing.menus["stop"].trigger()
+        assert parameters["playing"] == 0
+        assert parameters["seek_s"] == 0.0
+
+    def test_a_click_seeks_a_drag_loops(self, playing, qtbot):
+        fake, overview = engine(playing), playing.transport.overview
+        y = overview.height() // 2
+        QTest.mouseClick(overview, Qt.MouseButton.LeftButton, pos=_point(overview.width() // 2, y))
+        assert fake.memory.parameters["seek_s"] == pytest.approx(5.0, abs=0.05)
+        assert fake.memory.parameters["seeks"] == 2
+        start, end = _point(overview.width() // 10, y), _point(overview.width() // 5, y)
+        QTest.mousePress(overview, Qt.MouseButton.LeftButton, pos=start)
+        QTest.mouseMove(overview, end)
+        QTest.mouseRelease(overview, Qt.MouseButton.LeftButton, pos=end)
+        assert fake.controls.song.loop == pytest.approx((1.0, 2.0), abs=0.05)
+        playing.menus["loop-off"].trigger()
+        assert fake.controls.song.loop is None
+        fake.tell(song_s=3.0)
+        qtbot.waitUntil(lambda: playing.transport.position.text() == "0:03.0")
+        playing.menus["loop-from"].trigger()
+        assert fake.controls.song.loop == (3.0, 10.0)
+        playing.menus["forward"].trigger()
+        assert fake.memory.parameters["seek_s"] == 8.0
+
+    def test_play_at_the_end_begins_anew(self, playing, qtbot):
+        fake = engine(playing)
+        fake.tell(song_s=10.0, song_ended=True)
+        qtbot.waitUntil(lambda: playing.transport.play.accessibleName() == "Play")
+        playing.menus["play"].trigger()
+        assert fake.memory.parameters["seek_s"] == 0.0
+        assert fake.memory.parameters["playing"] == 1
+
+    def test_the_outline_is_the_songs(self, playing):
+        waveform = playing.rig.waveform
+        assert waveform.length_s == 10.0
+        assert waveform.done == len(waveform.peaks)
+        np.testing.assert_allclose(waveform.peaks, 0.5, atol=0.01)
+
+    def test_drop_and_recent(self, window, qtbot, song):
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(str(song))])
+        actions, keys = Qt.DropAction.CopyAction, Qt.KeyboardModifier.NoModifier
+        window.dropEvent(QDropEvent(QPointF(5, 5), actions, data, Qt.MouseButton.LeftButton, keys))
+        assert window.rig.song == song
+        assert window.remembered.recent == [song]
+
+    def test_what_is_no_song_is_a_line_and_the_old_one_goes_on(self, playing, tmp_path, song):
+        (tmp_path / "text.wav").write_text("no audio")
+        playing.rig.open_song(tmp_path / "text.wav")
+        assert "not audio of a known kind" in playing.state.message.toolTip()
+        playing.rig.open_song(tmp_path / "nothing.wav")
+        assert "no such file" in playing.state.message.toolTip()
+        assert playing.rig.song == song
+
+
+class TestDevices:
+    def test_a_missing_output_is_told_and_tried_again(self, window, qtbot, engines, song):
+        engines.missing.add("device:Speakers")
+        window.rig.output = "Speakers"
+        window.rig.open_song(song)
+        qtbot.waitUntil(window.banner.isVisible)
+        assert window.banner.text.text() == "no device 'device:Speakers': connect one"
+        assert window.rig.player.phase == Phase.MISSING
+        assert window.source.output.currentText() == "Speakers (missing)"
+        assert engines.made[-1].stopped
+        engines.missing.clear()
+        QTest.mouseClick(window.banner.retry, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: window.rig.player.phase == Phase.LIVE)
+        qtbot.waitUntil(lambda: not window.banner.isVisible())
+
+    def test_a_device_that_goes_is_waited_for(self, playing, qtbot):
+        engine(playing).tell(mix_peak=0.5)
+        meter = playing.mixer.strips[None].meter
+        qtbot.waitUntil(lambda: meter._shown[0] > 0)
+        engine(playing).memory.set_state(State.RECONNECTING, "unplugged")
+        qtbot.waitUntil(lambda: "Waiting for the device" in playing.banner.text.text())
+        assert "unplugged" in playing.banner.text.text()
+        qtbot.waitUntil(lambda: meter._shown[0] == 0)
+        engine(playing).memory.set_state(State.RUNNING)
+        qtbot.waitUntil(lambda: not playing.banner.isVisible())
+
+    def test_another_output_goes_on_with_song_and_mix(self, playing, qtbot, engines):
+        fake = engine(playing)
+        playing.model.set_gain_db("bass", -4.0)
+        playing.rig.set_loop((1.0, 4.0))
+        fake.tell(song_s=2.5)
+        qtbot.waitUntil(lambda: playing.rig.player.song.position_s == 2.5)
+        playing.rig.choose_output("Headphones")
+        qtbot.waitUntil(lambda: len(engines.made) == 2 and engine(playing) is engines.made[1])
+        other = engine(playing)
+        assert fake.stopped
+        assert other.settings.target == "device:Headphones"
+        assert other.memory.parameters["seek_s"] == 2.5
+        assert other.memory.parameters["playing"] == 1
+        assert other.controls.song.loop == (1.0, 4.0)
+        assert other.controls.gains_db["bass"] == -4.0
+
+    def test_live_input_and_back_to_the_song(self, playing, qtbot, engines):
+        playing.rig.input = "Line 3"
+        playing.menus["live"].trigger()
+        qtbot.waitUntil(lambda: engine(playing) is not None and engine(playing).settings.source == "device:Line 3")
+        assert not engine(playing).settings.song
+        assert not playing.transport.play.isEnabled()
+        playing.menus["live"].trigger()
+        qtbot.waitUntil(lambda: engine(playing) is not None and engine(playing).settings.song)
+        assert engine(playing).memory.parameters["playing"] == 0
+
+    def test_a_broken_model_is_told(self, window, qtbot, tmp_path, song):
+        broken = song.with_name("broken")
+        song.rename(broken)
+        window.rig.open_song(broken)
+        qtbot.waitUntil(lambda: window.rig.player.phase == Phase.FAILED)
+        qtbot.waitUntil(lambda: window.banner.text.text() == "the model is broken")
+
+    def test_long_names_never_widen_the_window(self, window):
+        width = window.minimumSizeHint().width()
+        window.rig.output = "Focusrite Scarlett 18i20 USB 3rd Generation " * 4
+        window._show_devices()
+        window.source.show_source("A very long name of a song " * 9, live=False)
+        window.note("What is wrong, at length " * 20)
+        assert window.minimumSizeHint().width() <= width
+
+    def test_the_list_comes_from_another_process(self, qtbot, nothing_left):
+        found = [{"name": "Mic", "host_interface": "ALSA", "inputs": 1, "outputs": 0}]
+        devices = DeviceList((sys.executable, "-c", f"print({json.dumps(json.dumps(found))})"))
+        with qtbot.waitSignal(devices.changed):
+            devices.refresh()
+        assert [device.name for device in devices.inputs] == ["Mic, ALSA"]
+        assert devices.outputs == ()
+        failing = DeviceList((sys.executable, "-c", "import sys; sys.exit('stemlive: error: no PortAudio')"))
+        with qtbot.waitSignal(failing.changed):
+            failing.refresh()
+        assert failing.problem == "no PortAudio"
+
+
+class TestMemory:
+    def test_mix_devices_size_and_appearance_come_back(self, make_window):
+        first = make_window()
+        first.model.set_gain_db("drums", -5.0)
+        first.rig.choose_output("Headphones")
+        first.remembered.appearance = "light"
+        first.resize(1111, 777)
+        geometry = first.saveGeometry()
+        first.close()
+        second = make_window()
+        assert second.model.mix.channel("drums").gain_db == -5.0
+        assert second.rig.output == "Headphones"
+        assert not second.theme.dark
+        assert second.remembered.geometry == geometry
+
+    def test_what_is_damaged_reads_as_not_there(self, settings_file, qapp):
+        settings_file.write_text(
+            "[files]\nrecent={\n[engine]\nmode=warp\nblock=9999999\nthreads=x\n[window]\ngeometry=5\n[General]\nmix=[\n"
+        )
+        remembered = Remembered(QSettings(str(settings_file), QSettings.Format.IniFormat))
+        assert remembered.recent == []
+        assert remembered.mix is None
+        assert remembered.engine() == {}
+        assert remembered.geometry.isEmpty()
+
+    def test_engine_settings_reach_the_engine(self, playing, qtbot, engines):
+        playing.remembered.set_engine(block_samples=256, latency="high", mode="callback", threads=2)
+        playing.rig.connect_engine()
+        qtbot.waitUntil(lambda: len(engines.made) == 2)
+        settings = engines.made[1].settings
+        assert (settings.block_samples, settings.latency, settings.mode, settings.threads) == (
+            256,
+            "high",
+            "callback",
+            2,
+        )
+
+
+class TestExport:
+    @pytest.fixture
+    def exporter(self, playing, tmp_path):
+        """A command that does as `separate --json` does, slowly if its song is to be cancelled."""
+        code = """
+import json, pathlib, sys, time
+arguments = sys.argv[1:]
+folder = pathlib.Path(arguments[arguments.index("-o") + 1])
+for done in range(1, 4):
+    print(json.dumps({"done": done, "total": 4}), flush=True)
+    time.sleep(60 if pathlib.Path("slow").exists() else 0)
+if (folder / "refused").exists():
+    sys.exit("stemlive: error: the disk is full")
+target = folder / "A song" / "vocals.flac"
+target.parent.mkdir(exist_ok=True)
+target.write_text("--force" if "--force" in arguments else "new")
+print(json.dumps({"written": str(target)}))
+"""
+        playing.export._command = (sys.executable, "-c", code)
+        return playing
+
+    def test_files_are_written_and_never_replaced_unasked(self, exporter, qtbot, tmp_path, monkeypatch):
+        with qtbot.waitSignals([exporter.export.progressed, exporter.export.ended]):
+            exporter.dialogs.export_to(tmp_path)
+        written = tmp_path / "A song" / "vocals.flac"
+        assert written.read_text() == "new"
+        assert f"1 stems written in {written.parent}" in exporter.state.message.toolTip()
+        asked = []
+        monkeypatch.setattr(exporter.dialogs, "confirm", asked.append)
+        exporter.dialogs.export_to(tmp_path)
+        assert not exporter.export.running
+        assert "vocals already" in asked[0]
+        monkeypatch.setattr(exporter.dialogs, "confirm", lambda question: True)
+        with qtbot.waitSignal(exporter.export.ended):
+            exporter.dialogs.export_to(tmp_path)
+        assert written.read_text() == "--force"
+
+    def test_the_real_command_writes_what_it_says(self, playing, qtbot, tmp_path):
+        with qtbot.waitSignals([playing.export.progressed, playing.export.ended], timeout=60_000):
+            playing.dialogs.export_to(tmp_path)
+        assert "4 stems written" in playing.state.message.toolTip()
+        stems = [soundfile.read(tmp_path / "A song" / f"{stem}.flac")[0] for stem in STEMS]
+        original, _ = soundfile.read(tmp_path / "A song.wav")
+        # Resampled twice, for the song has 8 kHz.
+        assert np.sqrt(np.square(sum(stems) - original).mean()) < 0.02 * np.sqrt(np.square(original).mean())
+
+    def test_cancel_and_failure_are_told(self, exporter, qtbot, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "slow").touch()
+        with qtbot.waitSignal(exporter.export.progressed) as told:
+            exporter.dialogs.export_to(tmp_path)
+        assert told.args == [0.25]
+        assert exporter.state.progress.isVisible()
+        with qtbot.waitSignal(exporter.export.ended):
+            QTest.mouseClick(exporter.state.cancel, Qt.MouseButton.LeftButton)
+        assert "cancelled" in exporter.state.message.toolTip()
+        assert not exporter.state.progress.isVisible()
+        (tmp_path / "slow").unlink()
+        (tmp_path / "refused").touch()
+        with qtbot.waitSignal(exporter.export.ended):
+            exporter.dialogs.export_to(tmp_path)
+        assert exporter.state.message.toolTip() == "the disk is full"
+
+
+class TestMicrophone:
+    def test_it_is_plugged_in_sounds_as_set_and_is_remembered(self, playing, make_window, qtbot, engines):
+        assert not playing.microphone.isVisible()
+        playing.menus["microphone"].trigger()
+        assert playing.microphone.isVisible()
+        playing.microphone.device.chosen.emit("Mic 1")
+        qtbot.waitUntil(lambda: len(engines.made) == 2 and engine(playing) is engines.made[1])
+        fake = engine(playing)
+        assert fake.settings.monitor == "device:Mic 1"
+        QTest.keyClick(playing.microphone.fader, Qt.Key.Key_PageDown)
+        QTest.keyClick(playing.microphone.reverb, Qt.Key.Key_Right)
+        assert fake.controls.monitor_gain_db == -3.0
+        assert fake.controls.monitor_reverb == 0.25
+        fake.tell(monitor_peak=0.5, monitor_samples=441)
+        qtbot.waitUntil(lambda: playing.microphone.delay.text() == "delay  10 ms")
+        assert playing.microphone.meter.held.level_db == pytest.approx(-6.02, abs=0.01)
+        playing.close()
+        again = make_window()
+        assert again.microphone.isVisible()
+        assert again.microphone.field.text() == "-3.0"
+        again.menus["microphone"].trigger()
+        assert again.rig.player.voice.device == ""
+
+
+class TestRecording:
+    def test_the_first_asks_where_and_the_folder_is_remembered(
+        self, playing, make_window, qtbot, tmp_path, monkeypatch, engines
+    ):
+        takes = tmp_path / "takes"
+        takes.mkdir()
+        monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(takes))
+        playing.menus["record"].trigger()
+        qtbot.waitUntil(lambda: len(engines.made) == 2 and engine(playing) is engines.made[1])
+        (recorder,) = engines.made[1].taps
+        block = np.full((4410, 2), 0.25, np.float32)
+        recorder.heard(block)
+        recorder.played(block, np.zeros((4, 4410, 2), np.float32))
+        qtbot.waitUntil(lambda: playing.transport.taken.text() == "0:00.1")
+        assert playing.transport.record.isChecked()
+        QTest.mouseClick(playing.transport.record, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: "recorded in" in playing.state.message.toolTip())
+        assert not playing.transport.record.isChecked()
+        mix, _ = soundfile.read(next(takes.glob("*/mix.flac")))
+        np.testing.assert_allclose(mix, 0.25, atol=1e-4)
+        playing.close()
+        assert make_window().rig.recorder is not None
+
+
+class TestTheRest:
+    def test_what_nobody_expected_is_logged_and_told_once(self, window, qtbot, tmp_path):
+        log = CrashLog(tmp_path / "log" / "stemlive.log", window)
+        try:
+            for number in range(2):
+                sys.excepthook(ValueError, ValueError(f"number {number}"), None)
+        finally:
+            log.close()
+        text = log.path.read_text()
+        assert "number 0" in text
+        assert "number 1" in text
+        qtbot.waitUntil(lambda: QApplication.activeModalWidget() is not None)
+        assert "number 0" in QApplication.activeModalWidget().informativeText()
+        QApplication.activeModalWidget().close()
+
+    def test_advice_when_the_load_is_high(self, playing, qtbot, monkeypatch):
+        snapshot = engine(playing).snapshot
+        monkeypatch.setattr(engine(playing), "snapshot", lambda: replace(snapshot(), load=0.8))
+        qtbot.waitUntil(lambda: "processor is busy (80%)" in playing.state.message.toolTip())
+        assert playing.state.load.text() == "load  80 %"
+        assert "latency  50 ms" in playing.state.latency.text()
+
+    def test_cards_name_the_model_in_use_first(self):
+        card = {
+            "name": "small", "description": "A <b>", "stems": ["vocals"], "latency_ms": 23.2, "sample_rate_hz": 44100,
+            "preset": "live", "size_bytes": 1e6, "parameters": 12345, "licence": "MIT",
+        }  # fmt: skip
+        page = cards_page([card, card | {"name": "large"}], "large")
+        assert page.index("large (in use)") < page.index("small")
+        assert "A &lt;b&gt;" in page
+
+    def test_without_the_extra_or_a_display_it_says_how(self, tmp_path):
+        code = "import sys; sys.modules['PyQt6'] = None; from stemlive.cli import main; main(['gui'])"
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert result.returncode == 1
+        assert "install.sh gui" in result.stderr
+        bare = {"PATH": "/usr/bin", "PYTHONPATH": ":".join(sys.path)}
+        command = [sys.executable, "-m", "stemlive", "gui"]
+        result = subprocess.run(command, capture_output=True, text=True, check=False, env=bare)
+        assert result.returncode == 1
+        assert "needs a display" in result.stderr
+
+
+def _point(x, y):
+    return QPoint(int(x), int(y))

@@ -1,0 +1,110 @@
+"""The real program: it plays a song through JACK, a fader is moved with the keyboard, and the output is recorded."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from jack_server import Server, wait_until
+from x_server import Display
+
+pytest.importorskip("PyQt6", reason="the gui extra is not installed")
+
+
+class Listener:
+    """Records what the program under test plays, from the server itself."""
+
+    def __init__(self, server):
+        import jack
+
+        self._client = jack.Client("listener", servername=server.name, no_start_server=True)
+        self._ports = [self._client.inports.register(f"in_{side}") for side in range(2)]
+        self._blocks = []
+        self._client.set_process_callback(
+            lambda _: self._blocks.append(np.stack([port.get_array().copy() for port in self._ports], axis=1))
+        )
+        self._client.activate()
+
+    def connect(self):
+        wait_until(lambda: len(self.ports()) >= 2, "the program's ports")
+        for source, port in zip(self.ports(), self._ports, strict=False):
+            self._client.connect(source, port)
+
+    def ports(self):
+        """The outputs of the program under test."""
+        return self._client.get_ports("PortAudio.*:out_", is_output=True)
+
+    def level(self):
+        """Root of the mean square of the next 0.7 seconds."""
+        begin = len(self._blocks)
+        wait_until(lambda: len(self._blocks) >= begin + 60, "sound from the server")
+        return float(np.sqrt(np.square(np.concatenate(self._blocks[begin : begin + 60])).mean()))
+
+    def close(self):
+        self._client.deactivate(ignore_errors=True)
+        self._client.close(ignore_errors=True)
+
+
+def test_a_fader_that_is_moved_is_heard(tmp_path):
+    from stemlive.demo_song import RATE_HZ, song
+    from stemlive.realtime.files import AudioWriter
+
+    path = tmp_path / "song.wav"
+    with AudioWriter(path, RATE_HZ, 2) as writer:
+        writer.write(song())
+    server, display = Server(tmp_path), Display()
+    server.start()
+    listener = Listener(server)
+    homes = {name: str(tmp_path / name) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")}
+    command = [sys.executable, "-m", "stemlive", "gui", str(path), "-o", "device:system"]
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        program = subprocess.Popen(
+            command, env=server.environment | display.environment | homes, stdout=output, stderr=output
+        )
+    try:
+        listener.connect()
+        window = []
+        wait_until(lambda: window.append(display.do("search", "--name", "stemlive")) or window[-1], "the window")
+        display.do("windowfocus", "--sync", window[-1].split()[0])
+        wait_until(lambda: listener.level() > 0.02, "the song")
+        display.do("key", "m")
+        display.do("key", "End")
+        wait_until(lambda: listener.level() < 1e-6, "silence: the mix's fader is down")
+        display.do("key", "Home")
+        wait_until(lambda: listener.level() > 0.02, "the song again")
+        display.do("key", "space")
+        wait_until(lambda: listener.level() < 1e-6, "silence: it is paused")
+        display.do("key", "ctrl+q")
+        assert program.wait(20) == 0, log.read_text()
+        wait_until(lambda: not listener.ports(), "the end of the engine's process")
+    finally:
+        if program.poll() is None:
+            program.send_signal(signal.SIGKILL)
+            program.wait(10)
+        listener.close()
+        server.stop()
+        display.close()
+    assert log.read_text() == ""
+
+
+def test_without_any_device_it_says_so_and_ends_as_asked(tmp_path):
+    display = Display()
+    homes = {name: str(tmp_path / name) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")}
+    none = {"JACK_DEFAULT_SERVER": "stemlive-none", "JACK_NO_START_SERVER": "1"}
+    command = [sys.executable, "-m", "stemlive", "gui", "-i", "device:default"]
+    program = subprocess.Popen(command, env=os.environ | display.environment | homes | none, stderr=subprocess.PIPE)
+    try:
+        wait_until(lambda: display.do("search", "--name", "Live input - stemlive"), "the window")
+        time.sleep(1)
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(20) == 0
+    finally:
+        if program.poll() is None:
+            program.kill()
+            program.wait(10)
+        program.stderr.close()
+        display.close()
