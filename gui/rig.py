@@ -186,11 +186,11 @@ class Rig(QObject):
             self.waveform = None
 
     def _settings(self) -> EngineSettings | None:
-        if not self.live and self.waveform is None:
+        song = self.song
+        if song is None and not self.live:
             return None
+        source = DEVICE_PREFIX + self.input if song is None else str(song)
         extras: dict[str, Any] = self._remembered.engine()
-        assert self.live or self.waveform is not None
-        source = DEVICE_PREFIX + self.input if self.live or self.waveform is None else str(self.waveform.path)
         return EngineSettings(
             source,
             DEVICE_PREFIX + self.output,

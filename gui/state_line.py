@@ -81,9 +81,7 @@ class StateLine(QFrame):
 
     def show_engine(self, phase: Phase, now: Snapshot | None, model: str) -> None:
         """Write the numbers; a few times a second."""
-        lives = now is not None and phase in (Phase.LIVE, Phase.WAITING)
-        assert now is not None or not lives
-        if now is None or not lives:
+        if now is None or phase not in (Phase.LIVE, Phase.WAITING):
             texts = ("latency   - ms", "load   - %", "dropouts     -", f"model {model}")
         else:
             texts = (
