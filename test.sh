@@ -5,5 +5,5 @@ cd "$(dirname "$0")"
 ./install.sh gui,train,dev
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
-(cd /tmp && "$OLDPWD/.venv/bin/mypy" --config-file "$OLDPWD/pyproject.toml" -p stemlive)
+(cd .venv && bin/mypy --config-file ../pyproject.toml -p stemlive) # from elsewhere: here it would take the folders for packages
 .venv/bin/python -m pytest "$@"
