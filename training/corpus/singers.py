@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.signal import oaconvolve
+from scipy.signal import butter, oaconvolve, sosfilt
 
 from stemlive.errors import StemliveError
 from stemlive.training.corpus.files import write_ogg
@@ -33,8 +33,8 @@ _HARMONY_SHARE = 0.2
 def render_singer(root: Path, seed: int, index: int) -> bool:
     """Render one recording into ``root/pool/vocals``; False if it is there.
 
-    Every speaker sings once before one sings again, with another timbre. One from whom no voice can be made is passed
-    over for the next. Raises StemliveError when there are no speakers, VoiceError when none will do.
+    Speakers take turns, with another timbre each time. One from whom no voice can be made is passed over for the next.
+    Raises StemliveError when there are no speakers, VoiceError when none will do.
     """
     name = f"{seed:03d}-{index:05d}"
     if any((root / "pool" / "vocals").glob(f"singers-*/{name}-*.ogg")):
@@ -118,10 +118,11 @@ def _dispersion(rng: np.random.Generator) -> Floats:
 
 
 def levelled(sound: Floats) -> Floats:
-    """Bring the parts that sound to LEVEL; peaks above 0.7 are rounded off below 1."""
-    blocks = sound[: len(sound) // 2205 * 2205].reshape(-1, 2205)
+    """Bring the parts that sound to LEVEL, rumble removed; peaks above 0.6 are rounded off below 0.9."""
+    clean = sosfilt(butter(2, 55.0, "highpass", fs=SAMPLE_RATE_HZ, output="sos"), sound)
+    blocks = clean[: len(clean) // 2205 * 2205].reshape(-1, 2205)
     power = np.square(blocks).mean(axis=1)
-    sounding = power[power > 1e-4 * power.max()]
-    loud = sound * (LEVEL / np.sqrt(sounding.mean()))
-    over = np.maximum(np.abs(loud) - 0.7, 0)
-    return np.asarray(np.sign(loud) * (np.minimum(np.abs(loud), 0.7) + 0.29 * np.tanh(over / 0.29)))
+    sounding = power[power > 1e-3 * np.quantile(power, 0.9)]
+    loud = clean * (LEVEL / np.sqrt(sounding.mean()))
+    over = np.maximum(np.abs(loud) - 0.6, 0)
+    return np.asarray(np.sign(loud) * (np.minimum(np.abs(loud), 0.6) + 0.3 * np.tanh(over / 0.3)))

@@ -1,9 +1,10 @@
-"""What is sung, and at what pitch from one moment to the next: the composer's melodies as a human voice follows them."""
+"""What is sung, and at what pitch at every moment: the composer's melodies as a human voice follows them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from scipy.signal import bilinear, butter, lfilter, lfilter_zi, sosfiltfilt
@@ -25,7 +26,7 @@ _RANGE = 10
 
 @dataclass(frozen=True)
 class SungNote:
-    """A note: start and length in seconds from the start of its phrase, MIDI pitch, loudness 0..1; slurred: no syllable."""
+    """A note: start and length in seconds from its phrase's start, MIDI pitch, loudness 0..1; slurred: no syllable."""
 
     start: float
     length: float
@@ -52,8 +53,8 @@ class Style:
     """How a singer moves between notes and holds them.
 
     vibrato_hz, vibrato_cents (peak), vibrato_delay_s: of notes that are long enough. glide: the angular frequency
-    (rad/s) and damping of the movement to a new note, overshoot included (Saitou, Unoki and Akagi 2005); None: steps, as
-    a pitch corrector makes them. drift_cents, jitter_cents: slow and fast deviations, standard deviations.
+    (rad/s) and damping of the movement to a new note, overshoot included (Saitou, Unoki and Akagi 2005); None: steps,
+    as a pitch corrector makes them. drift_cents, jitter_cents: slow and fast deviations, standard deviations.
     scoop: semitones below its pitch where a phrase's first note may start.
     """
 
@@ -118,7 +119,7 @@ def _phrase(rng: np.random.Generator, begin: float, notes: list[SungNote], befor
     """Bind the notes of a phrase, most of them without a gap."""
     bound = [
         replace(note, length=after.start - note.start) if after.slurred or rng.random() < 0.85 else note
-        for note, after in zip(notes, notes[1:], strict=False)
+        for note, after in pairwise(notes)
     ]
     return Phrase(float(rng.uniform(0.35, 1.5)) if before else 0.3, (*bound, notes[-1]))
 

@@ -1,7 +1,7 @@
 """Recordings of many people speaking, from Debian packages: the voices that `singers` lets sing.
 
-Language tutors and games hold letters, syllables, words and lines, spoken by dozens of people in as many languages. They
-are fetched once into ``root/speakers/<package>/<speaker>/``; a folder of recordings that you add there yourself
+Language tutors and games hold letters, syllables, words and lines, spoken by dozens of people in as many languages.
+They are fetched once into ``root/speakers/<package>/<speaker>/``; a folder of recordings that you add there yourself
 (``speakers/mine/anna/*.wav``) is a speaker like any other.
 """
 
@@ -77,7 +77,7 @@ def list_speakers(root: Path) -> list[Path]:
 
 
 def read_speech(folder: Path, rng: np.random.Generator, seconds: float) -> list[npt.NDArray[np.float64]]:
-    """Some of a speaker's recordings in random order, at least `seconds` in all if there are so many, each ``[samples]``.
+    """Some of a speaker's recordings in random order, `seconds` in all or more if there are so many, each ``[samples]``.
 
     Resampled to 44.1 kHz, channels averaged; what cannot be decoded and what is under 0.2 s is left out.
     """

@@ -1,4 +1,4 @@
-"""Let a voice sing a phrase: syllables stretched to the notes, the melody's pitch, the singer's timbre, WORLD's sound."""
+"""Let a voice sing a phrase: syllables stretched to the notes, the melody's pitch, a singer's timbre, WORLD's sound."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyworld
 from scipy.ndimage import uniform_filter1d
 
@@ -25,8 +26,8 @@ _LEGATO_S = 0.06
 class Timbre:
     """What makes of one speaker other singers.
 
-    formants: factor on all formant frequencies (0.8 to 1.2: a longer or shorter throat). tilt_db: per octave above 1 kHz.
-    ring_db: raises 2.4 to 3.4 kHz, the singer's formant. breath: exponent of the aperiodicity, below 1 for more breath.
+    formants: factor on all formant frequencies (0.8 to 1.2: a longer or shorter throat). tilt_db: per octave above
+    1 kHz. ring_db: raises 2.4 to 3.4 kHz, the singer's formant. breath: exponent of the aperiodicity, below 1 for more breath.
     breathing: share of the phrases before which a breath is heard.
     """
 
@@ -70,7 +71,7 @@ def sing_phrase(
         end = round((group[-1].end + lead_s) / FRAME_S)
         if following - group[-1].end < _LEGATO_S:
             end = max(vowel + 8, round((following + lead_s) / FRAME_S) - min(next_onset, (end - vowel) // 3))
-        where = np.concatenate([_held(syllable, begin, vowel, end, rng)])
+        where = _held(syllable, begin, vowel, end, rng)
         part = slice(begin, begin + len(where))
         envelope[part], aperiodicity[part] = _at(syllable.envelope, where), _at(syllable.aperiodicity, where)
         voiced[part] = syllable.voiced[np.round(where).astype(int)]
@@ -113,7 +114,9 @@ def _held(syllable: Syllable, begin: int, vowel: int, end: int, rng: np.random.G
     coda_count = min(len(syllable.envelope) - syllable.end, max(0, (end - vowel) // 3))
     held = max(4, end - vowel - coda_count)
     along = np.linspace(0, 1, held)
-    wander = np.interp(np.arange(held), np.arange(0, held + 30, 15), rng.uniform(-0.4, 0.4, len(range(0, held + 30, 15))))
+    wander = np.interp(
+        np.arange(held), np.arange(0, held + 30, 15), rng.uniform(-0.4, 0.4, len(range(0, held + 30, 15)))
+    )
     path = np.clip(along + np.sin(np.pi * along) * wander, 0, 1)
     nucleus = syllable.begin + (syllable.end - 1 - syllable.begin) * path
     coda = np.linspace(syllable.end, len(syllable.envelope) - 1, coda_count)
@@ -128,7 +131,7 @@ def _at(rows: Floats, where: Floats) -> Floats:
     return np.asarray((1 - share) * rows[low] + share * rows[high])
 
 
-def _release(envelope: Floats, aperiodicity: Floats, voiced: np.ndarray, at: int) -> None:  # type: ignore[type-arg]
+def _release(envelope: Floats, aperiodicity: Floats, voiced: npt.NDArray[np.bool_], at: int) -> None:
     """Let the last frame before `at` die away; what is sung next overwrites it."""
     stop = min(at + round(_RELEASE_S / FRAME_S), len(envelope))
     fade_db = np.linspace(0, -50, stop - at + 1)[1:]
@@ -180,7 +183,7 @@ def _coloured(envelope: Floats, gain_db: Floats, timbre: Timbre) -> Floats:
     ring = np.exp(-0.5 * ((hz / timbre.formants - 2900) / 350) ** 2)
     static_db = timbre.tilt_db * octaves + timbre.ring_db * ring
     brighter_db = np.clip(gain_db, -12, 8)[:, None] * (0.2 * octaves)
-    return _warped(envelope, timbre.formants) + (static_db + gain_db[:, None] + brighter_db) * _DB
+    return np.asarray(_warped(envelope, timbre.formants) + (static_db + gain_db[:, None] + brighter_db) * _DB)
 
 
 def _warped(rows: Floats, formants: float) -> Floats:

@@ -1,14 +1,15 @@
 """A voice, taken from speech: what the vocoder WORLD needs to let it sing, cut into syllables.
 
 WORLD (Morise, Yokomori and Ozawa 2016) splits speech into pitch, spectral envelope (the vowel and the person) and
-aperiodicity (the breath). Only the last two are kept: the pitch will be the melody's. A syllable is what lies around one
-peak of the loudness; in it the nucleus, the vowel's steady part, is what a singer holds.
+aperiodicity (the breath). Only the last two are kept: the pitch will be the melody's. A syllable is what lies around
+one peak of the loudness; in it the nucleus, the vowel's steady part, is what a singer holds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,8 @@ _LOWEST_HZ, _HIGHEST_HZ = 65.0, 600.0
 _ONSET_S, _CODA_S, _NUCLEUS_S = 0.16, 0.14, 0.25
 """At most so much before and after the nucleus, and of it."""
 _SHORTEST_NUCLEUS_S = 0.035
+_AUDIBLE = 3
+"""First bin that counts: below 65 Hz there is rumble."""
 _FEWEST_SYLLABLES = 8
 _TREBLE_DB = -70.0
 """A frequency is in a voice's band where its loudest frame comes this near to the loudest of all frequencies."""
@@ -80,7 +83,7 @@ def analyse_voice(clips: Sequence[Floats]) -> Voice:
         pitch_hz = pyworld.stonemask(audio, rough_hz, times, SAMPLE_RATE_HZ)
         power = pyworld.cheaptrick(audio, pitch_hz, times, SAMPLE_RATE_HZ, fft_size=FFT_SIZE)
         breath = pyworld.d4c(audio, pitch_hz, times, SAMPLE_RATE_HZ, threshold=0.0, fft_size=FFT_SIZE)
-        loudest = np.maximum(loudest, power.max(axis=0))
+        loudest = np.maximum(loudest, _loudest(audio))
         pitches.append(pitch_hz[pitch_hz > 0])
         syllables += _syllables(np.log(power), breath, pitch_hz > 0)
     if len(syllables) < _FEWEST_SYLLABLES:
@@ -95,8 +98,8 @@ def _syllables(envelope: Floats, aperiodicity: Floats, voiced: npt.NDArray[np.bo
     low, high = int(200 / BIN_HZ), int(3500 / BIN_HZ)
     level_db = 10 * np.log10(uniform_filter1d(np.exp(envelope[:, low:high]).mean(axis=1), 7))
     heard_db = np.where(voiced, level_db, level_db.min())
-    peaks, _ = find_peaks(heard_db, height=heard_db.max() - 18, prominence=3, distance=_frames(0.09))
-    edges = [0, *(a + int(level_db[a:b].argmin()) for a, b in zip(peaks, peaks[1:], strict=False)), len(level_db)]
+    peaks, _ = find_peaks(heard_db, height=level_db.max() - 18, prominence=3, distance=_frames(0.09))
+    edges = [0, *(a + int(level_db[a:b].argmin()) for a, b in pairwise(peaks)), len(level_db)]
     for peak, first, last in zip(peaks, edges, edges[1:], strict=False):
         steady = voiced & (level_db > level_db[peak] - 5)
         begin = end = int(peak)
@@ -112,12 +115,29 @@ def _syllables(envelope: Floats, aperiodicity: Floats, voiced: npt.NDArray[np.bo
             start -= 1
         while stop < min(last, end + _frames(_CODA_S)) and audible[stop]:
             stop += 1
-        # four fifths of the difference between loud and soft syllables go: a singer's notes are more even than speech
-        gain = -0.8 * np.log(10) / 10 * level_db[begin:end].mean()
         part = slice(start, stop)
         yield Syllable(
-            envelope[part] + gain, aperiodicity[part], voiced[part].copy(), begin=begin - start, end=end - start
+            _even(envelope[part], begin - start, end - start),
+            aperiodicity[part],
+            voiced[part].copy(),
+            begin=begin - start,
+            end=end - start,
         )
+
+
+def _loudest(audio: Floats) -> Floats:
+    """The highest power of each bin: of the sound itself, as WORLD's envelope blurs the end of a band."""
+    padded = np.pad(audio, (0, FFT_SIZE))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, FFT_SIZE)[:: FFT_SIZE // 2]
+    return np.asarray(np.square(np.abs(np.fft.rfft(frames * np.hanning(FFT_SIZE)))).max(axis=0))
+
+
+def _even(envelope: Floats, begin: int, end: int) -> Floats:
+    """The envelope with its nucleus at 0 dB and no frame above 3 dB: a singer's notes are more even than speech."""
+    level = np.log(np.exp(envelope[:, _AUDIBLE:]).sum(axis=1))
+    level -= np.log(np.exp(level[begin:end]).mean())
+    over = np.maximum(level - 0.3 * np.log(10), 0)
+    return np.asarray(envelope - (np.log(np.exp(envelope[begin:end, _AUDIBLE:]).sum(axis=1).mean()) + over)[:, None])
 
 
 def _frames(seconds: float) -> int:
