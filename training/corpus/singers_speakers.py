@@ -77,7 +77,7 @@ def list_speakers(root: Path) -> list[Path]:
 
 
 def read_speech(folder: Path, rng: np.random.Generator, seconds: float) -> list[npt.NDArray[np.float64]]:
-    """Some of a speaker's recordings in random order, `seconds` in all or more if there are so many, each ``[samples]``.
+    """Some of a speaker's recordings in random order, `seconds` in all or more if there are so many, each ``[n]``.
 
     Resampled to 44.1 kHz, channels averaged; what cannot be decoded and what is under 0.2 s is left out.
     """

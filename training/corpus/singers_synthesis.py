@@ -26,8 +26,9 @@ _LEGATO_S = 0.06
 class Timbre:
     """What makes of one speaker other singers.
 
-    formants: factor on all formant frequencies (0.8 to 1.2: a longer or shorter throat). tilt_db: per octave above
-    1 kHz. ring_db: raises 2.4 to 3.4 kHz, the singer's formant. breath: exponent of the aperiodicity, below 1 for more breath.
+    formants: factor on all formant frequencies (0.8 to 1.2: a longer or shorter throat).
+    tilt_db: per octave above 1 kHz. ring_db: raises 2.4 to 3.4 kHz, the singer's formant.
+    breath: exponent of the aperiodicity, below 1 for more breath.
     breathing: share of the phrases before which a breath is heard.
     """
 
