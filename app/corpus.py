@@ -29,6 +29,13 @@ def command() -> None:
     show_default=True,
     help="Fetch game music from Debian packages (about 2 GB stay).",
 )
+@click.option(
+    "--singers",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Minutes of singing to make from speech in Debian packages.",
+)
 @click.option("--quiet", is_flag=True, help="Print nothing but warnings and errors.")
 def build(
     root: Path,
@@ -38,12 +45,13 @@ def build(
     groove: Path | None,
     bands: Path | None,
     accompaniment: bool,
+    singers: int,
     quiet: bool,
 ) -> None:
     """Build a training corpus in ROOT from what Debian ships, or complete one that was interrupted.
 
-    Songs composed by the program and rendered through free sound fonts and drum kits, drummers' performances, and game
-    music without voices. LICENCES.md in ROOT names every source.
+    Songs composed by the program and rendered through free sound fonts and drum kits, drummers' performances, game
+    music without voices, and voices made to sing. LICENCES.md in ROOT names every source.
     """
     from stemlive.training.corpus.build import build_corpus
 
@@ -56,6 +64,7 @@ def build(
             groove=groove,
             bands=bands,
             accompaniment=accompaniment,
+            singers=singers,
             progress=lambda done, total, name: move(1),
         )
     for name in report.skipped:

@@ -1,5 +1,6 @@
 """Passages of single recordings, from pools and songs: drawn, levelled and augmented one stem at a time."""
 
+import re
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -23,7 +24,7 @@ from stemlive.training.recordings import Recording
 from stemlive.training.sources import Sources
 
 REFERENCE_RMS = 0.1  # -20 dBFS: every stem is brought here before its random gain
-LOW_BAND = "lowband"  # in the name of a recording: nothing in it above LOW_BAND_HZ, so its mixtures end there too
+BAND_LIMIT = re.compile(r"-(?:lowband|band(\d+))\b")  # in a name: nothing above LOW_BAND_HZ, or above so many Hz
 LOW_BAND_HZ = 5300.0
 GAIN_SCALES = ("db", "linear")
 
@@ -106,7 +107,7 @@ class LooseStems:
     def draw(self, kind: str, rng: np.random.Generator) -> tuple[Audio, float]:
         """A passage of one recording (of two for some voices), `[count, 2]`, or silence; and its highest frequency.
 
-        That is infinite but for recordings that are marked by LOW_BAND.
+        That is infinite but for recordings that are marked as BAND_LIMIT says.
         """
         c = self.config
         drop_p = {"vocals": c.drop_vocals_p, "accompaniment": c.drop_accompaniment_p}.get(kind, c.drop_stem_p)
@@ -162,7 +163,7 @@ class LooseStems:
             audio = low_pass(audio, rng.uniform(4000, 16000), self.sample_rate_hz)
         if chance(c.codec_p, rng):
             audio = lossy_codec(audio, rng, self.sample_rate_hz)
-        return audio, LOW_BAND_HZ if LOW_BAND in recording.name else np.inf
+        return audio, band_limit_hz(recording.name)
 
     def _read(self, recording: Recording, count: int, rng: np.random.Generator) -> Audio:
         """A random passage; one that is nearly silent is drawn again."""
@@ -180,6 +181,12 @@ class LooseStems:
 def chance(probability: float, rng: np.random.Generator) -> bool:
     """True with this probability; one of 0 draws no number, so that a new transform leaves old recipes as they were."""
     return probability > 0 and rng.random() < probability
+
+
+def band_limit_hz(name: str) -> float:
+    """Highest frequency in a recording, by its name (`BAND_LIMIT`), so that its mixtures can end there; or infinite."""
+    found = BAND_LIMIT.search(name)
+    return float(found[1] or LOW_BAND_HZ) if found else np.inf
 
 
 def fit(audio: Audio, count: int) -> Audio:

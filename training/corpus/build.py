@@ -5,6 +5,8 @@ Layout, read by the trainer::
     ROOT/train/<song>/{drums,bass,other}.flac       composed and rendered songs, 44.1 kHz stereo, 40 to 75 s
     ROOT/train/band-<name>-<version>/...           MIDI arrangements (OpenMSX), rendered likewise, up to 3 minutes
     ROOT/pool/drums/groove/NNN.flac                 drummers' performances (Groove MIDI Dataset), 1 to 3 minutes
+    ROOT/pool/vocals/singers-<package>/NNN.ogg      speech from a package's speakers, sung (singers.py), about a minute
+    ROOT/speakers/<package>/<speaker>/              that speech
     ROOT/pool/accompaniment/<package>/<track>.ogg   game music without voices
     ROOT/pool/other/<package>/<song>.ogg            guitar tracks
     ROOT/licences/, ROOT/LICENCES.md                every source with its licence and what came from it
@@ -44,6 +46,8 @@ from stemlive.training.corpus.licences import write_licences
 from stemlive.training.corpus.midi import groove_takes, render_groove_file
 from stemlive.training.corpus.render import STEMS, render_arrangement
 from stemlive.training.corpus.render_sounds import find_sounds
+from stemlive.training.corpus.singers import render_singer
+from stemlive.training.corpus.singers_speakers import SPEAKER_FILES, fetch_speakers
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of jobs done, jobs in all and the name of the job that ended."""
@@ -72,6 +76,7 @@ def build_corpus(
     groove: Path | None = None,
     bands: Path | None = None,
     accompaniment: bool = True,
+    singers: int = 0,
     progress: Progress | None = None,
 ) -> CorpusReport:
     """Build or complete the corpus under `root`, one build at a time.
@@ -84,6 +89,8 @@ def build_corpus(
         groove: folder with the Groove MIDI Dataset; None leaves it out.
         bands: folder with MIDI files of whole bands (OpenMSX), each rendered twice; None leaves them out.
         accompaniment: fetch game music and guitar tracks with apt-get (about 5 GB, of which 2 stay).
+        singers: how many recordings of singers to make from speech, which is fetched first (about 310 MB, of which 200
+            stay).
         progress: told about every finished job, from the calling thread.
 
     Raises:
@@ -93,14 +100,18 @@ def build_corpus(
     A source that fails is named in the report's `skipped` and does not stop the others.
 
     """
-    _check(songs, workers, groove, bands, accompaniment)
+    _check(songs, workers, groove, bands, accompaniment, singers)
     root.mkdir(parents=True, exist_ok=True)
     remove_leftovers(root)
     report = CorpusReport()
     renderers = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
     fetcher = ThreadPoolExecutor(1)
     try:
-        waiting = {renderers.submit(*job): name for name, job in _render_jobs(root, songs, seed, groove, bands)}
+        for package in SPEAKER_FILES if singers else ():
+            _collect(fetcher.submit(fetch_speakers, root, package), package, report)
+        waiting = {
+            renderers.submit(*job): name for name, job in _render_jobs(root, songs, seed, groove, bands, singers)
+        }
         if accompaniment:
             waiting |= {fetcher.submit(*job): name for name, job in _fetch_jobs(root)}
         for done, future in enumerate(as_completed(waiting), 1):
@@ -115,20 +126,25 @@ def build_corpus(
     return report
 
 
-def _check(songs: int, workers: int, groove: Path | None, bands: Path | None, accompaniment: bool) -> None:
-    if songs < 0 or workers < 1:
-        raise StemliveError(f"songs is {songs} and workers is {workers}: give songs 0 or more and workers 1 or more")
+def _check(
+    songs: int, workers: int, groove: Path | None, bands: Path | None, accompaniment: bool, singers: int
+) -> None:
+    if songs < 0 or singers < 0 or workers < 1:
+        raise StemliveError(
+            f"songs is {songs}, singers is {singers} and workers is {workers}: "
+            "give songs 0 or more, singers 0 or more and workers 1 or more"
+        )
     for folder, name in ((groove, "the Groove MIDI Dataset"), (bands, "OpenMSX")):
         if folder is not None and not any(folder.rglob("*.mid")):
             raise StemliveError(f"no MIDI files under {folder}: unpack {name} there, or leave it out")
-    if accompaniment:
+    if accompaniment or singers:
         require_apt()
     if songs or groove or bands:
         find_sounds()
 
 
 def _render_jobs(
-    root: Path, songs: int, seed: int, groove: Path | None, bands: Path | None
+    root: Path, songs: int, seed: int, groove: Path | None, bands: Path | None, singers: int
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
     for index in range(songs):
         yield song_name(seed, index), (render_song, root, seed, index)
@@ -137,6 +153,8 @@ def _render_jobs(
     for path in sorted(bands.rglob("*.mid")) if bands else []:
         for version in range(BAND_VERSIONS):
             yield f"{path.stem} {version}", (render_band, root, seed, path, version)
+    for index in range(singers):
+        yield f"singer {index:05d}", (render_singer, root, seed, index)
 
 
 def _fetch_jobs(root: Path) -> Iterator[tuple[str, tuple[Any, ...]]]:
@@ -212,6 +230,7 @@ def _measure(root: Path, report: CorpusReport) -> None:
         "composed songs": (root / "train").glob("composed-*/other.flac"),
         "bands": (root / "train").glob("band-*/other.flac"),
         "groove drums": (root / "pool" / "drums").rglob("*.flac"),
+        "singers": (root / "pool" / "vocals").glob("singers-*/*.ogg"),
         "guitars": (root / "pool" / "other").rglob("*.ogg"),
         "accompaniment": (root / "pool" / "accompaniment").rglob("*.ogg"),
     }

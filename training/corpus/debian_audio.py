@@ -21,6 +21,7 @@ import numpy as np
 import soundfile
 
 from stemlive.errors import StemliveError
+from stemlive.training.corpus.files import write_ogg
 
 TRACKS = Path(__file__).with_name("accompaniment.tsv")
 ARCHIVES = frozenset({".zip", ".pk3", ".pk4", ".pak"})
@@ -125,10 +126,10 @@ def fetch_accompaniment(root: Path, package: str, names: Iterable[str]) -> Packa
         folder.mkdir(parents=True, exist_ok=True)
         copyright_file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=root, prefix=".fetch-") as scratch:
-            found = extract_members(package, lambda p: _wanted(p, missing) or _is_copyright(p, package), Path(scratch))
+            found = extract_members(package, lambda p: _wanted(p, missing) or is_copyright(p, package), Path(scratch))
             found |= _from_archives(found, missing, Path(scratch))
             for path, source in found.items():
-                if _is_copyright(path, package):
+                if is_copyright(path, package):
                     source.replace(copyright_file)
             for name in sorted(missing):
                 matches = [source for path, source in found.items() if name in _names(path)]
@@ -179,7 +180,8 @@ def _from_archives(found: dict[PurePosixPath, Path], names: set[str], into: Path
     return inner
 
 
-def _is_copyright(path: PurePosixPath, package: str) -> bool:
+def is_copyright(path: PurePosixPath, package: str) -> bool:
+    """Whether a member of a package is its copyright file."""
     return path.name == "copyright" and path.parent.name == package
 
 
@@ -198,13 +200,7 @@ def _place(matches: list[Path], target: Path) -> str:
             source.replace(target)
             return ""
         audio, rate = soundfile.read(source, dtype="float32", always_2d=True)
-        part = target.with_name(f".{target.stem}.part.ogg")
-        with soundfile.SoundFile(part, "w", rate, audio.shape[1], format="OGG", subtype="VORBIS") as out:
-            for start in range(
-                0, len(audio), 1 << 16
-            ):  # libsndfile's Vorbis encoder overflows its stack on long writes
-                out.write(audio[start : start + (1 << 16)])
-        part.replace(target)
+        write_ogg(target, audio, rate)
     except (soundfile.SoundFileError, OSError) as error:
         return f"cannot be decoded: {error}".replace("\n", " ")
     return ""
@@ -230,10 +226,10 @@ def fetch_guitars(root: Path, package: str) -> PackageResult:
         copyright_file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=root, prefix=".fetch-") as scratch:
             found = extract_members(
-                package, lambda p: p.name == "guitar.ogg" or _is_copyright(p, package), Path(scratch)
+                package, lambda p: p.name == "guitar.ogg" or is_copyright(p, package), Path(scratch)
             )
             for path, source in found.items():
-                if _is_copyright(path, package):
+                if is_copyright(path, package):
                     source.replace(copyright_file)
                     continue
                 name = re.sub(r"[^A-Za-z0-9]+", "-", path.parent.name).strip("-").lower()

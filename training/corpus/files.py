@@ -7,8 +7,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import soundfile
 
 from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
@@ -32,6 +34,16 @@ def write_flac(path: Path, audio: Audio) -> None:
     scaled = np.clip(audio, -1.0, 1.0)
     part = path.with_name(f".{path.name}.part")
     soundfile.write(part, scaled, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
+    part.replace(path)
+
+
+def write_ogg(path: Path, audio: npt.NDArray[np.floating[Any]], sample_rate_hz: int = SAMPLE_RATE_HZ) -> None:
+    """Write ``[samples]`` or ``[samples, channels]`` as OGG Vorbis, atomically."""
+    part = path.with_name(f".{path.stem}.part.ogg")
+    channels = 1 if audio.ndim == 1 else audio.shape[1]
+    with soundfile.SoundFile(part, "w", sample_rate_hz, channels, format="OGG", subtype="VORBIS") as out:
+        for start in range(0, len(audio), 1 << 16):  # libsndfile's Vorbis encoder overflows its stack on long writes
+            out.write(audio[start : start + (1 << 16)])
     part.replace(path)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stemlive.training.corpus.debian_audio import PackageResult, licence_names
+from stemlive.training.corpus.singers_speakers import SPEAKERS_FOLDER
 
 _DOCUMENTS = Path("/usr/share/doc")
 
@@ -104,11 +105,14 @@ def write_licences(root: Path, packages: Sequence[PackageResult]) -> Path:
 
 
 def _recordings(root: Path, packages: Sequence[PackageResult]) -> dict[str, list[str]]:
-    """Files by package: those on disk, with what this run fetched."""
+    """Files by package: those on disk, with what this run fetched; of singers, the folder."""
     found = {result.package: list(result.files) for result in packages if result.files}
     for pool in ("accompaniment", "other"):
         for folder in sorted((root / "pool" / pool).glob("*")):
             files = sorted(path.name for path in folder.glob("*.ogg"))
             if files:
                 found.setdefault(folder.name, files)
+    for folder in sorted((root / "pool" / "vocals").glob("singers-*")):
+        if (root / SPEAKERS_FOLDER / (package := folder.name.removeprefix("singers-"))).exists():
+            found[package] = [f"sung, in pool/vocals/{folder.name}"]
     return found
