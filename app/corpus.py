@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from stemlive.json_file import refuse_existing, write_json
-from stemlive.options import progress
+from stemlive.options import cache_option, progress
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -78,7 +78,7 @@ def build(
 @click.argument("roots", nargs=-1, required=True, type=FOLDER)
 @click.option("--split", default="train", show_default=True, help="Which part: `train` holds the loose recordings too.")
 @click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help="A model that listens to them.")
-@click.option("--cache", default=Path("~/.cache/stemlive"), show_default=True, type=FOLDER, help="Decoded audio.")
+@cache_option
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Every recording, here.")
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @click.option("--quiet", is_flag=True, help="Print nothing but warnings and errors.")

@@ -7,7 +7,7 @@ import click
 
 from stemlive.errors import TrainingError, UsageError
 from stemlive.json_file import refuse_existing, write_json
-from stemlive.options import inference_options, model_option, progress, threads_option
+from stemlive.options import cache_option, inference_options, model_option, progress, threads_option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,13 +49,7 @@ _NAME_WIDTH = 28
 )
 @inference_options
 @click.option("--seconds", type=click.FloatRange(min=1), help="Only the beginning of each song.")
-@click.option(
-    "--cache",
-    default=Path("~/.cache/stemlive"),
-    type=click.Path(file_okay=False, path_type=Path),
-    show_default=True,
-    help="Folder for decoded audio (10 MB a minute).",
-)
+@cache_option
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the scores here too.")
 @click.option("--force", is_flag=True, help="Replace the file of --json if it exists.")
 @threads_option

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -52,6 +53,17 @@ def threads_option(function: Decorated) -> Decorated:
         default=1,
         show_default=True,
         help="Processor threads for the model.",
+    )(function)
+
+
+def cache_option(function: Decorated) -> Decorated:
+    """Add --cache: where training data is decoded to, for all commands the same."""
+    return click.option(
+        "--cache",
+        default=Path("~/.cache/stemlive"),
+        show_default=True,
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder for decoded audio (10 MB a minute), the same for all commands.",
     )(function)
 
 

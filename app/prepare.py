@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from stemlive.errors import UsageError
-from stemlive.options import progress, warn
+from stemlive.options import cache_option, progress, warn
 
 
 @click.command()
@@ -20,13 +20,7 @@ from stemlive.options import progress, warn
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder with training data, as for `train`; may be given several times.",
 )
-@click.option(
-    "--cache",
-    default=Path("~/.cache/stemlive"),
-    show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for decoded audio (10 MB a minute), the same as for `train`.",
-)
+@cache_option
 @click.option("--sad", is_flag=True, help="Find the active passages too, for recipes with [mix] sad = true.")
 @click.option(
     "--sample-rate", "rate_hz", type=click.IntRange(8000, 192000), default=44100, show_default=True, metavar="HZ"

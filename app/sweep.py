@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stemlive.errors import TrainingError, UsageError
-from stemlive.options import progress
+from stemlive.options import cache_option, progress
 from stemlive.stopping import StopRequest
 
 if TYPE_CHECKING:
@@ -48,13 +48,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     "--processes", type=click.IntRange(1), default=1, show_default=True, help="Of each training: one per core or GPU."
 )
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Cells at once.")
-@click.option(
-    "--cache",
-    default=Path("~/.cache/stemlive"),
-    show_default=True,
-    type=FOLDER,
-    help="Folder for decoded audio (10 MB a minute).",
-)
+@cache_option
 @click.option("--dry-run", is_flag=True, help="Print the cells and what they cost; train nothing.")
 def command(
     name: str | None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stemlive.errors import UsageError
-from stemlive.options import progress
+from stemlive.options import cache_option, progress
 
 if TYPE_CHECKING:
     from stemlive.training.recipe import Recipe
@@ -39,13 +39,7 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of this run: state, weights, log. A run that is there goes on.",
 )
-@click.option(
-    "--cache",
-    default=Path("~/.cache/stemlive"),
-    show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for decoded audio (10 MB a minute).",
-)
+@cache_option
 @click.option("--processes", type=click.IntRange(1), default=1, show_default=True, help="One per core, or per GPU.")
 @click.option(
     "--time-limit",
