@@ -1,11 +1,11 @@
 """Mixes by name: those that come with the program, and the user's own in a JSON file."""
 
 import json
-import secrets
 from pathlib import Path
 
 from stemlive.errors import StemliveError, UsageError
 from stemlive.gui.mix import Mix
+from stemlive.whole_file import whole_file
 
 BUILT_IN = {
     "original": "Original",
@@ -55,12 +55,10 @@ class OwnPresets:
 
     def _write(self, mixes: dict[str, Mix]) -> None:
         text = json.dumps({name: mix.to_json() for name, mix in mixes.items()}, indent=2, ensure_ascii=False)
-        part = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(text + "\n", "utf-8")
-            part.replace(self._path)
+            with whole_file(self._path) as part:
+                part.write_text(text + "\n", "utf-8")
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise StemliveError(f"cannot save presets in {self._path}: {error.strerror}") from error
         self._mixes = mixes

@@ -1,6 +1,5 @@
 """Checkpoints: weights, configuration and provenance in one file that is read without executing code."""
 
-import os
 import pickle
 import warnings
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from stemlive.errors import ModelError, StemliveError
 from stemlive.model.bsrnn import BSRNN
 from stemlive.model.config import ModelConfig
+from stemlive.whole_file import whole_file
 
 FORMAT = 1
 
@@ -18,12 +18,8 @@ FORMAT = 1
 def save_atomically(values: dict[str, Any], path: Path) -> None:
     """Write a dictionary of tensors and plain values; `path` holds the old file or the whole new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        torch.save(values, partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as part:
+        torch.save(values, part)
 
 
 def load_values(path: Path) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 import json
 import math
-import os
-import secrets
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 from stemlive.errors import StemliveError, UsageError
 from stemlive.realtime.controls import Controls
 from stemlive.realtime.mixer import MAX_GAIN_DB, PRESETS
+from stemlive.whole_file import whole_file
 
 _UNITY = 80
 _PRESSED = 64
@@ -65,13 +64,11 @@ class MidiMap:
         kept = {place: other for place, other in self.targets.items() if other != target}
         self.targets = kept | {control: target}
         places = {t: {"channel": channel, "control": number} for (channel, number), t in self.targets.items()}
-        part = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(places, indent=2) + "\n", encoding="utf-8")
-            os.replace(part, self.path)  # noqa: PTH105 - the same, in one word
+            with whole_file(self.path) as part:
+                part.write_text(json.dumps(places, indent=2) + "\n", encoding="utf-8")
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise UsageError(f"cannot write {self.path}: {error.strerror}") from error
 
     def _check(self, target: str) -> None:

@@ -4,12 +4,12 @@ python -m stemlive.training.plot_log runs/live/log.csv live.png
 """
 
 import csv
-import os
 from pathlib import Path
 
 import click
 
 from stemlive.errors import TrainingError
+from stemlive.whole_file import whole_file
 
 PROGRESS = ("step", "audio_s", "wall_s", "processor_s", "best_db", "unimproved", "loss")
 """Columns of the log that are no scores."""
@@ -48,9 +48,8 @@ def draw(path: Path, picture: Path) -> None:
     losses.set_xlabel("hours of audio heard")
     for axes in (scores, losses):
         axes.grid(alpha=0.3)
-    partial = picture.with_name(f".{picture.name}.{os.getpid()}")
-    figure.savefig(partial, dpi=100, format="png")
-    partial.replace(picture)
+    with whole_file(picture) as part:
+        figure.savefig(part, dpi=100, format="png")
 
 
 @click.command()

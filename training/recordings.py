@@ -1,8 +1,6 @@
 """One decoded file: what is read from the cache in training, and how it gets there."""
 
 import hashlib
-import os
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import soxr
 
 from stemlive.errors import AudioFileError, TrainingError
 from stemlive.model.config import CHANNELS
+from stemlive.whole_file import whole_file
 
 FULL_SCALE = 32768.0
 
@@ -71,17 +70,14 @@ def write_whole(target: Path, content: npt.NDArray[np.generic] | str) -> None:
 
     Raises TrainingError where it cannot be written.
     """
-    partial = target.with_name(f".{target.stem}.{os.getpid()}.{threading.get_ident()}{target.suffix}")
     try:
-        if isinstance(content, str):
-            partial.write_text(content)
-        else:
-            np.save(partial, content)
-        partial.replace(target)
+        with whole_file(target) as part:
+            if isinstance(content, str):
+                part.write_text(content)
+            else:
+                np.save(part, content)
     except OSError as error:
         raise TrainingError(f"cannot write to {target.parent}: {error}: make room there or choose --cache") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _read_audio(path: Path, sample_rate_hz: int) -> npt.NDArray[np.int16]:

@@ -24,6 +24,7 @@ from stemlive.training.launch import CPU_ENVIRONMENT
 from stemlive.training.loop import WEIGHTS_FILE
 from stemlive.training.recipe import Recipe
 from stemlive.training.sweep import Cell, Model, Tables, merged
+from stemlive.whole_file import whole_file
 
 RESULT_FILE = "result.json"
 ASKED_FILE = "asked.json"
@@ -208,6 +209,5 @@ def _reason(log: Path, begin: int, code: int) -> str:
 def _write_json(path: Path, values: Any) -> None:
     """Write so that the file is whole or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with whole_file(path) as part:
+        part.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")

@@ -9,6 +9,7 @@ from typing import Any
 from stemlive.model.config import STEMS
 from stemlive.training.sweep import Cell, Sweep
 from stemlive.training.sweep_run import Result
+from stemlive.whole_file import whole_file
 
 TARGETS = ("vocals", "accompaniment", "drums", "bass", "other", "bass+other")
 MEAN = "mean"  # of the four stems
@@ -139,6 +140,5 @@ def write_tables(sweep: Sweep, results: Mapping[str, Result], folder: Path) -> N
     table = rows(sweep, results)
     for suffix, text in (("md", as_markdown(sweep, table)), ("csv", as_csv(table))):
         path = folder / f"{sweep.name}.{suffix}"
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        with whole_file(path) as part:
+            part.write_text(text, encoding="utf-8")
