@@ -32,8 +32,10 @@ _CLOSING_S = 0.5
 _LONG_AGO_S = -1e6
 """When ring buffers are to begin, for rtmixer. JACK's clock starts anew with a stream, and the first block of input may
 lie before its zero: a start at 0 would then come in the middle of that block, and input and output would not match."""
-_SILENT_S = 1.0
-"""A device that calls back no more for this long is gone."""
+_SILENT_S = 3.0
+"""A device that calls back no more for this long is gone. PulseAudio's pause for 1.4 s after their first blocks."""
+_LONGEST_LATENCY_S = 10.0
+"""What is reported beyond this is nonsense."""
 
 
 class StreamRequest:
@@ -128,7 +130,7 @@ class _PortAudioDevice:
         latency = self._stream.latency
         both = latency if isinstance(latency, tuple) else (latency,) * 2
         # Of a JACK program without a latency of its own, PortAudio makes 27 hours.
-        both = tuple(seconds if 0 <= seconds < _SILENT_S * 10 else 0.0 for seconds in both)
+        both = tuple(seconds if 0 <= seconds < _LONGEST_LATENCY_S else 0.0 for seconds in both)
         used = (self.input is not None or self.monitor is not None, self.output is not None)
         into, out = (round(s * self.sample_rate_hz) if use else 0 for s, use in zip(both, used, strict=True))
         return into, out

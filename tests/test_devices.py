@@ -424,8 +424,7 @@ def pulse_environment(tmp_path: Path) -> Iterator[dict[str, str]]:
 def test_a_song_through_pulseaudio(pulse_environment, tmp_path, model):
     tone = 0.3 * np.sin(2 * np.pi * 441 * np.arange(RATE_HZ) / RATE_HZ)
     soundfile.write(tmp_path / "tone.wav", np.stack([tone, tone], axis=1), RATE_HZ)
-    # One device both ways: of the plugin's one-way streams the callbacks stop within a second, in any program.
-    ends = ("-i", "device:default", "-o", "device:default", "--latency", "high", "--model", model, "--reconnect")
+    ends = ("-i", "device:default", "-o", "device:pulse", "--latency", "high", "--model", model, "--reconnect")
     environment = pulse_environment
     listen = ["parec", "--device=out.monitor", "--format=float32le", "--rate=44100", "--channels=2", "--raw"]
     clients = ["pactl", "list", "short", "source-outputs"]
