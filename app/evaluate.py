@@ -1,5 +1,6 @@
 """`stemlive evaluate`: score a model, a checkpoint or another program's stems on songs whose stems are known."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ SCORES = {
 }
 """Score in the report, in the order of the printed averages, and what it is called there."""
 
+LONG_PLAY = {"last_db": "  of the last one", "afresh_db": "  of the same, begun afresh"}
 ESTIMATES_RATE_HZ = 44100
 _NAME_WIDTH = 28
 
@@ -49,6 +51,13 @@ _NAME_WIDTH = 28
 )
 @inference_options
 @click.option("--seconds", type=click.FloatRange(min=1), help="Only the beginning of each song.")
+@click.option(
+    "--long-play",
+    "minutes",
+    metavar="MINUTES",
+    type=click.FloatRange(1, 1440),
+    help="Then play the songs on for so long without a pause, and score the last minute, and the same begun afresh.",
+)
 @cache_option
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the scores here too.")
 @click.option("--force", is_flag=True, help="Replace the file of --json if it exists.")
@@ -63,6 +72,7 @@ def command(
     inference: str | None,
     hop_s: float,
     seconds: float | None,
+    minutes: float | None,
     cache: Path,
     json_file: Path | None,
     force: bool,
@@ -85,11 +95,14 @@ def command(
         raise UsageError("name one of --model, --checkpoint and --estimates")
     if estimates is not None and inference is not None:
         raise UsageError("--inference says how a model is run: leave it out with --estimates")
+    if estimates is not None and minutes is not None:
+        raise UsageError("--long-play plays a model: leave it out with --estimates")
     check_folders([*roots, *([estimates] if estimates else [])])
     refuse_existing(json_file, force)
 
     from stemlive.training.estimates import estimates_in
     from stemlive.training.evaluate import judge_songs, report, torch_estimator
+    from stemlive.training.long_play import long_play
     from stemlive.training.sources import scan
 
     rate_hz, preset = ESTIMATES_RATE_HZ, "offline"
@@ -116,6 +129,8 @@ def command(
     if not scored:
         raise TrainingError(f"no song of {split} has estimates: check --estimates and --split")
     result = report(scored, split, seconds, **about, oracle_preset=preset)
+    if minutes is not None:
+        result["long_play"] = asdict(long_play(songs, estimator, rate_hz, minutes))
     for line in lines(result):
         click.echo(line)
     if json_file is not None:
@@ -142,6 +157,10 @@ def lines(result: dict[str, Any]) -> list[str]:
         values = [result["average"][column].get(score) for column in columns]
         if any(value is not None for value in values):
             table.append((title, [*values]))
+    if played := result.get("long_play"):
+        table.append(("", []))
+        table.append((f"uSDR after {played['minutes']:g} minutes, dB", [*columns]))
+        table += [(title, [played[key].get(c) for c in columns]) for key, title in LONG_PLAY.items()]
     return [f"{title:<{_NAME_WIDTH}}{''.join(f'{_text(value):>15}' for value in row)}".rstrip() for title, row in table]
 
 

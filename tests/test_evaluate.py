@@ -21,6 +21,7 @@ from stemlive.model.config import STEMS, ModelConfig
 from stemlive.model.framing import PRESETS, Framing
 from stemlive.training import inference, peer_spleeter
 from stemlive.training.inference import SEGMENTS, overlap_add, separate_pieces, separate_whole
+from stemlive.training.long_play import long_play
 from stemlive.training.oracle import ideal_ratio_mask
 from stemlive.training.references import Reference, load_reference
 from stemlive.training.report import average, csdr, judge
@@ -407,6 +408,28 @@ def test_four_stems_of_which_one_is_what_is_left_over_make_four_files(tmp_path):
 
 
 # The peer
+
+
+def test_a_long_play_scores_the_last_minute_with_and_without_what_went_before(tmp_path):
+    for index, name in enumerate(("one", "two")):
+        for stem in ("vocals", "accompaniment"):
+            write(tmp_path / f"corpus/valid/{name}/{stem}.wav", noise(index, 20.0))
+    songs = scan([tmp_path / "corpus"], tmp_path / "cache", RATE, "valid").songs
+    heard = []
+
+    def tiring(name, mixture):  # half of it is the voice, of which a tenth is heard after 90 s
+        heard.append(mixture.shape[-1] / RATE)
+        gain = torch.where(torch.arange(mixture.shape[-1]) < 90 * RATE, 0.5, 0.05)
+        return {"vocals": gain * mixture}
+
+    result = long_play(songs, tiring, RATE, 2.0)
+    assert heard == [120.0, 60.0]
+    assert result.afresh_db["vocals"] > 100
+    # 30 s without an error and 30 s with one of 0.9: 10 log10(2 / 0.9^2)
+    assert result.last_db == {"vocals": 3.93, "accompaniment": 3.93}
+    assert result.minutes == 2.0
+    with pytest.raises(TrainingError, match="less than the last one"):
+        long_play(songs, tiring, RATE, 0.5)
 
 
 class Share(torch.nn.Module):
