@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,22 +24,36 @@ from stemlive.errors import UsageError
     type=click.Path(dir_okay=False, path_type=Path),
     help="JSON file of `stemlive evaluate` to put on the model's card.",
 )
+@click.option(
+    "--speed",
+    "speed_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="JSON file of `stemlive bench --json`, for the card too.",
+)
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
-def command(checkpoint: Path, output: Path, scores_file: Path | None, force: bool) -> None:
+def command(checkpoint: Path, output: Path, scores_file: Path | None, speed_file: Path | None, force: bool) -> None:
     """Write CHECKPOINT as an ONNX model with all that the runtime needs to know, and prove that it says the same.
 
     Nothing is written unless PyTorch on the whole signal, PyTorch frame by frame and ONNX Runtime frame by frame agree.
     """
     from stemlive.export.exporter import export_onnx
 
-    scores = None
-    if scores_file is not None:
-        try:
-            scores = json.loads(scores_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UsageError(f"cannot read the scores in {scores_file}: {error}") from error
-    parity = export_onnx(checkpoint, output, scores=scores, force=force)
+    scores, speed = (_read_json(path) for path in (scores_file, speed_file))
+    parity = export_onnx(checkpoint, output, scores=scores, speed=speed, force=force)
     click.echo(
         f"{output}: {output.stat().st_size / 1e6:.1f} MB; audio differs from whole-file PyTorch by at most "
         f"{parity.frame_by_frame:.1e} frame by frame, {parity.onnx:.1e} in ONNX Runtime"
     )
+
+
+def _read_json(path: Path | None) -> dict[str, Any] | None:
+    """Return what another command has measured; None for no file. UsageError for what is no JSON object."""
+    if path is None:
+        return None
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read {path}: {error}") from error
+    if not isinstance(value, dict):
+        raise UsageError(f"{path} holds no JSON object: give the file that `stemlive evaluate` or `bench` wrote")
+    return value

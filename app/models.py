@@ -25,6 +25,7 @@ class ModelCard:
     licence: str
     training_data: list[Any]
     hours: Any
+    speed: dict[str, Any]
     scores: dict[str, Any]
 
     def lines(self) -> list[str]:
@@ -44,14 +45,21 @@ class ModelCard:
 
 
 @click.command("models")
+@click.argument("model", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(as_json: bool) -> None:
-    """List the bundled models.
+def command(model: str | None, as_json: bool) -> None:
+    """List the bundled models, or print the card of one in Markdown.
 
-    Each with its stems, latency, size, licence, training data and scores.
+    Each with its stems, latency, size, licence, training data and scores. MODEL is a name from this list or an .onnx
+    file.
     """
-    from stemlive.realtime.models import bundled_models
+    from stemlive.realtime.models import bundled_models, resolve_model
 
+    if model is not None:
+        path = resolve_model(model)
+        card = read_card(path)
+        click.echo(json.dumps(asdict(card), indent=2) if as_json else markdown(path), nl=as_json)
+        return
     cards = [read_card(path) for path in bundled_models()]
     if as_json:
         click.echo(json.dumps([asdict(card) for card in cards], indent=2))
@@ -59,6 +67,14 @@ def command(as_json: bool) -> None:
         click.echo("\n\n".join("\n".join(card.lines()) for card in cards))
     else:
         click.echo("no model comes with this installation: make one with `stemlive export`", err=True)
+
+
+def markdown(path: Path) -> str:
+    """Return the card of a model file in Markdown. ModelError as in Session."""
+    from stemlive.model_card import markdown
+    from stemlive.realtime.session import Session
+
+    return markdown(Session(path).info, path.stat().st_size)
 
 
 def read_card(path: Path) -> ModelCard:
@@ -81,6 +97,7 @@ def read_card(path: Path) -> ModelCard:
         licence=info.licence,
         training_data=info.card["training_data"],
         hours=info.card["hours"],
+        speed=info.card.get("speed", {}),
         scores=info.card["scores"],
     )
 

@@ -48,19 +48,27 @@ class _Graph(nn.Module):
         return (stems, *new.flatten())
 
 
-def export_onnx(checkpoint: Path, output: Path, *, scores: dict[str, Any] | None = None, force: bool = False) -> Parity:
+def export_onnx(
+    checkpoint: Path,
+    output: Path,
+    *,
+    scores: dict[str, Any] | None = None,
+    speed: dict[str, Any] | None = None,
+    force: bool = False,
+) -> Parity:
     """Write `checkpoint` to `output` with all the metadata of the contract and check that it says the same.
 
-    The card comes from the recipe that the checkpoint was trained by; `scores` go into it. Raises ModelError when torch
-    on the whole signal, torch frame by frame and ONNX Runtime frame by frame differ, UsageError when the model is not
-    causal or the file exists and `force` is not given. Nothing stands at `output` unless all is well.
+    The card comes from the recipe that the checkpoint was trained by; `scores` and `speed` go into it. Raises
+    ModelError when torch on the whole signal, torch frame by frame and ONNX Runtime frame by frame differ, UsageError
+    when the model is not causal or the file exists and `force` is not given. Nothing stands at `output` unless all is
+    well.
     """
     model, provenance = load_checkpoint(checkpoint)
     if not model.config.causal:
         raise UsageError(f"{checkpoint} is not causal, so it cannot stream: train one with causal = true")
     if output.exists() and not force:
         raise UsageError(f"{output} exists: name another file or add --force")
-    info = describe(model, provenance, scores or {})
+    info = describe(model, provenance, scores or {}, speed or {})
     partial = output.with_name(f".{output.name}.{os.getpid()}.partial.onnx")
     try:
         write_graph(model, partial, info)
@@ -73,8 +81,8 @@ def export_onnx(checkpoint: Path, output: Path, *, scores: dict[str, Any] | None
     return parity
 
 
-def describe(model: BSRNN, provenance: dict[str, Any], scores: dict[str, Any]) -> ModelInfo:
-    """The metadata of a model. Its card is the recipe's [card] table, hours as trained, and the scores."""
+def describe(model: BSRNN, provenance: dict[str, Any], scores: dict[str, Any], speed: dict[str, Any]) -> ModelInfo:
+    """The metadata of a model. Its card is the recipe's [card] table, hours as trained, scores and speed."""
     config, framing = model.config, model.config.framing
     card = dict(provenance.get("recipe", {}).get("card", {}))
     progress = provenance.get("progress", {})
@@ -100,6 +108,7 @@ def describe(model: BSRNN, provenance: dict[str, Any], scores: dict[str, Any]) -
                 "audio_heard": round(progress.get("audio_s", 0.0) / 3600, 2),
             },
             "scores": scores,
+            "speed": speed,
         },
     )
 

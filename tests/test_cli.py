@@ -395,6 +395,39 @@ def test_models_shows_the_cards(tmp_path, monkeypatch):
     assert card["scores"] == info["card"]["scores"]
 
 
+def test_models_prints_a_card_in_markdown(tmp_path):
+    info = onnx_models.metadata()
+    cells = {"vocals": {"usdr_db": 5.12, "mixture_db": -3.0}, "accompaniment": {"usdr_db": 7.0, "bleed_db": -9.5}}
+    info["card"] |= {
+        "hours": {"trained": 1.5, "audio_heard": 12.25},
+        "scores": {
+            "split": "valid",
+            "average": cells,
+            "songs": {"one": cells},
+            "long_play": {"minutes": 10, "last_db": {"vocals": 5.1}, "afresh_db": {"vocals": 5.2}},
+        },
+        "speed": json.loads(succeed("bench", "--seconds", 0.5, "--json").stdout),
+    }
+    path = onnx_models.write_model(tmp_path / "mine.onnx", info)
+    lines = succeed("models", path).stdout.splitlines()
+    assert lines[0] == "# one pole"
+    speed = info["card"]["speed"]
+    assert any(line.startswith(f"| real-time factor | {speed['real_time_factor']:.3f} on 1 of ") for line in lines)
+    for line in (
+        "| architecture | feature_dim 1 |",
+        "| latency | 64 samples, 1.5 ms |",
+        "| hours audio heard | 12.25 |",
+        "* none (MIT)",
+        "| uSDR | 5.12 | 7.00 |",
+        "| vocal bleed | - | -9.50 |",
+        "| one | 5.12 | 7.00 |",
+        "| of the last one | 5.10 | - |",
+    ):
+        assert line in lines
+    assert json.loads(succeed("models", path, "--json").stdout)["speed"] == speed
+    assert "not found" in fail("models", "nosuch")
+
+
 def test_models_without_any(tmp_path, monkeypatch):
     monkeypatch.setattr("stemlive.realtime.models._ASSETS", tmp_path)
     assert json.loads(succeed("models", "--json").stdout) == []

@@ -76,13 +76,14 @@ def test_onnx_equals_torch_at_any_cutting(name, tmp_path):
 
 def test_the_file_says_what_it_is(tmp_path):
     model, path = checkpoint(tmp_path, TINY)
-    export_onnx(path, tmp_path / "m.onnx", scores={"average": {"vocals": 4.5}})
+    export_onnx(path, tmp_path / "m.onnx", scores={"average": {"vocals": 4.5}}, speed={"threads": 1})
     info = Session(tmp_path / "m.onnx").info
     assert (info.sample_rate_hz, info.preset, info.stems) == (44100, "live", ("vocals", "drums", "bass", "other"))
     assert (info.analysis_samples, info.synthesis_samples, info.hop_samples) == (2048, 1024, 512)
     assert info.licence == "CC0-1.0"
     assert info.card["hours"] == {"trained": 2.0, "audio_heard": 1.0}
     assert info.card["scores"] == {"average": {"vocals": 4.5}}
+    assert info.card["speed"] == {"threads": 1}
     assert ModelConfig.from_dict(info.config) == TINY
     assert info.parameters == sum(p.numel() for p in model.parameters())
 

@@ -1,0 +1,103 @@
+"""A model's card in Markdown: what it is, how fast, what it learned from, what it scores."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from stemlive.evaluate import LONG_PLAY, SCORES
+
+if TYPE_CHECKING:
+    from stemlive.realtime.metadata import ModelInfo
+
+_LAYERS = {"lstm": "LSTM", "gru": "GRU", "conv": "convolution"}
+
+
+def markdown(info: "ModelInfo", size_bytes: int) -> str:
+    """Return the whole card; what the file does not tell is left out."""
+    card = info.card
+    sections = [
+        [f"# {card['name']}", card["description"]],
+        [_table([["", ""], *_facts(info, size_bytes)])],
+        ["## Trained on", "\n".join(f"* {_source(source)}" for source in card["training_data"]) or "Not stated."],
+        ["## Scores", *_scores(card["scores"])],
+    ]
+    return "\n\n".join(part for section in sections for part in section if part) + "\n"
+
+
+def _facts(info: "ModelInfo", size_bytes: int) -> list[list[str]]:
+    rate = info.sample_rate_hz
+    hours, speed = info.card["hours"], info.card.get("speed")
+    facts = [
+        ["stems", ", ".join(info.stems)],
+        ["architecture", _architecture(info.config)],
+        ["parameters", f"{info.parameters:,}, {size_bytes / 1e6:.1f} MB"],
+        [
+            f"framing ({info.preset})",
+            f"analysis {info.analysis_samples}, synthesis {info.synthesis_samples}, hop {info.hop_samples} samples at "
+            f"{rate} Hz",
+        ],
+        ["latency", f"{info.framing.latency_samples} samples, {1000 * info.framing.latency_samples / rate:.1f} ms"],
+        ["licence", info.licence],
+    ]
+    if speed:
+        times = ", ".join(f"{name.replace('_', '.')} {ms:.2f}" for name, ms in speed["ms_per_hop"].items())
+        machine = f"{speed['threads']} of {speed['processor_count']} cores, {speed['processor']}"
+        facts.append(["real-time factor", f"{speed['real_time_factor']:.3f} on {machine}"])
+        facts.append(["ms per hop", f"{times}; there are {speed['hop_budget_ms']:.2f}"])
+    if isinstance(hours, dict):
+        facts += [[f"hours {name.replace('_', ' ')}", f"{value:g}"] for name, value in hours.items()]
+    return facts
+
+
+def _architecture(config: dict[str, Any]) -> str:
+    """One line from the configuration of `stemlive.model`; of another one, its entries."""
+    try:
+        time, band = _LAYERS[config["time_layer"]], _LAYERS[config["band_layer"]]
+        hidden, masks = (round(config[f"{part}_factor"] * config["feature_dim"]) for part in ("hidden", "mask"))
+        bands = (
+            config["band_scheme"]
+            if isinstance(config["band_scheme"], str)
+            else f"{len(config['band_scheme'])} of its own"
+        )
+        return (
+            f"{'causal ' if config['causal'] else ''}Band-Split RNN, {config['num_repeat']} blocks of "
+            f"{config['feature_dim']} features, {time} over time and {band} over bands with {hidden} units, mask heads "
+            f"with {masks}, bands {bands}, stereo {config['stereo']}"
+        )
+    except KeyError:
+        return ", ".join(f"{key} {value}" for key, value in config.items())
+
+
+def _source(source: Any) -> str:
+    return f"{source['source']} ({source['licence']})" if isinstance(source, dict) else str(source)
+
+
+def _scores(scores: dict[str, Any]) -> list[str]:
+    """Averages of every score, then uSDR and cSDR by song."""
+    if not scores.get("average"):
+        return ["Not measured."]
+    columns = list(scores["average"])
+    rows = [["average, dB", *columns]]
+    for score, title in SCORES.items():
+        values = [scores["average"][column].get(score) for column in columns]
+        if any(value is not None for value in values):
+            rows.append([title.replace("  ", "&nbsp;&nbsp;"), *_numbers(values)])
+    split = scores.get("split", "?")
+    tables = [f"By `stemlive evaluate` on the songs of `{split}`, which training never saw.", _table(rows)]
+    for score in ("usdr_db", "csdr_db"):
+        songs = scores.get("songs", {}).items()
+        rows = [[name, *_numbers(cells.get(column, {}).get(score) for column in columns)] for name, cells in songs]
+        if rows:
+            tables.append(_table([[f"{SCORES[score]}, dB", *columns], *rows]))
+    if played := scores.get("long_play"):
+        rows = [[title.strip(), *_numbers(played[key].get(c) for c in columns)] for key, title in LONG_PLAY.items()]
+        tables.append(_table([[f"uSDR after {played['minutes']:g} minutes without a pause, dB", *columns], *rows]))
+    return tables
+
+
+def _numbers(values: Iterable[float | None]) -> list[str]:
+    return ["-" if value is None else f"{value:.2f}" for value in values]
+
+
+def _table(rows: list[list[str]]) -> str:
+    head, *body = rows
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *body])
