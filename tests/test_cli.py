@@ -425,7 +425,7 @@ def test_models_prints_a_card_in_markdown(tmp_path):
     ):
         assert line in lines
     assert json.loads(succeed("models", path, "--json").stdout)["speed"] == speed
-    assert "not found" in fail("models", "nosuch")
+    assert "not found" in fail("models", "nosuch")[1]
 
 
 def test_models_without_any(tmp_path, monkeypatch):
