@@ -22,13 +22,15 @@ from torch import Tensor
 
 from stemlive.errors import TrainingError
 from stemlive.model.bsrnn import BSRNN, count_parameters
-from stemlive.model.checkpoint import load_checkpoint, load_values, save_atomically, save_checkpoint
+from stemlive.model.checkpoint import load_values, save_atomically, save_checkpoint
 from stemlive.model.config import ModelConfig
 from stemlive.model.framing import Framing
 from stemlive.training.devices import use_gpu
 from stemlive.training.evaluate import averages, score_song
+from stemlive.training.grow import start_model
 from stemlive.training.mixing import SegmentMixer, describe
 from stemlive.training.objective import batch_loss, prepare
+from stemlive.training.optimiser import OPTIMISERS
 from stemlive.training.recipe import CLOCKS, Recipe
 from stemlive.training.run_log import RunLog
 from stemlive.training.schedule import rate_factor
@@ -84,15 +86,11 @@ class Trainer:
         torch.set_flush_denormal(True)
         on_gpu = use_gpu(c.precision, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
         self.accelerator = Accelerator(mixed_precision=c.precision, cpu=not on_gpu)
-        model = BSRNN(recipe.model)
-        if start_weights is not None:
-            model = load_checkpoint(start_weights)[0].train()
-            if model.config != recipe.model:
-                raise TrainingError(f"{start_weights} holds another model than the recipe: use its [model] table")
+        model = BSRNN(recipe.model) if start_weights is None else start_model(recipe.model, start_weights)
         self.framing = Framing(recipe.model.framing).to(self.accelerator.device)
         self.averaged = BSRNN(recipe.model).eval()
         self.averaged.load_state_dict(model.state_dict())
-        optimizer = torch.optim.AdamW(model.parameters(), lr=c.learning_rate, weight_decay=c.weight_decay)
+        optimizer = OPTIMISERS[c.optimiser](model, c.learning_rate, c.weight_decay)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.averaged.to(self.accelerator.device)
         self.progress = Progress()

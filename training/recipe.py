@@ -12,6 +12,7 @@ from stemlive.errors import UsageError
 from stemlive.model.config import ModelConfig
 from stemlive.training.losses import check_loss
 from stemlive.training.mixing import MixConfig
+from stemlive.training.optimiser import OPTIMISERS
 
 CLOCKS: dict[str, Callable[[], float]] = {"wall": time.monotonic, "processor": time.process_time}
 SCHEDULES = ("decay-at-end", "exponential", "cosine", "constant")
@@ -39,7 +40,8 @@ class TrainConfig:
     learning_rate, schedule: the peak, and what follows the warm-up, of SCHEDULES (schedule.py). The original: 1e-3,
         `exponential`, no warm-up.
     decay_share: of `decay-at-end`: last part of the run, over which the learning rate falls to 0.
-    weight_decay: of AdamW; with 0 it is Adam.
+    optimiser: of OPTIMISERS; both take the same learning rates.
+    weight_decay: decoupled from the gradients, as in AdamW.
     epoch_segments: segments of all processes that make an epoch (original: 20 000).
     clock: what a time limit counts, of CLOCKS: `wall`, or `processor`: the time that a processor core spent on this
         process (its helpers that mix segments not counted), so that runs on a busy machine get equal shares.
@@ -54,6 +56,7 @@ class TrainConfig:
     loudness_weight: bool = True
     batch: int = 3
     accumulate: int = 1
+    optimiser: str = "adam"
     learning_rate: float = 1e-3
     schedule: str = "decay-at-end"
     warmup_steps: int = 200
@@ -74,7 +77,12 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_loss(self.loss)
-        for name, known in (("schedule", SCHEDULES), ("clock", CLOCKS), ("precision", PRECISIONS)):
+        for name, known in (
+            ("schedule", SCHEDULES),
+            ("optimiser", OPTIMISERS),
+            ("clock", CLOCKS),
+            ("precision", PRECISIONS),
+        ):
             if getattr(self, name) not in known:
                 raise UsageError(f"unknown {name} '{getattr(self, name)}': choose one of {', '.join(known)}")
         for name, least in LEAST.items():

@@ -1,0 +1,70 @@
+"""Begin a model with the weights of a smaller one: recurrent layers with more units, more blocks.
+
+What is new is joined by weights of zero, so that the larger model first computes what the smaller one did, and learns
+from there. Source of the idea: Chen, Goodfellow and Shlens, "Net2Net" (arXiv 1511.05641).
+"""
+
+import dataclasses
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from stemlive.errors import TrainingError
+from stemlive.model.bsrnn import BSRNN
+from stemlive.model.checkpoint import load_checkpoint
+from stemlive.model.config import ModelConfig
+
+_GATES = {"lstm": 4, "gru": 3}
+_GROWS = ("num_repeat", "hidden_factor")
+
+
+def start_model(config: ModelConfig, checkpoint: Path) -> BSRNN:
+    """A model of this configuration that computes what the checkpoint's does, of which it may be an enlargement.
+
+    Raises TrainingError unless both differ in `num_repeat` and `hidden_factor` at most, neither of them smaller, and
+    the layers that grow are recurrent.
+    """
+    small = load_checkpoint(checkpoint)[0]
+    if small.config == config:
+        return small.train()
+    same = {name: getattr(small.config, name) for name in _GROWS}
+    layers = (config.time_layer, config.band_layer)
+    if (
+        dataclasses.replace(config, **same) != small.config
+        or config.num_repeat < small.config.num_repeat
+        or config.hidden_dim < small.config.hidden_dim
+        or any(layer not in _GATES for layer in layers)
+        or config.attention_heads
+        or config.stereo == "tac"
+    ):
+        raise TrainingError(
+            f"{checkpoint} holds another model than the recipe, and no smaller one that could grow into it "
+            f"({' and '.join(_GROWS)} may be larger): use its [model] table"
+        )
+    model = BSRNN(config)
+    old = small.state_dict()
+    hidden = small.config.hidden_dim
+    new = {name: _grown(name, value, old.get(name), hidden, config) for name, value in model.state_dict().items()}
+    model.load_state_dict(new)
+    return model.train()
+
+
+def _grown(name: str, fresh: Tensor, old: Tensor | None, hidden: int, config: ModelConfig) -> Tensor:
+    """The value of one parameter: `old` where it reaches, `fresh` for what feeds new units, 0 for what they feed."""
+    if old is None:  # a new block adds nothing yet
+        return torch.zeros_like(fresh) if ".proj." in name else fresh
+    if old.shape == fresh.shape:
+        return old
+    if ".proj." in name:
+        value = torch.zeros_like(fresh).unflatten(1, (-1, config.hidden_dim))  # [N, directions, H]
+        value[..., :hidden] = old.unflatten(1, (-1, hidden))
+        return value.flatten(1)
+    gates = _GATES[config.time_layer if name.startswith("time") else config.band_layer]
+    value = fresh.clone().unflatten(0, (gates, -1))  # [gates, H] or [gates, H, inputs]
+    if "weight_hh" in name:
+        value[:, :hidden, hidden:] = 0
+        value[:, :hidden, :hidden] = old.unflatten(0, (gates, -1))
+    else:
+        value[:, :hidden] = old.unflatten(0, (gates, -1))
+    return value.flatten(0, 1)
