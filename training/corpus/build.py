@@ -89,7 +89,7 @@ def build_corpus(
         groove: folder with the Groove MIDI Dataset; None leaves it out.
         bands: folder with MIDI files of whole bands (OpenMSX), each rendered twice; None leaves them out.
         accompaniment: fetch game music and guitar tracks with apt-get (about 5 GB, of which 2 stay).
-        singers: how many recordings of singers to make from speech, which is fetched first (about 310 MB, of which 200
+        singers: how many recordings of singers to make from speech, which is fetched first (about 510 MB, of which 370
             stay).
         progress: told about every finished job, from the calling thread.
 
