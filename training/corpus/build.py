@@ -7,6 +7,7 @@ Layout, read by the trainer::
     ROOT/pool/drums/groove/NNN.flac                 drummers' performances (Groove MIDI Dataset), 1 to 3 minutes
     ROOT/pool/vocals/singers-<package>/NNN.ogg      speech from a package's speakers, sung (singers.py), about a minute
     ROOT/speakers/<package>/<speaker>/              that speech; a text-to-speech model's under `kokoro`
+    ROOT/models/kokoro/                             that model
     ROOT/pool/accompaniment/<package>/<track>.ogg   game music without voices
     ROOT/pool/other/<package>/<song>.ogg            guitar tracks
     ROOT/licences/, ROOT/LICENCES.md                every source with its licence and what came from it
