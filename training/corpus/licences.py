@@ -88,7 +88,7 @@ def write_licences(root: Path, packages: Sequence[PackageResult]) -> Path:
             lines.append(f"| {source.name} | {source.licence} | {source.attribution} | {source.files} |")
     lines += [
         "",
-        "## Recordings from Debian packages",
+        "## Recordings from packages",
         "",
         "| package | licences named in its copyright file | files |",
         "|---|---|---|",

@@ -36,6 +36,15 @@ SPEAKER_FILES: Mapping[str, re.Pattern[str]] = {
     "fillets-ng-data-nl": re.compile(r".*/sound/[\w/]+/nl/[^/]*-(?P<speaker>[mv])-[^/]+\.ogg"),
     # Mandarin syllables by two speakers
     "gcin-voice": re.compile(r"usr/share/gcin-voice/ogg/[^/]+/(?P<speaker>[35])\.ogg"),
+    # pictures named, a speaker per language (Bulgarian has two, mixed up), and digits by eight more
+    "tuxpaint-stamps-default": re.compile(
+        r"usr/share/tuxpaint/stamps/(.*_desc_(?=be|ca|da|el|es|fr|lt|nl|ro|ru)"
+        r"|symbols/math/\d_(?=de|en_GB|it|nb|nn|pt|sl|sv))(?P<speaker>[a-z]{2}(_GB)?)\.ogg"
+    ),
+    # the calls of a game of tiles, by players in English and, but for one who is another, in German
+    "kajongg": re.compile(r"usr/share/kajongg/voices/(de/(?!male2))?(?P<speaker>(fe)?male\d)/[^/]+\.ogg"),
+    # a tutor of letters; its other languages were not spoken by people
+    "qabcs-data": re.compile(r"usr/share/qabcs/abcs/(?P<speaker>en)/sounds/\w+/[^/]+\.ogg"),
 }
 """Which files of a package are speech, and whose."""
 
