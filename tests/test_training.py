@@ -180,10 +180,10 @@ def changed(recipe, **choices):
     return dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, **choices))
 
 
-def test_resumed_equals_uninterrupted(sources, tmp_path):
-    Trainer(recipe(6), sources, Sources(), tmp_path / "whole").run()
-    Trainer(recipe(3), sources, Sources(), tmp_path / "parts").run()
-    Trainer(recipe(6), sources, Sources(), tmp_path / "parts").run()
+@pytest.mark.parametrize("optimiser", ["adam", "muon"])
+def test_resumed_equals_uninterrupted(optimiser, sources, tmp_path):
+    for steps, folder in ((6, "whole"), (3, "parts"), (6, "parts")):
+        Trainer(changed(recipe(steps), optimiser=optimiser), sources, Sources(), tmp_path / folder).run()
     assert_same_run(tmp_path / "whole", tmp_path / "parts", 6)
     with pytest.raises(TrainingError, match="another model"):
         bigger = dataclasses.replace(recipe(6), model=dataclasses.replace(TINY, feature_dim=12))

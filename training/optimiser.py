@@ -45,7 +45,12 @@ class Muon(torch.optim.AdamW):
     def _matrix_step(self, parameter: Tensor, rate: float, weight_decay: float) -> None:
         gradient, state = parameter.grad, self.state[parameter]
         assert gradient is not None
-        momentum = state.setdefault("momentum", torch.zeros_like(parameter))
+        if not state:
+            state.update(
+                step=torch.zeros(()), momentum=torch.zeros_like(parameter)
+            )  # AdamW loads no state without a step
+        state["step"] += 1
+        momentum = state["momentum"]
         momentum.mul_(MOMENTUM).add_(gradient)
         ahead = gradient.add(momentum, alpha=MOMENTUM)  # Nesterov's
         rows, columns = parameter.shape[-2] // self._matrices[parameter], parameter.shape[-1]

@@ -1,0 +1,101 @@
+"""Muon's steps by hand, and models that begin with the weights of smaller ones."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from stemlive.errors import TrainingError
+from stemlive.model.bsrnn import BSRNN
+from stemlive.model.checkpoint import save_checkpoint
+from stemlive.model.config import ModelConfig
+from stemlive.training.grow import start_model
+from stemlive.training.optimiser import ADAM_RMS, Muon, orthogonal
+
+TINY = ModelConfig(feature_dim=8, num_repeat=1, band_scheme="v3")
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 16), (2, 5, 8, 24), (4, 40, 10)])
+def test_orthogonal_keeps_the_directions_and_levels_their_strengths(shape):
+    matrices = random(*shape) * 7.0
+    result = orthogonal(matrices)
+    strengths = torch.linalg.svdvals(result)
+    assert strengths.min() > 0.4
+    assert strengths.max() < 1.3
+    left, _, right = torch.linalg.svd(matrices, full_matrices=False)
+    cosine = nn.functional.cosine_similarity(result.flatten(-2), (left @ right).flatten(-2), dim=-1)
+    assert cosine.min() > 0.95
+    torch.testing.assert_close(orthogonal(matrices[0]), result[0], atol=0.02, rtol=0)  # each on its own, in bfloat16
+
+
+def test_a_step_of_muon_is_as_large_in_every_direction_and_adams_for_the_rest():
+    model = nn.ModuleDict({"line": nn.Linear(6, 10), "rnn": nn.LSTM(6, 5)})
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    gradients = {name: random(*value.shape, seed=index) for index, (name, value) in enumerate(before.items())}
+    for name, parameter in model.named_parameters():
+        parameter.grad = gradients[name].clone()
+    biases = {name: nn.Parameter(value.clone()) for name, value in before.items() if value.ndim == 1}
+    for name, bias in biases.items():
+        bias.grad = gradients[name].clone()
+    Muon(model, lr=0.01).step()
+    torch.optim.AdamW(biases.values(), lr=0.01, weight_decay=0.0).step()
+    for name, parameter in model.named_parameters():
+        if name in biases:
+            torch.testing.assert_close(parameter, biases[name])
+            continue
+        change = (parameter - before[name]).detach()
+        gates = 4 if "rnn" in name else 1
+        rows, columns = change.shape[0] // gates, change.shape[1]
+        for gate in range(gates):
+            part = slice(gate * rows, (gate + 1) * rows)
+            expected = -0.01 * ADAM_RMS * math.sqrt(max(rows, columns)) * orthogonal(gradients[name][part])
+            torch.testing.assert_close(change[part], expected, atol=2e-4, rtol=0)
+
+
+def test_muon_shrinks_weights_apart_from_their_gradients():
+    model = nn.Linear(4, 4, bias=False)
+    before = model.weight.detach().clone()
+    model.weight.grad = torch.zeros(4, 4)
+    Muon(model, lr=0.1, weight_decay=0.5).step()
+    torch.testing.assert_close(model.weight.detach(), before * (1 - 0.1 * 0.5))
+
+
+@pytest.mark.parametrize("layer", ["lstm", "gru"])
+def test_a_larger_model_begins_as_the_smaller_one_and_all_of_it_learns(layer, tmp_path):
+    torch.manual_seed(0)
+    small_config = dataclasses.replace(TINY, time_layer=layer, band_layer=layer)
+    small = BSRNN(small_config).eval()
+    save_checkpoint(small, tmp_path / "small.pt", {})
+    config = dataclasses.replace(small_config, num_repeat=3, hidden_factor=2.5)
+    large = start_model(config, tmp_path / "small.pt")
+    assert large.config == config
+    frames = random(2, 6, config.num_bins, 2, 2)
+    expected, _ = small(frames, small.initial_state(2))
+    result, _ = large(frames, large.initial_state(2))
+    torch.testing.assert_close(result, expected, atol=1e-6, rtol=1e-5)
+    torch.manual_seed(1)
+    optimiser = Muon(large, lr=1e-2)
+    for _ in range(2):  # what feeds new units learns once these feed something
+        optimiser.zero_grad()
+        stems, _ = large(frames, large.initial_state(2))
+        (stems * random(*stems.shape)).sum().backward()
+        still = [name for name, value in large.named_parameters() if not value.grad.any()]
+        optimiser.step()
+    assert still == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"feature_dim": 12}, {"num_repeat": 1}, {"hidden_factor": 1.0}, {"preset": "low"}, {"time_layer": "conv"}],
+)
+def test_a_model_that_is_no_enlargement_is_refused(change, tmp_path):
+    save_checkpoint(BSRNN(dataclasses.replace(TINY, num_repeat=2)), tmp_path / "small.pt", {})
+    wanted = dataclasses.replace(TINY, **{"num_repeat": 2, **change})
+    with pytest.raises(TrainingError, match="no smaller one that could grow into it"):
+        start_model(wanted, tmp_path / "small.pt")
