@@ -57,7 +57,7 @@ def _grown(name: str, fresh: Tensor, old: Tensor | None, hidden: int, config: Mo
     if old.shape == fresh.shape:
         return old
     if ".proj." in name:
-        value = torch.zeros_like(fresh).unflatten(1, (-1, config.hidden_dim))  # [N, directions, H]
+        value: Tensor = torch.zeros_like(fresh).unflatten(1, (-1, config.hidden_dim))  # [N, directions, H]
         value[..., :hidden] = old.unflatten(1, (-1, hidden))
         return value.flatten(1)
     gates = _GATES[config.time_layer if name.startswith("time") else config.band_layer]

@@ -32,7 +32,7 @@ class Muon(torch.optim.AdamW):
         }
         self._matrices = {p: gates.get(p, 1) for p in model.parameters() if p.ndim >= 2 and min(p.shape[-2:]) > 1}
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step for all parameters that have a gradient; the gradients of the matrices are used up."""
         with torch.no_grad():
             for group in self.param_groups:
@@ -42,7 +42,7 @@ class Muon(torch.optim.AdamW):
                         parameter.grad = None  # AdamW passes it by
         return super().step(closure)
 
-    def _matrix_step(self, parameter: Tensor, rate: float, weight_decay: float) -> None:
+    def _matrix_step(self, parameter: nn.Parameter, rate: float, weight_decay: float) -> None:
         gradient, state = parameter.grad, self.state[parameter]
         assert gradient is not None
         if not state:
@@ -68,8 +68,8 @@ def orthogonal(matrices: Tensor) -> Tensor:
     for _ in range(NEWTON_SCHULZ_STEPS):
         square = x @ x.transpose(-2, -1)
         x = a * x + (b * square + c * square @ square) @ x
-    x = x.to(matrices.dtype)
-    return x.transpose(-2, -1) if tall else x
+    result: Tensor = x.transpose(-2, -1) if tall else x
+    return result.to(matrices.dtype)
 
 
 def adam(model: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
