@@ -63,6 +63,7 @@ class Bench:
         outputs: int = 2,
         rate_hz: int = RATE_HZ,
         queue: int | None = None,
+        ahead: int | None = None,
     ) -> None:
         session.reset()
         self.block = block
@@ -78,13 +79,20 @@ class Bench:
         self.memory.set_stems(self.path.stems)
         self.memory.set_latency(Latency(rate_hz, 0, self.path.behind_samples, self.inside, 0))
         self.playout = Playout(self.output, longest_write(self.path))
-        self.worker = LiveWorker(self.path, RingSource(self.input), self.playout, report, inside_samples=self.inside)
+        self.worker = LiveWorker(
+            self.path,
+            RingSource(self.input),
+            self.playout,
+            report,
+            inside_samples=self.inside,
+            ahead_samples=ahead,
+        )
         self.worker.begin(0)
 
-    def turn(self, block: np.ndarray) -> np.ndarray:
-        """One callback: the device gives a block and takes one."""
+    def turn(self, block: np.ndarray, wanted: int | None = None) -> np.ndarray:
+        """One callback: the device gives a block and takes one, or as many samples as are wanted."""
         self.input.write(block)
-        out = np.zeros((len(block), self.output.memory.channels), np.float32)
+        out = np.zeros((len(block) if wanted is None else wanted, self.output.memory.channels), np.float32)
         self.output.take(out)
         return out
 
@@ -173,6 +181,41 @@ class TestWorker:
         assert np.abs(np.diff(played[bench.inside + HOP :])).max() <= 2 * 0.5 / FADE_SAMPLES * 1.01
         np.testing.assert_allclose(played[-5 * HOP :], 0.5, atol=1e-5)
         assert bench.memory.snapshot().output_underflows == 1
+
+    @pytest.mark.parametrize("ahead", [None, 4 * HOP], ids=["live", "file"])
+    def test_a_model_that_is_far_too_slow_leaves_the_dry_signal_in_its_place_and_almost_whole(self, session, ahead):
+        """It works for 12 hops at each: a file is not drawn out by that, and there is a gap for each try only."""
+        sound = noise(400 * HOP)
+        bench = Bench(session, ahead=ahead)
+        if ahead is not None:  # all of it is there at once
+            bench.input = PlainInputRing(1 << 19, 2)
+            bench.worker._source = RingSource(bench.input)
+            bench.input.write(np.concatenate([sound, np.zeros((100 * HOP, 2), np.float32)]))
+        blocks, heard = iter(np.split(sound, 400)), []
+
+        def turn() -> None:
+            block = next(blocks, None)
+            if block is not None:
+                heard.append(bench.turn(block if ahead is None else block[:0], HOP))
+
+        run = bench.path.run
+
+        def slow_run(gains: np.ndarray, *, separated: bool = True) -> None:
+            run(gains, separated=separated)
+            for _ in range(12 if separated else 0):
+                turn()
+
+        bench.path.run = slow_run
+        while len(heard) < 400:
+            turn()
+            bench.worker.step()
+        played, expected = np.concatenate(heard), delayed(sound, bench.inside)
+        wrong = np.flatnonzero((np.abs(played - expected) > 2e-6).any(axis=1))
+        wrong = wrong[wrong >= bench.inside]
+        # Between tries lie pauses of 0, 1, 3, 7 ... 127 hops; each try leaves a gap of 12 hops less what was ahead.
+        assert bench.memory.snapshot().output_underflows <= 10
+        assert len(wrong) < 10 * 12 * HOP
+        assert bench.memory.snapshot().late_hops > 380
 
     def test_input_that_nobody_fetched_is_lost_and_the_rest_keeps_its_place(self, session):
         sound = noise(400 * HOP)
