@@ -63,7 +63,8 @@ class Report:
             level.write(stem)
 
     def count_hop(self, took_s: float, *, late: bool, separated: bool) -> None:
-        """Count a hop and the time that it took."""
+        """Count a hop and the time that it took, and say that the engine is alive."""
+        self._memory.beat()
         self._hops += 1
         self._late_hops += late
         self._worst_hop_s = max(self._worst_hop_s, took_s)

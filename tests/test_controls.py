@@ -195,11 +195,13 @@ class TestEvents:
         lost = self.moment(controls, state=State.RECONNECTING, message="unplugged", late_hops=5)
         events = list(changes(running, lost))
         assert [event.name for event in events] == ["device lost", "dropout"]
+        died = self.moment(controls, state=State.RECONNECTING, message="it died", restarts=1)
+        assert [event.name for event in changes(running, died)] == ["engine lost"]
         assert events[0].text == "reconnecting: unplugged"
         assert events[1].values["late_hops"] == 5
         again = self.moment(controls, state=State.STARTING, late_hops=5).after(lost)
         assert list(changes(lost, again)) == []
-        assert [event.name for event in changes(again, self.moment(controls, late_hops=5))] == ["device back"]
+        assert [event.name for event in changes(again, self.moment(controls, late_hops=5))] == ["running again"]
 
     def test_one_object_per_line_that_any_parser_takes(self, controls):
         stream = io.StringIO()

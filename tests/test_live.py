@@ -14,7 +14,7 @@ import onnx_models
 import pytest
 
 from stemlive.errors import DeviceError, UsageError
-from stemlive.realtime import live_run, portaudio
+from stemlive.realtime import engine_memory, live_run, portaudio, pulse
 from stemlive.realtime.device import DeviceFaults, RingSource
 from stemlive.realtime.devices import AudioDevice, find_device
 from stemlive.realtime.drift import DriftSource
@@ -479,6 +479,48 @@ class TestEngine:
         mix, stems = np.concatenate(tap.mix), np.concatenate(tap.stems, axis=1)
         np.testing.assert_allclose(stems.sum(axis=0), mix, atol=1e-6)
         assert np.abs(mix).max() == pytest.approx(0.25, abs=1e-3)
+
+
+class TestPulse:
+    @pytest.fixture
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+        clock = SimpleNamespace(now=100.0, monotonic=lambda: clock.now)
+        monkeypatch.setattr(engine_memory, "time", clock)
+        monkeypatch.setattr(pulse, "time", clock)
+        return clock
+
+    def looks_until_missing(self, memory: EngineMemory, clock: SimpleNamespace, look_s: float = pulse.LOOK_S) -> int:
+        """Looks after the last beat until the pulse is missed, at most 100."""
+        watch = pulse.Pulse(memory)
+        memory.beat()
+        watch.is_missing()
+        for looks in range(1, 101):
+            clock.now += look_s
+            if watch.is_missing():
+                return looks
+        return 100
+
+    def test_a_second_without_a_beat_is_noticed_and_a_beat_in_time_is_not(self, clock):
+        memory = EngineMemory.local()
+        memory.expect(1.0)
+        assert self.looks_until_missing(memory, clock) in (10, 11)
+        watch = pulse.Pulse(memory)
+        for look in range(100):
+            clock.now += pulse.LOOK_S
+            if look % 9 == 0:
+                memory.beat()
+            assert not watch.is_missing()
+
+    def test_who_slept_itself_does_not_blame_the_engine_at_once(self, clock):
+        """After a Ctrl-Z of both for an hour there is time for the first beat."""
+        memory = EngineMemory.local()
+        memory.expect(1.0)
+        assert self.looks_until_missing(memory, clock, look_s=3600.0) == 7
+
+    def test_the_end_may_take_longer(self, clock):
+        memory = EngineMemory.local()
+        memory.expect(120.0)
+        assert self.looks_until_missing(memory, clock) == 100
 
 
 class TestCallback:

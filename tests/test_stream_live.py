@@ -106,6 +106,14 @@ def test_keys_and_one_line_on_a_terminal(server, model, tmp_path):
     terminal.see(">2 dr")
     terminal.send("?")
     terminal.see("selected stem 1 dB louder")
+    terminal.send("\x1a")
+    terminal.see("stopped cooked")
+    time.sleep(1.5)  # longer than a silent engine is borne with, but it was stopped, too
+    terminal.send("\n")
+    terminal.see(">2 dr")
+    terminal.send("m")
+    terminal.see("[M]")
     terminal.send("q")
     terminal.see("ended 0 cooked")
+    assert "does not answer" not in terminal.all_text
     terminal.close()
