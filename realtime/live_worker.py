@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from stemlive.realtime.input import clean
 from stemlive.realtime.live_path import LivePath
 from stemlive.realtime.playout import FADE_SAMPLES, Playout
 from stemlive.realtime.report import Report
@@ -151,6 +152,7 @@ class LiveWorker:
         return count
 
     def _work(self, block: FloatArray) -> None:
+        self._report.bad_samples += clean(block)
         self._report.input_level.write(block)
         self._playout.dry.write(self.taken_to, self._for_device(block))
         self._taken += len(block)

@@ -233,13 +233,16 @@ class TestWorker:
         expected = expected.mean(axis=1, keepdims=True) if outputs == 1 else np.repeat(expected, 2, axis=1)
         np.testing.assert_allclose(bench.run(sound), expected, atol=2e-6)
 
-    def test_garbage_is_counted_and_does_not_stay(self, session):
+    @pytest.mark.parametrize("late", [False, True], ids=["in time", "dry"])
+    def test_garbage_is_counted_and_does_not_stay(self, session, late):
         sound = noise(40 * HOP)
         sound[5 * HOP : 5 * HOP + 10] = np.nan
         sound[6 * HOP, 0] = np.inf
-        bench = Bench(session)
-        played = bench.run(sound)
-        assert bench.memory.snapshot().bad_samples == 21
+        sound[7 * HOP, 1] = 1e30  # its square is more than a number holds
+        bench = Bench(session, queue=FADE_SAMPLES + 2 * HOP)
+        played = bench.run(sound, after=lambda turn: not late or turn % 7 not in (2, 3, 4))
+        assert bench.memory.snapshot().bad_samples == 22
+        assert (bench.memory.snapshot().late_hops > 0) == late
         assert np.isfinite(played).all()
         np.testing.assert_allclose(played[-20 * HOP :], delayed(sound, bench.inside)[-20 * HOP :], atol=2e-6)
 
