@@ -8,6 +8,8 @@ from stemlive.errors import DeviceError
 
 _MONITOR_WORDS = ("monitor", "loopback", "stereo mix", "what u hear", "blackhole", "cable output")
 _JACK = "JACK"
+_HIDDEN = "; one that another program has to itself is not seen" if sys.platform.startswith("linux") else ""
+"""PortAudio opens ALSA's devices to see what they can, and leaves out those that are busy."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def find_device(name: str, direction: str, devices: list[AudioDevice] | None = N
         return chosen[0]
     candidates = "; ".join(f"{device.index} {device.label}" for device in chosen or usable)
     if not chosen:
-        raise DeviceError(f"no {direction} device '{name}': there are {candidates}")
+        raise DeviceError(f"no {direction} device '{name}': there are {candidates}{_HIDDEN}")
     raise DeviceError(f"{direction} device '{name}' is ambiguous: choose one of {candidates}")
 
 

@@ -31,6 +31,7 @@ from stemlive.realtime.tap import Tap
 _SPAWN = multiprocessing.get_context("spawn")
 _PATIENCE_S = 60.0
 """For a process to start and load its model, on a machine that is busy."""
+_DYING_S = 0.5
 _RETRY_S = 1.0
 _QUICK_S = 10.0
 _MOST_DEATHS = 5
@@ -214,10 +215,11 @@ def _answer(process: Any, connection: Connection, pulse: Pulse | None = None) ->
         answer = connection.recv() if connection.poll() else None
     except (EOFError, OSError):
         answer = None
-    if answer is None and process.is_alive():
-        process.kill()
-        raise StemliveError("the engine's process does not answer, and was ended")
     if answer is None:
+        process.join(_DYING_S)  # its end of the pipe goes a little before it
+        if process.is_alive():
+            process.kill()
+            raise StemliveError("the engine's process does not answer, and was ended")
         raise StemliveError(f"the engine's process ended by itself (exit code {process.exitcode})")
     if isinstance(answer, BaseException):
         raise answer

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import mido
 import pytest
@@ -460,11 +461,16 @@ class TestMidi:
 
         monkeypatch.setattr(mido, "get_input_names", lambda: ["nanoKONTROL2 MIDI 1", "Keystation", "Keystation 2"])
         monkeypatch.setattr(mido, "open_input", Port)
+        jack = SimpleNamespace(get_input_names=lambda: ["Keystation", "softstep:out"], open_input=Port)
+        monkeypatch.setattr(mido, "Backend", lambda name: jack)
+        monkeypatch.setattr(sys, "platform", "linux")
         midi = MidiControl(controls, MidiMap(tmp_path / "midi.json", STEMS))
         assert midi.open("nanokontrol") == "nanoKONTROL2 MIDI 1"
         midi.close()
         assert midi.open("Keystation") == "Keystation"
         assert opened == [("nanoKONTROL2 MIDI 1", midi.receive), "closed", ("Keystation", midi.receive)]
+        assert midi.open("softstep") == "softstep:out"
+        midi.close()
         with pytest.raises(StemliveError, match="MIDI input 'key' is ambiguous: there are nanoKONTROL2 MIDI 1, Key"):
             midi.open("key")
         with pytest.raises(StemliveError, match="MIDI input 'launchpad' is not there"):
@@ -474,6 +480,7 @@ class TestMidi:
             raise SystemError("no ALSA sequencer")
 
         monkeypatch.setattr(mido, "get_input_names", no_sequencer)
+        jack.get_input_names = no_sequencer
         with pytest.raises(StemliveError, match=r"no MIDI system that python-rtmidi can use \(no ALSA sequencer\)"):
             midi.open("x")
         monkeypatch.setitem(sys.modules, "mido", None)

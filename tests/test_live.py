@@ -2,6 +2,8 @@
 
 import gc
 import math
+import os
+import sys
 import threading
 import time
 import tracemalloc
@@ -13,6 +15,7 @@ import numpy as np
 import onnx_models
 import pytest
 
+from stemlive.bench import resident_bytes
 from stemlive.errors import DeviceError, UsageError
 from stemlive.realtime import engine_memory, live_run, portaudio, pulse
 from stemlive.realtime.device import DeviceFaults, RingSource
@@ -34,6 +37,7 @@ from stemlive.realtime.snapshot import Latency, State
 RATE_HZ = 44100
 LENGTHS = (2048, 1024, 512)
 HOP = 512
+LINUX = sys.platform.startswith("linux")
 GAINS = np.array([1.0, 0.5, 0.0, 2.0], np.float32)
 
 
@@ -276,25 +280,29 @@ class TestWorker:
         bench.run(sound[: 40 * HOP])
         blocks = np.split(sound[40 * HOP :], 160)
         out = np.zeros((HOP, 2), np.float32)
+        grown, at_once = [], []
         tracemalloc.start()
         try:
             for number, block in enumerate(blocks):
-                if number == 20:
+                if number % 32 == 0:
                     gc.collect()
                     tracemalloc.reset_peak()
                     before = tracemalloc.get_traced_memory()[0]
                 bench.input.write(block)
                 bench.output.take(out)
                 bench.worker.step()
-            peak = tracemalloc.get_traced_memory()[1]
-            gc.collect()
-            now = tracemalloc.get_traced_memory()[0]
+                if number % 32 == 31:
+                    peak = tracemalloc.get_traced_memory()[1]
+                    gc.collect()
+                    grown.append(tracemalloc.get_traced_memory()[0] - before)
+                    at_once.append(peak - before)
         finally:
             tracemalloc.stop()
-        # A hop is 4096 bytes, a spectrum 16400, its stems 65600. What is left: one lane of samples that moves now and
-        # then, and Python's own numbers and views.
-        assert now - before < 64 * 140, f"{now - before} bytes more after 140 hops"
-        assert peak - before < 12288, f"{peak - before} bytes at once"
+        # What other threads allocate is seen, too (those that other tests left behind, for example), but not in each
+        # of five rounds. A hop is 4096 bytes, a spectrum 16400, its stems 65600. What is left: one lane of samples that
+        # moves now and then, and Python's own numbers and views.
+        assert min(grown) < 64 * 32, f"{grown} bytes more after 32 hops"
+        assert min(at_once) < 12288, f"{at_once} bytes at once"
 
 
 class TestDrift:
@@ -401,18 +409,23 @@ class TestEngine:
     def test_started_and_stopped_a_hundred_times_without_a_leak(self, fake, model):
         devices = fake(speed=40.0)
         engine = Engine(EngineSettings("device:a", "device:a", model=model))
-        threads = threading.active_count()
-        sizes = []
-        for _ in range(100):
+        threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd")) if LINUX else 0
+        resident, objects = [], []
+        for number in range(100):
             engine.start()
             engine.stop()
-            sizes.append(len(gc.get_objects()))
-        assert len(devices) == 100
-        assert all(device.closed for device in devices)
-        devices.clear()
+            assert devices.pop().closed
+            if number % 10 == 9:
+                gc.collect()
+                resident.append(resident_bytes())
+                objects.append(len(gc.get_objects()))
         assert threading.active_count() == threads
+        assert not LINUX or len(os.listdir("/proc/self/fd")) == descriptors
         assert engine.snapshot().state == State.STOPPED
         assert gc.get_freeze_count() == 0
+        # The first rounds fill caches and the allocator's pools; a ring that stayed would be half a MB each time.
+        assert objects[-1] - objects[3] < 60, objects
+        assert resident[-1] - resident[3] < 60 * 100_000, resident
 
     def test_what_it_tells_and_how_it_is_steered(self, fake, model):
         fake(speed=1.0)
