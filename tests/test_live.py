@@ -2,7 +2,6 @@
 
 import gc
 import math
-import os
 import sys
 import threading
 import time
@@ -17,7 +16,7 @@ import pytest
 
 from stemlive.bench import resident_bytes
 from stemlive.errors import DeviceError, UsageError
-from stemlive.realtime import engine_memory, live_run, portaudio, pulse
+from stemlive.realtime import callback_device, engine_memory, live_run, portaudio, pulse
 from stemlive.realtime.device import DeviceFaults, RingSource
 from stemlive.realtime.devices import AudioDevice, find_device
 from stemlive.realtime.drift import DriftSource
@@ -409,7 +408,7 @@ class TestEngine:
     def test_started_and_stopped_a_hundred_times_without_a_leak(self, fake, model):
         devices = fake(speed=40.0)
         engine = Engine(EngineSettings("device:a", "device:a", model=model))
-        threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd")) if LINUX else 0
+        threads, descriptors = threading.active_count(), len(list(Path("/proc/self/fd").iterdir())) if LINUX else 0
         resident, objects = [], []
         for number in range(100):
             engine.start()
@@ -420,7 +419,7 @@ class TestEngine:
                 resident.append(resident_bytes())
                 objects.append(len(gc.get_objects()))
         assert threading.active_count() == threads
-        assert not LINUX or len(os.listdir("/proc/self/fd")) == descriptors
+        assert not LINUX or len(list(Path("/proc/self/fd").iterdir())) == descriptors
         assert engine.snapshot().state == State.STOPPED
         assert gc.get_freeze_count() == 0
         # The first rounds fill caches and the allocator's pools; a ring that stayed would be half a MB each time.
@@ -540,7 +539,7 @@ class TestPulse:
 
 
 class TestCallback:
-    def make(self, monkeypatch: pytest.MonkeyPatch) -> portaudio.CallbackDevice:
+    def make(self, monkeypatch: pytest.MonkeyPatch) -> callback_device.CallbackDevice:
         class Stream:
             active = True
             latency = (0.01, 0.02)
@@ -554,12 +553,13 @@ class TestCallback:
             def close(self) -> None:
                 pass
 
-        monkeypatch.setattr(portaudio, "portaudio", lambda: SimpleNamespace(Stream=Stream, PortAudioError=OSError))
+        for module in (portaudio, callback_device):
+            monkeypatch.setattr(module, "portaudio", lambda: SimpleNamespace(Stream=Stream, PortAudioError=OSError))
         card = AudioDevice(0, "card", "ALSA", 4, 2, RATE_HZ, (0, 0), (0, 0), True, True, False)
         request = portaudio.StreamRequest(
             card, card, sample_rate_hz=RATE_HZ, input_channels=(3, 4), output_channels=2, block_samples=HOP
         )
-        return portaudio.CallbackDevice(request)
+        return callback_device.CallbackDevice(request)
 
     def test_it_copies_and_counts(self, monkeypatch):
         device = self.make(monkeypatch)

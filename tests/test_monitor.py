@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stemlive.errors import DeviceError, UsageError
-from stemlive.realtime import ends, portaudio
+from stemlive.realtime import callback_device, ends, portaudio
 from stemlive.realtime.controls import Controls
 from stemlive.realtime.device import RingSource
 from stemlive.realtime.devices import AudioDevice
@@ -235,7 +235,8 @@ def streams(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict]]:
         check_input_settings=lambda **_: None,
         check_output_settings=lambda **_: None,
     )
-    monkeypatch.setattr(portaudio, "portaudio", lambda: fake)
+    for module in (portaudio, callback_device):
+        monkeypatch.setattr(module, "portaudio", lambda: fake)
     monkeypatch.setattr(ends, "find_device", lambda name, _: next(card for card in CARDS if card.name == name))
     return opened
 
