@@ -1,5 +1,6 @@
 """The audio devices of this machine: what there is, and which one a name means."""
 
+import os
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from stemlive.errors import DeviceError
 
 _MONITOR_WORDS = ("monitor", "loopback", "stereo mix", "what u hear", "blackhole", "cable output")
+_PULSE_NAMES = ("pulse", "default")
+"""What ALSA calls the sound server; it records from the source in PULSE_SOURCE."""
 _JACK = "JACK"
 _HIDDEN = "; one that another program has to itself is not seen" if sys.platform.startswith("linux") else ""
 """PortAudio opens ALSA's devices to see what they can, and leaves out those that are busy."""
@@ -64,6 +67,7 @@ def audio_devices() -> list[AudioDevice]:
         name, host = str(device["name"]), str(hosts[device["hostapi"]]["name"])
         inputs = int(device["max_input_channels"])
         heard = any(word in name.lower() for word in _MONITOR_WORDS) or host.startswith(_JACK)
+        heard = heard or (name in _PULSE_NAMES and os.environ.get("PULSE_SOURCE", "").endswith(".monitor"))
         devices.append(
             AudioDevice(
                 index=int(device["index"]),

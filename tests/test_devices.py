@@ -422,6 +422,15 @@ def pulse_environment(tmp_path: Path) -> Iterator[dict[str, str]]:
         process.wait(20)
 
 
+def test_what_hears_a_monitor_is_marked(pulse_environment):
+    command = [*PROGRAM, "devices", "--json"]
+    for source, heard in (("src.monitor", True), ("microphone", False)):
+        environment = pulse_environment | {"PULSE_SOURCE": source}
+        listed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        marks = {device["name"]: device["captures_system_sound"] for device in json.loads(listed)}
+        assert (marks["pulse"], marks["default"]) == (heard, heard)
+
+
 def test_a_song_through_pulseaudio(pulse_environment, tmp_path, model):
     tone = 0.3 * np.sin(2 * np.pi * 441 * np.arange(RATE_HZ) / RATE_HZ)
     soundfile.write(tmp_path / "tone.wav", np.stack([tone, tone], axis=1), RATE_HZ)

@@ -337,6 +337,40 @@ class TestDrift:
         assert np.abs(broken[settled:]).max() < 3e-4
         assert np.abs(heard[settled:]).max() == pytest.approx(0.5, abs=1e-3)
 
+    def test_the_delay_is_the_one_that_is_said_to_within_a_block(self, session):
+        """By clicks, at several phases of the two devices' blocks; it is counted from callback to callback."""
+        block, rng = 256, np.random.default_rng(0)
+        off = [self.delay(session, block, *rng.uniform(0, block, 2)) for _ in range(4)]
+        assert max(map(abs, off)) <= block, off
+        assert abs(np.mean(off)) < block / 2, off
+
+    def delay(self, session: Session, block: int, phase_in: float, phase_out: float) -> float:
+        """Samples from the callback that a click comes with to the one that takes it, beyond what is inside."""
+        now, given, parts, click = 0.0, 0, [], RATE_HZ
+        bench = Bench(session, channels=1, outputs=1)
+        source = DriftSource(bench.input, 1.0, RATE_HZ, clock=lambda: now)
+        bench.worker._source = source
+        sound = np.zeros((3 * RATE_HZ, 1), np.float32)
+        sound[click - 16 : click + 17, 0] = 0.5 * np.hanning(33)
+        begun = False
+        while now < 1.3:
+            now += 0.001
+            while given + phase_in <= now * RATE_HZ:
+                bench.input.write(sound[given : given + block])
+                given += block
+            while bench.output.read + phase_out <= now * RATE_HZ:
+                out = np.zeros((block, 1), np.float32)
+                bench.output.take(out)
+                parts.append(out)
+            if not begun and now > 0.1:
+                begun = True
+                source.drop()
+                bench.worker.begin(bench.output.read)
+            if begun:
+                bench.worker.step()
+        heard = int(np.argmax(np.concatenate(parts)))
+        return heard + phase_out - click - phase_in - bench.inside
+
 
 class FakeDevice:
     """A duplex device with a thread for its clock, faster than life."""
