@@ -1,6 +1,27 @@
-"""Run the command line as `python -m stemlive`."""
+"""Run the command line, as `python -m stemlive` and as the script `stemlive`."""
 
-from stemlive.cli import main
+import os
+import signal
+from types import FrameType
+from typing import NoReturn
+
+_INTERRUPTED = 130
+
+
+def run() -> None:
+    """Run the command line and exit; Ctrl-C while it is being imported ends it without a word."""
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.default_int_handler:
+        signal.signal(signal.SIGINT, _leave)
+    from stemlive.cli import main
+
+    signal.signal(signal.SIGINT, before)
+    main(prog_name="stemlive")
+
+
+def _leave(_: int, __: FrameType | None) -> NoReturn:
+    os._exit(_INTERRUPTED)
+
 
 if __name__ == "__main__":
-    main(prog_name="stemlive")
+    run()

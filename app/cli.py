@@ -1,11 +1,14 @@
 """The command `stemlive`: its sub-commands, loaded when they are called, and how errors are shown."""
 
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from types import FrameType, TracebackType
+from typing import Any, NoReturn, Self
 
 import click
 
@@ -71,8 +74,10 @@ class LazyGroup(click.Group):
         arguments = list(sys.argv[1:] if args is None else args) or ["--help"]
         settings = {"verbose": False}
         extra["standalone_mode"] = False
+        interruption = _Interruption()
         try:
-            code = super().main(arguments, prog_name, obj=settings, **extra)
+            with interruption:
+                code = super().main(arguments, prog_name, obj=settings, **extra)
         except click.exceptions.Abort:
             code = _say("stemlive: interrupted", _INTERRUPTED)
         except click.ClickException as error:
@@ -80,8 +85,33 @@ class LazyGroup(click.Group):
         except Exception as error:
             if settings["verbose"]:
                 traceback.print_exc()
+            if interruption.came and not isinstance(error, StemliveError):
+                # Libraries that are just being imported make all kinds of errors of it.
+                sys.exit(_say("stemlive: interrupted", _INTERRUPTED))
             code = _say(f"stemlive: error: {_describe(error)}", getattr(error, "exit_code", 1))
         sys.exit(code if isinstance(code, int) else 0)
+
+
+class _Interruption:
+    """Within its `with` block, Ctrl-C as Python has it, and remembered. Where somebody else deals with it, nothing."""
+
+    def __init__(self) -> None:
+        self.came = False
+        here = threading.current_thread() is threading.main_thread()
+        self._listens = here and signal.getsignal(signal.SIGINT) == signal.default_int_handler
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self.came = True
+        signal.default_int_handler(number, frame)
+
+    def __enter__(self) -> Self:
+        if self._listens:
+            signal.signal(signal.SIGINT, self._interrupt)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        if self._listens:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _say(message: str, code: int) -> int:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 def command(as_json: bool) -> None:
     """List audio devices: inputs, outputs, rates, latencies, and which of them hear what the system plays.
 
+    The last line says how that is captured on this system: monitors of PulseAudio and PipeWire, ports of JACK,
+    BlackHole on macOS, Stereo Mix or VB-CABLE on Windows.
+
     Names, unique parts of names, numbers and `default` are what `stemlive stream --input device:NAME` takes.
     """
     from stemlive.realtime.devices import audio_devices, how_to_capture

@@ -61,9 +61,10 @@ def changes(before: Moment, now: Moment, *, ended: bool = False) -> Iterator[Eve
         text = f"{new.state.label}: {new.message}" if new.message else ""
         lost, was_lost = (moment.state.label in _LOST for moment in (new, old))
         if lost and not was_lost:
-            yield Event("device lost", values, text, urgent=True)
+            restarted = new.restarts > old.restarts
+            yield Event("engine lost" if restarted else "device lost", values, text, urgent=True)
         elif was_lost and new.state.label == "running":
-            yield Event("device back", values, "the device is back", urgent=True)
+            yield Event("running again", values, "sound runs again", urgent=True)
         elif text:
             yield Event("state", values, text, urgent=True)
     counts = ("late_hops", "input_overflows", "output_underflows", "monitor_late")

@@ -140,7 +140,11 @@ def live_options(function: Callable[..., Any]) -> Callable[..., Any]:
                     help="Listen for OSC, on the loopback address unless told otherwise: /stemlive/STEM/gain, mute "
                     "and solo, /stemlive/preset, /stemlive/bypass, /monitor/gain; /stemlive/state answers with all.",
                 ),
-                _option("--midi", metavar="PORT", help="Listen to this MIDI input; a unique part of its name will do."),
+                _option(
+                    "--midi",
+                    metavar="PORT",
+                    help="Listen to this MIDI input, of ALSA or JACK on Linux; a unique part of its name will do.",
+                ),
                 _option(
                     "--midi-map",
                     metavar="FILE",

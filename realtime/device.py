@@ -1,6 +1,6 @@
 """What the engine needs of an audio device: two rings that fill and empty at the device's own pace.
 
-There are a real one (`portaudio`), files and pipes (`file_device`), and what tests make of it.
+There are real ones (`rtmixer_device`, `callback_device`), files and pipes (`file_device`), and what tests make of it.
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,6 @@
 """The audio devices of this machine: what there is, and which one a name means."""
 
+import os
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +8,11 @@ from typing import Any
 from stemlive.errors import DeviceError
 
 _MONITOR_WORDS = ("monitor", "loopback", "stereo mix", "what u hear", "blackhole", "cable output")
+_PULSE_NAMES = ("pulse", "default")
+"""What ALSA calls the sound server; it records from the source in PULSE_SOURCE."""
 _JACK = "JACK"
+_HIDDEN = "; one that another program has to itself is not seen" if sys.platform.startswith("linux") else ""
+"""PortAudio opens ALSA's devices to see what they can, and leaves out those that are busy."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ def audio_devices() -> list[AudioDevice]:
         name, host = str(device["name"]), str(hosts[device["hostapi"]]["name"])
         inputs = int(device["max_input_channels"])
         heard = any(word in name.lower() for word in _MONITOR_WORDS) or host.startswith(_JACK)
+        heard = heard or (name in _PULSE_NAMES and os.environ.get("PULSE_SOURCE", "").endswith(".monitor"))
         devices.append(
             AudioDevice(
                 index=int(device["index"]),
@@ -103,7 +109,7 @@ def find_device(name: str, direction: str, devices: list[AudioDevice] | None = N
         return chosen[0]
     candidates = "; ".join(f"{device.index} {device.label}" for device in chosen or usable)
     if not chosen:
-        raise DeviceError(f"no {direction} device '{name}': there are {candidates}")
+        raise DeviceError(f"no {direction} device '{name}': there are {candidates}{_HIDDEN}")
     raise DeviceError(f"{direction} device '{name}' is ambiguous: choose one of {candidates}")
 
 

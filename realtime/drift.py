@@ -28,7 +28,9 @@ class DriftSource:
     """The input of a device with a clock of its own, at the rate of the output's clock.
 
     The control is a critically damped PI controller of the surplus of samples, averaged over time and so over the
-    blocks in which both devices count. `clock` gives seconds. Allocates: libsamplerate's binding knows no other way.
+    blocks in which both devices count. What is held back here delays nothing: each sample has its place in the output.
+    That place is right to within a block of either device, by how their blocks meet when they start. `clock` gives
+    seconds. Allocates: libsamplerate's binding knows no other way.
     """
 
     def __init__(
@@ -56,8 +58,6 @@ class DriftSource:
         self._normal = self._seen_total_s = 0.0
         self.drift_ppm = 0.0
         """How much faster than nominal the input's clock runs than the output's, as found so far."""
-        self.delay_samples = round((self._held + _PIECE) * ratio)
-        """Samples that are held back here, about."""
 
     def available(self) -> int:
         """Samples that can be read now; resamples what has come in."""

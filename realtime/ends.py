@@ -8,14 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.errors import AudioFileError, DeviceError, UsageError
+from stemlive.realtime.callback_device import CallbackDevice, Process
 from stemlive.realtime.device import Device
 from stemlive.realtime.devices import AudioDevice, find_device
 from stemlive.realtime.engine_memory import EngineMemory
 from stemlive.realtime.file_device import FileSource, FileTarget
 from stemlive.realtime.files import AudioReader, AudioWriter
 from stemlive.realtime.pipes import PipeReader, PipeWriter, is_pipe
-from stemlive.realtime.portaudio import CallbackDevice, Process, RtmixerDevice, StreamRequest, accepts_rate
+from stemlive.realtime.portaudio import StreamRequest, accepts_rate
 from stemlive.realtime.ring import InputRing, OutputRing
+from stemlive.realtime.rtmixer_device import RtmixerDevice
 from stemlive.realtime.settings import EngineSettings, device_of
 from stemlive.realtime.song_source import SongSource
 

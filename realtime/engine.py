@@ -33,6 +33,10 @@ from stemlive.realtime.stem_spectra import stem_names
 from stemlive.realtime.tap import Tap
 
 _WATCH_S = 0.02
+_PATIENCE_S = 1.0
+"""For a beat while sound runs: no hop takes that long."""
+_CLOSING_PATIENCE_S = 120.0
+"""For the end, where a slow disk is waited for."""
 _PRIORITY = 10
 
 
@@ -124,6 +128,7 @@ class Engine:
             frozen = True
             with suppress(OSError, AttributeError):  # where the system allows it: nobody goes before the sound
                 os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
+            self._memory.expect(_PATIENCE_S)
             self._memory.set_state(State.RUNNING)
             self._ready.set()
             self._keep_playing(run)
@@ -147,6 +152,7 @@ class Engine:
                 # A process that PortAudio has lost a device in can do no more than say so.
                 state = State.RECONNECTING if self.settings.reconnect else State.DEVICE_LOST
                 message = str(error)
+            self._memory.expect(_CLOSING_PATIENCE_S)
             run.finish()
         finally:
             run.close()

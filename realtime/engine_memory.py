@@ -40,6 +40,7 @@ _TELEMETRY = np.dtype(
     [
         ("sequence", "i8"),
         ("alive_s", "f8"),
+        ("patience_s", "f8"),
         ("state", "i4"),
         ("message", f"S{_MESSAGE_BYTES}"),
         ("mode", "S16"),
@@ -117,6 +118,11 @@ class EngineMemory:
     def beat(self) -> None:
         """Engine: say that it is alive."""
         self.telemetry["alive_s"] = time.monotonic()
+
+    def expect(self, patience_s: float) -> None:
+        """Engine: say how long it may be until it beats again, as from now on."""
+        self.telemetry["patience_s"] = patience_s
+        self.beat()
 
     def release(self) -> None:
         """Let go of the buffer, so that shared memory can be closed."""

@@ -9,7 +9,8 @@ import os
 import signal
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.shared_memory import SharedMemory
 from types import TracebackType
@@ -22,6 +23,7 @@ from stemlive.errors import DeviceError, StemliveError
 from stemlive.realtime.controls import Controls
 from stemlive.realtime.engine import Engine
 from stemlive.realtime.engine_memory import EngineMemory
+from stemlive.realtime.pulse import LOOK_S, Pulse
 from stemlive.realtime.settings import EngineSettings
 from stemlive.realtime.snapshot import Snapshot, State
 from stemlive.realtime.tap import Tap
@@ -29,8 +31,7 @@ from stemlive.realtime.tap import Tap
 _SPAWN = multiprocessing.get_context("spawn")
 _PATIENCE_S = 60.0
 """For a process to start and load its model, on a machine that is busy."""
-_HUNG_S = 5.0
-_WATCH_S = 0.2
+_DYING_S = 0.5
 _RETRY_S = 1.0
 _QUICK_S = 10.0
 _MOST_DEATHS = 5
@@ -69,6 +70,7 @@ class EngineProcess:
     def start(self) -> None:
         """Open everything and play; StemliveError when that fails."""
         self._ask("start")
+        self._pulse = Pulse(self._memory)
         self._watcher = threading.Thread(target=self._watch, name="stemlive watcher", daemon=True)
         self._watcher.start()
 
@@ -81,7 +83,7 @@ class EngineProcess:
             self._watcher = None
         if started and self._process.is_alive():
             try:
-                self._ask("stop")
+                self._ask("stop", self._pulse)
             except StemliveError as failure:
                 error = failure
         self._end_process()
@@ -102,24 +104,30 @@ class EngineProcess:
         process = _SPAWN.Process(
             target=_serve, args=(self.settings, self._taps, self._shared.name, theirs), name="stemlive", daemon=True
         )
-        process.start()
+        with _signals_held():
+            process.start()
         theirs.close()
-        return process, ours, _answer(process, ours)
+        try:
+            return process, ours, _answer(process, ours)
+        except BaseException:
+            process.kill()  # before the memory goes that it is about to open
+            process.join()
+            raise
 
-    def _ask(self, command: str) -> Any:
+    def _ask(self, command: str, pulse: Pulse | None = None) -> Any:
         with suppress(BrokenPipeError):
             self._connection.send(command)
-        return _answer(self._process, self._connection)
+        return _answer(self._process, self._connection, pulse)
 
     def _watch(self) -> None:
         """Until the end: notice a process that died, hangs, or has lost its device, and start another."""
         while not self._stopping.is_set():
-            wait([self._process.sentinel], _WATCH_S)
+            wait([self._process.sentinel], LOOK_S)
             state = self._memory.state
             if self._stopping.is_set():
                 return
             dead = not self._process.is_alive()
-            hung = time.monotonic() - float(self._memory.telemetry["alive_s"]) > _HUNG_S
+            hung = self._pulse.is_missing()
             if state == State.RECONNECTING:
                 self._reconnect(str(self.snapshot().message))
             elif state.ended:
@@ -130,8 +138,7 @@ class EngineProcess:
     def _replace(self, what: str) -> None:
         now = time.monotonic()
         self._deaths = [death for death in self._deaths if now - death < _QUICK_S] + [now]
-        message = f"the engine's process {what}: started again"
-        self._memory.set_state(State.RECONNECTING, message)
+        self._process.kill()
         if not self.settings.between_devices:
             self._memory.set_state(State.FAILED, f"the engine's process {what}, and a file cannot be begun again")
             return
@@ -139,7 +146,7 @@ class EngineProcess:
             self._memory.set_state(State.FAILED, f"the engine's process {what} {len(self._deaths)} times in a row")
             return
         self._restarts += 1
-        self._reconnect(message, at_once=True)
+        self._reconnect(f"the engine's process {what}: started again", at_once=True)
 
     def _reconnect(self, message: str, *, at_once: bool = False) -> None:
         """Start one process after another until the device is there; without `reconnect`, one only."""
@@ -153,6 +160,7 @@ class EngineProcess:
             try:
                 self._process, self._connection, _ = self._spawn()
                 self._ask("start")
+                self._pulse = Pulse(self._memory)
             except DeviceError as error:
                 message = str(error)
                 if not self.settings.reconnect:
@@ -196,23 +204,44 @@ class EngineProcess:
         self.stop()
 
 
-def _answer(process: Any, connection: Connection) -> Any:
-    """Wait for the child's answer; raise what it raised."""
-    wait([connection, process.sentinel], _PATIENCE_S)
+def _answer(process: Any, connection: Connection, pulse: Pulse | None = None) -> Any:
+    """Wait for the child's answer, as long as its pulse beats; raise what it raised."""
+    if pulse is None:
+        wait([connection, process.sentinel], _PATIENCE_S)
+    else:
+        while not wait([connection, process.sentinel], LOOK_S) and not pulse.is_missing():
+            pass
     try:
         answer = connection.recv() if connection.poll() else None
     except (EOFError, OSError):
         answer = None
     if answer is None:
+        process.join(_DYING_S)  # its end of the pipe goes a little before it
+        if process.is_alive():
+            process.kill()
+            raise StemliveError("the engine's process does not answer, and was ended")
         raise StemliveError(f"the engine's process ended by itself (exit code {process.exitcode})")
     if isinstance(answer, BaseException):
         raise answer
     return answer
 
 
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let a process that is started meanwhile be born deaf to what the terminal sends: that is for its parent."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(settings: EngineSettings, taps: tuple[Tap, ...], memory_name: str, connection: Connection) -> None:
     """Run an engine for the parent process, until it says `exit` or is gone."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # what the terminal sends is the parent's to act on
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         with suppress(AttributeError, ValueError):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     shared = SharedMemory(memory_name)

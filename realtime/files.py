@@ -1,7 +1,6 @@
 """Audio files: read block by block, and written so that only whole files ever stand under their names."""
 
 import os
-import secrets
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from stemlive.errors import AudioFileError, UsageError
+from stemlive.realtime.part_files import new_part
 from stemlive.realtime.pcm import read_wav_header
 
 FORMATS = {"wav": ("WAV", "FLOAT"), "flac": ("FLAC", "PCM_24"), "ogg": ("OGG", "VORBIS")}
@@ -175,7 +175,7 @@ class AudioWriter:
             kind, self._limit_frames = "RF64", None
         # A link stays a link, and a temporary file on the same file system can take its place in one step.
         self._target = self.path.resolve()
-        self._part = self._target.with_name(f".{self._target.name}.{secrets.token_hex(4)}.part")
+        self._part = new_part(self._target)
         try:
             self._part.touch(exist_ok=False)
         except OSError as error:

@@ -5,6 +5,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from stemlive.realtime.input import clean
 from stemlive.realtime.live_path import LivePath
 from stemlive.realtime.live_worker import for_device
 from stemlive.realtime.report import Report
@@ -32,6 +33,7 @@ class InlineWorker:
         """Take a block [n, C] and fill `outdata` [n, D]. In the device's thread."""
         began = perf_counter()
         report = self._report
+        report.bad_samples += clean(indata)
         for tap in self._taps:
             tap.heard(indata)
         report.input_level.write(indata)

@@ -56,9 +56,16 @@ class InputPath:
             samples[:] = block.T
         if not len(block):
             return
-        # Two numbers instead of two arrays, for the sake of what is live; NaN is neither below nor above.
-        if not (samples.min() >= -LOUDEST_SAMPLE and samples.max() <= LOUDEST_SAMPLE):
-            good = np.abs(samples) <= LOUDEST_SAMPLE
-            self.bad_samples += int(np.count_nonzero(~good[: self._channels]))
-            np.nan_to_num(samples, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-            np.clip(samples, -LOUDEST_SAMPLE, LOUDEST_SAMPLE, out=samples)
+        # Mono stands there once for each channel of the model.
+        self.bad_samples += clean(samples) * self._channels // len(samples)
+
+
+def clean(samples: NDArray[np.float32]) -> int:
+    """Mend damaged samples in their place, and return how many there were: NaN and infinity to 0, others to limits."""
+    # Two numbers instead of two arrays, for the sake of what is live; NaN is neither below nor above.
+    if not samples.size or (samples.min() >= -LOUDEST_SAMPLE and samples.max() <= LOUDEST_SAMPLE):
+        return 0
+    bad = int(np.count_nonzero(~(np.abs(samples) <= LOUDEST_SAMPLE)))
+    np.nan_to_num(samples, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    np.clip(samples, -LOUDEST_SAMPLE, LOUDEST_SAMPLE, out=samples)
+    return bad

@@ -71,11 +71,6 @@ class LivePath:
         return self._spectra.stems
 
     @property
-    def bad_samples(self) -> int:
-        """Input samples since the reset that were NaN or infinite or far too loud."""
-        return self._input.bad_samples
-
-    @property
     def bad_frames(self) -> int:
         """Frames since the reset on which the model failed."""
         return self._spectra.bad_frames

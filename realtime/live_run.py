@@ -162,7 +162,7 @@ class LiveRun:
             if not one_clock:
                 source = DriftSource(microphone.ring, rate_hz / host.sample_rate_hz, rate_hz)
                 inside += 2 * block
-                delay += 2 * block + source.delay_samples
+                delay += 2 * block
             self._voice_worker = VoiceWorker(
                 voice,
                 source,
@@ -234,7 +234,6 @@ class LiveRun:
             if ends.drifts:
                 queue += 2 * block
                 source = DriftSource(ring, rate_hz / ends.source.sample_rate_hz, rate_hz)
-                extra = source.delay_samples
             if isinstance(ends.source, FileSource):
                 ahead = extra = _FILE_AHEAD_HOPS * path.hop_samples
             queue += self._spare(path, device_in + path.behind_samples + queue + extra + device_out)

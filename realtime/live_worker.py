@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from stemlive.realtime.input import clean
 from stemlive.realtime.live_path import LivePath
 from stemlive.realtime.playout import FADE_SAMPLES, Playout
 from stemlive.realtime.report import Report
@@ -18,6 +19,7 @@ from stemlive.realtime.tap import Tap
 FloatArray = NDArray[np.float32]
 
 LONGEST_BLOCK = 2048
+_LONGEST_PAUSE_HOPS = 1024
 SHORTEST_BLOCK = 2 * FADE_SAMPLES
 """Less input is left until there is more, so that a layer that begins anew has room for its fades."""
 
@@ -74,6 +76,7 @@ class LiveWorker:
         self._block = np.zeros((LONGEST_BLOCK, source.channels), np.float32)
         self._device_block = np.zeros((longest_write(path), playout.channels), np.float32)
         self._base = self._taken = self._given = 0
+        self._in_vain = self._pause_hops = 0
 
     def begin(self, base: int) -> None:
         """Stand before the first sample of the input."""
@@ -112,8 +115,9 @@ class LiveWorker:
             self._restart(self._base + self._taken + lost)
         lead = self.taken_to - self._playout.read
         self._source.steer(lead - self._inside)
-        if self._ahead is not None and lead < 0:
-            # A file or pipe that could not keep up goes on where the device is.
+        if self._ahead is not None and lead + self._source.available() < 0:
+            # A file or pipe that could not keep up goes on where the device is; one that the model kept waiting stays
+            # in time, as an input does.
             self._restart(self._playout.read - self._inside + self._path.hop_samples)
         count = self._available()
         if count < SHORTEST_BLOCK:
@@ -148,6 +152,7 @@ class LiveWorker:
         return count
 
     def _work(self, block: FloatArray) -> None:
+        self._report.bad_samples += clean(block)
         self._report.input_level.write(block)
         self._playout.dry.write(self.taken_to, self._for_device(block))
         self._taken += len(block)
@@ -159,7 +164,7 @@ class LiveWorker:
     def _hop(self) -> None:
         """Run one hop; where it is too late already, pass it by."""
         wet, position = self._playout.wet, self._base + self._given + self._inside
-        separated = not wet.is_late(position)
+        separated = not (self._pause_hops or wet.is_late(position))
         in_time = separated
         began = perf_counter()
         self._path.run(self._report.gains(), separated=separated)
@@ -176,7 +181,21 @@ class LiveWorker:
                 self._report.measure_stems(stems)
             for tap in self._taps:
                 tap.played(mixed, stems)
+        self._pace(separated, in_time)
         self._report.count_hop(perf_counter() - began, late=not in_time, separated=separated)
+
+    def _pace(self, separated: bool, in_time: bool) -> None:
+        """Let the model pause when it worked in vain again and again: meanwhile the dry signal has no gaps.
+
+        Each pause is twice as long as the one before, so it is never much longer than the trouble has lasted.
+        """
+        if in_time:
+            self._in_vain = 0
+        elif separated:
+            self._in_vain += 1
+            self._pause_hops = min(2 ** (self._in_vain - 1) - 1, _LONGEST_PAUSE_HOPS)
+        elif self._pause_hops:
+            self._pause_hops -= 1
 
     def _for_device(self, block: FloatArray) -> FloatArray:
         return for_device(block, self._device_block)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from stemlive.whole_file import whole_file
 _UNITY = 80
 _PRESSED = 64
 _LARGEST = 127
+_JACK_MIDI = "mido.backends.rtmidi/UNIX_JACK"
+"""Beside ALSA's ports, those of programs that speak to a JACK server (or to PipeWire in its place) alone."""
 
 Control = tuple[int, int]
 """Channel, 1 to 16, and number of the control, 0 to 127."""
@@ -103,12 +106,21 @@ class MidiControl:
         try:
             import mido
 
-            names = list(dict.fromkeys(mido.get_input_names()))
+            systems = [mido, mido.Backend(_JACK_MIDI)] if sys.platform.startswith("linux") else [mido]
         except ImportError as error:
             raise StemliveError('--midi needs mido and python-rtmidi: pip install "stemlive[live]"') from error
-        except Exception as error:  # rtmidi raises its own, and SystemError, where there is no MIDI system at all
-            raise StemliveError(f"this machine has no MIDI system that python-rtmidi can use ({error})") from error
-        return self._open(mido.open_input, names, name)
+        ports: dict[str, Callable[..., Any]] = {}
+        problem: Exception | None = None
+        for system in systems:
+            try:
+                ports |= {each: system.open_input for each in system.get_input_names() if each not in ports}
+            except ImportError as error:
+                raise StemliveError('--midi needs mido and python-rtmidi: pip install "stemlive[live]"') from error
+            except Exception as error:  # rtmidi raises its own, and SystemError, where there is no such system at all
+                problem = problem or error
+        if not ports and problem is not None:
+            raise StemliveError(f"this machine has no MIDI system that python-rtmidi can use ({problem})") from problem
+        return self._open(ports, name)
 
     def receive(self, message: Any) -> None:
         """Act on a message of mido's; any but control change is ignored. For any thread."""
@@ -146,13 +158,13 @@ class MidiControl:
             self._port.close()
             self._port = None
 
-    def _open(self, opener: Callable[..., Any], names: list[str], name: str) -> str:
-        found = [each for each in names if each == name] or [each for each in names if name.lower() in each.lower()]
+    def _open(self, ports: dict[str, Callable[..., Any]], name: str) -> str:
+        found = [each for each in ports if each == name] or [each for each in ports if name.lower() in each.lower()]
         if len(found) != 1:
-            there = ", ".join(names) if names else "none"
+            there = ", ".join(ports) if ports else "none"
             what = "ambiguous" if found else "not there"
             raise StemliveError(f"MIDI input '{name}' is {what}: there are {there}")
-        self._port = opener(found[0], callback=self.receive)
+        self._port = ports[found[0]](found[0], callback=self.receive)
         return found[0]
 
     def _move(self, target: str, value: int, *, pressed: bool) -> None:

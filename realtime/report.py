@@ -34,7 +34,9 @@ class Report:
         telemetry["hop_s"] = self._hop_s
         # An engine whose device came back goes on counting.
         self._before = {name: int(telemetry[name]) for name in _COUNTS}
-        self._hops = self._late_hops = self._bad_samples = self._bad_frames = 0
+        self._hops = self._late_hops = self._bad_frames = 0
+        self.bad_samples = 0
+        """Samples of the input that were damaged."""
         self._load = float(telemetry["load"])
         self._worst_hop_s = float(telemetry["worst_hop_ms"]) / 1000
         self._lowest_lead: int | None = None
@@ -63,7 +65,8 @@ class Report:
             level.write(stem)
 
     def count_hop(self, took_s: float, *, late: bool, separated: bool) -> None:
-        """Count a hop and the time that it took."""
+        """Count a hop and the time that it took, and say that the engine is alive."""
+        self._memory.beat()
         self._hops += 1
         self._late_hops += late
         self._worst_hop_s = max(self._worst_hop_s, took_s)
@@ -72,8 +75,7 @@ class Report:
             self._memory.add_column(self._path.meter.column)
 
     def count_restart(self) -> None:
-        """Keep the path's counts, which a reset is about to clear."""
-        self._bad_samples += self._path.bad_samples
+        """Keep the path's count, which a reset is about to clear."""
         self._bad_frames += self._path.bad_frames
 
     def tell(self, played: int, lead: int, drift_ppm: float = 0.0) -> None:
@@ -93,7 +95,7 @@ class Report:
         telemetry["worst_hop_ms"] = 1000 * self._worst_hop_s
         telemetry["hops"] = before["hops"] + self._hops
         telemetry["late_hops"] = before["late_hops"] + self._late_hops
-        telemetry["bad_samples"] = before["bad_samples"] + self._bad_samples + self._path.bad_samples
+        telemetry["bad_samples"] = before["bad_samples"] + self.bad_samples
         telemetry["bad_frames"] = before["bad_frames"] + self._bad_frames + self._path.bad_frames
         telemetry["input_overflows"] = before["input_overflows"] + self.faults.input_overflows + self.losses
         telemetry["output_underflows"] = before["output_underflows"] + self.faults.output_underflows + self.gaps

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.realtime.engine_memory import EngineMemory
+from stemlive.realtime.input import clean
 from stemlive.realtime.live_worker import SHORTEST_BLOCK, Source
 from stemlive.realtime.playout import Playout
 from stemlive.realtime.reverb import Reverb
@@ -42,8 +43,12 @@ class Voice:
         self._sounding = 0
 
     def add_to(self, block: FloatArray, out: FloatArray) -> None:
-        """Add a block of the microphone [n, 1 or 2] to `out` [n, D], n at most `LONGEST_VOICE`."""
+        """Add a block of the microphone [n, 1 or 2] to `out` [n, D], n at most `LONGEST_VOICE`.
+
+        Damaged samples are mended in the block itself.
+        """
         count = len(block)
+        clean(block)  # or it would stay in the reverberation
         parameters, telemetry = self._memory.parameters, self._memory.telemetry
         gain = self._towards(self._last_gain, float(parameters["monitor_gain"]), count)
         self._last_gain = float(parameters["monitor_gain"])

@@ -23,7 +23,7 @@ while True:
     print("stopped", mode, flush=True)
     input()
     os.tcsetpgrp(0, child.pid)
-    os.kill(child.pid, signal.SIGCONT)
+    os.killpg(child.pid, signal.SIGCONT)
 input()
 """
 
@@ -32,7 +32,7 @@ class Terminal:
     """A program with a terminal of its own, as a shell starts it."""
 
     def __init__(self, *command: str, environment: Mapping[str, str] | None = None) -> None:
-        self.text = ""
+        self.text = self.all_text = ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             # The session's leader cannot be stopped, so the program is its child, in the foreground.
@@ -45,7 +45,9 @@ class Terminal:
             assert time.monotonic() < end, self.text[-2000:]
             if select.select([self.fd], [], [], 0.05)[0]:
                 try:
-                    self.text += os.read(self.fd, 4096).decode()
+                    data = os.read(self.fd, 4096).decode(errors="replace")
+                    self.text += data
+                    self.all_text += data
                 except OSError:
                     assert text in self.text, self.text[-2000:]
         self.text = self.text.split(text, 1)[1]

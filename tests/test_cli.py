@@ -1,6 +1,7 @@
 """The command line in process: what it writes, and that bad input ends in one line and leaves no file."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -449,3 +450,30 @@ def test_demo_makes_the_same_song_each_time_and_replaces_nothing(tmp_path):
     code, line = fail("demo", "-o", tmp_path / "a.wav")
     assert code == 1
     assert "a.wav exists" in line
+
+
+@pytest.mark.parametrize(
+    ("module", "answer", "arguments", "said"),
+    [
+        ("click", "", ("--help",), ""),
+        ("soundfile", "", ("separate", "x.wav"), "stemlive: interrupted\n"),
+        ("soundfile", "raise ImportError('initialization failed')", ("separate", "x.wav"), "stemlive: interrupted\n"),
+    ],
+)
+def test_ctrl_c_while_python_imports_ends_quietly(tmp_path, module, answer, arguments, said):
+    (tmp_path / f"{module}.py").write_text(
+        "import os, signal, time\n"
+        "try:\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    time.sleep(20)\n"
+        f"except KeyboardInterrupt:\n    {answer or 'raise'}\n"
+    )
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    process = subprocess.run(
+        [sys.executable, "-m", "stemlive", *arguments],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (process.returncode, process.stderr.lstrip(), process.stdout) == (130, said, "")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import mido
 import pytest
@@ -195,11 +196,13 @@ class TestEvents:
         lost = self.moment(controls, state=State.RECONNECTING, message="unplugged", late_hops=5)
         events = list(changes(running, lost))
         assert [event.name for event in events] == ["device lost", "dropout"]
+        died = self.moment(controls, state=State.RECONNECTING, message="it died", restarts=1)
+        assert [event.name for event in changes(running, died)] == ["engine lost"]
         assert events[0].text == "reconnecting: unplugged"
         assert events[1].values["late_hops"] == 5
         again = self.moment(controls, state=State.STARTING, late_hops=5).after(lost)
         assert list(changes(lost, again)) == []
-        assert [event.name for event in changes(again, self.moment(controls, late_hops=5))] == ["device back"]
+        assert [event.name for event in changes(again, self.moment(controls, late_hops=5))] == ["running again"]
 
     def test_one_object_per_line_that_any_parser_takes(self, controls):
         stream = io.StringIO()
@@ -458,11 +461,16 @@ class TestMidi:
 
         monkeypatch.setattr(mido, "get_input_names", lambda: ["nanoKONTROL2 MIDI 1", "Keystation", "Keystation 2"])
         monkeypatch.setattr(mido, "open_input", Port)
+        jack = SimpleNamespace(get_input_names=lambda: ["Keystation", "softstep:out"], open_input=Port)
+        monkeypatch.setattr(mido, "Backend", lambda name: jack)
+        monkeypatch.setattr(sys, "platform", "linux")
         midi = MidiControl(controls, MidiMap(tmp_path / "midi.json", STEMS))
         assert midi.open("nanokontrol") == "nanoKONTROL2 MIDI 1"
         midi.close()
         assert midi.open("Keystation") == "Keystation"
         assert opened == [("nanoKONTROL2 MIDI 1", midi.receive), "closed", ("Keystation", midi.receive)]
+        assert midi.open("softstep") == "softstep:out"
+        midi.close()
         with pytest.raises(StemliveError, match="MIDI input 'key' is ambiguous: there are nanoKONTROL2 MIDI 1, Key"):
             midi.open("key")
         with pytest.raises(StemliveError, match="MIDI input 'launchpad' is not there"):
@@ -472,6 +480,7 @@ class TestMidi:
             raise SystemError("no ALSA sequencer")
 
         monkeypatch.setattr(mido, "get_input_names", no_sequencer)
+        jack.get_input_names = no_sequencer
         with pytest.raises(StemliveError, match=r"no MIDI system that python-rtmidi can use \(no ALSA sequencer\)"):
             midi.open("x")
         monkeypatch.setitem(sys.modules, "mido", None)

@@ -333,13 +333,14 @@ def test_unplugged_and_plugged_in_again(tmp_path, model):
         server.stop()
 
 
-def test_an_engine_that_dies_is_noticed_and_goes_on_with_its_settings(server, tmp_path, model):
+@pytest.mark.parametrize(("deadly", "within_s"), [(signal.SIGKILL, 1), (signal.SIGSTOP, 3)], ids=["killed", "hung"])
+def test_an_engine_that_dies_is_noticed_and_goes_on_with_its_settings(server, tmp_path, model, deadly, within_s):
     with live(server, tmp_path, model=model, where="apart", preset="acapella") as engine:
         pid = engine.first["pid"]
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, deadly)
         killed = time.monotonic()
         wait_until(lambda: engine.snapshot()["restarts"] == 1, "the death to be noticed")
-        assert time.monotonic() - killed < 1
+        assert time.monotonic() - killed < within_s
         wait_until(lambda: engine.snapshot()["state"] == 1, "the engine to run again")
         now = engine.snapshot()
         assert now["pid"] != pid
@@ -419,6 +420,15 @@ def pulse_environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     finally:
         process.terminate()
         process.wait(20)
+
+
+def test_what_hears_a_monitor_is_marked(pulse_environment):
+    command = [*PROGRAM, "devices", "--json"]
+    for source, heard in (("src.monitor", True), ("microphone", False)):
+        environment = pulse_environment | {"PULSE_SOURCE": source}
+        listed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        marks = {device["name"]: device["captures_system_sound"] for device in json.loads(listed)}
+        assert (marks["pulse"], marks["default"]) == (heard, heard)
 
 
 def test_a_song_through_pulseaudio(pulse_environment, tmp_path, model):

@@ -3,8 +3,10 @@
 import errno
 import os
 import resource
+import signal
 import struct
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,6 +90,23 @@ def test_a_file_has_its_name_only_once_it_is_whole(tmp_path):
         assert not path.exists()
         assert [part.name.startswith(".a.wav.") for part in tmp_path.iterdir()] == [True]
     assert [each.name for each in tmp_path.iterdir()] == ["a.wav"]
+
+
+def test_what_a_killed_program_left_goes_when_the_same_file_is_written_again(tmp_path):
+    code = f"""
+import os, signal
+from stemlive.realtime.files import AudioWriter
+AudioWriter({str(tmp_path / "a[1].wav")!r}, {RATE_HZ}, 2)
+AudioWriter({str(tmp_path / "b.wav")!r}, {RATE_HZ}, 2)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    mine = AudioWriter(tmp_path / "a[1].wav", RATE_HZ, 2)  # of a program that runs
+    with AudioWriter(tmp_path / "a[1].wav", RATE_HZ, 2):
+        hidden = sorted(path.name for path in tmp_path.glob(".*"))
+        assert [name.split(".")[1] for name in hidden] == ["a[1]", "a[1]", "b"]
+        assert all(f"-{os.getpid()}-" in name for name in hidden[:2])
+    mine.discard()
 
 
 def test_an_exception_leaves_nothing_behind(tmp_path):

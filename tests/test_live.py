@@ -2,6 +2,7 @@
 
 import gc
 import math
+import sys
 import threading
 import time
 import tracemalloc
@@ -13,8 +14,9 @@ import numpy as np
 import onnx_models
 import pytest
 
+from stemlive.bench import resident_bytes
 from stemlive.errors import DeviceError, UsageError
-from stemlive.realtime import live_run, portaudio
+from stemlive.realtime import callback_device, engine_memory, live_run, portaudio, pulse
 from stemlive.realtime.device import DeviceFaults, RingSource
 from stemlive.realtime.devices import AudioDevice, find_device
 from stemlive.realtime.drift import DriftSource
@@ -34,6 +36,7 @@ from stemlive.realtime.snapshot import Latency, State
 RATE_HZ = 44100
 LENGTHS = (2048, 1024, 512)
 HOP = 512
+LINUX = sys.platform.startswith("linux")
 GAINS = np.array([1.0, 0.5, 0.0, 2.0], np.float32)
 
 
@@ -63,6 +66,7 @@ class Bench:
         outputs: int = 2,
         rate_hz: int = RATE_HZ,
         queue: int | None = None,
+        ahead: int | None = None,
     ) -> None:
         session.reset()
         self.block = block
@@ -78,13 +82,20 @@ class Bench:
         self.memory.set_stems(self.path.stems)
         self.memory.set_latency(Latency(rate_hz, 0, self.path.behind_samples, self.inside, 0))
         self.playout = Playout(self.output, longest_write(self.path))
-        self.worker = LiveWorker(self.path, RingSource(self.input), self.playout, report, inside_samples=self.inside)
+        self.worker = LiveWorker(
+            self.path,
+            RingSource(self.input),
+            self.playout,
+            report,
+            inside_samples=self.inside,
+            ahead_samples=ahead,
+        )
         self.worker.begin(0)
 
-    def turn(self, block: np.ndarray) -> np.ndarray:
-        """One callback: the device gives a block and takes one."""
+    def turn(self, block: np.ndarray, wanted: int | None = None) -> np.ndarray:
+        """One callback: the device gives a block and takes one, or as many samples as are wanted."""
         self.input.write(block)
-        out = np.zeros((len(block), self.output.memory.channels), np.float32)
+        out = np.zeros((len(block) if wanted is None else wanted, self.output.memory.channels), np.float32)
         self.output.take(out)
         return out
 
@@ -174,6 +185,41 @@ class TestWorker:
         np.testing.assert_allclose(played[-5 * HOP :], 0.5, atol=1e-5)
         assert bench.memory.snapshot().output_underflows == 1
 
+    @pytest.mark.parametrize("ahead", [None, 4 * HOP], ids=["live", "file"])
+    def test_a_model_that_is_far_too_slow_leaves_the_dry_signal_in_its_place_and_almost_whole(self, session, ahead):
+        """It works for 12 hops at each: a file is not drawn out by that, and there is a gap for each try only."""
+        sound = noise(400 * HOP)
+        bench = Bench(session, ahead=ahead)
+        if ahead is not None:  # all of it is there at once
+            bench.input = PlainInputRing(1 << 19, 2)
+            bench.worker._source = RingSource(bench.input)
+            bench.input.write(np.concatenate([sound, np.zeros((100 * HOP, 2), np.float32)]))
+        blocks, heard = iter(np.split(sound, 400)), []
+
+        def turn() -> None:
+            block = next(blocks, None)
+            if block is not None:
+                heard.append(bench.turn(block if ahead is None else block[:0], HOP))
+
+        run = bench.path.run
+
+        def slow_run(gains: np.ndarray, *, separated: bool = True) -> None:
+            run(gains, separated=separated)
+            for _ in range(12 if separated else 0):
+                turn()
+
+        bench.path.run = slow_run
+        while len(heard) < 400:
+            turn()
+            bench.worker.step()
+        played, expected = np.concatenate(heard), delayed(sound, bench.inside)
+        wrong = np.flatnonzero((np.abs(played - expected) > 2e-6).any(axis=1))
+        wrong = wrong[wrong >= bench.inside]
+        # Between tries lie pauses of 0, 1, 3, 7 ... 127 hops; each try leaves a gap of 12 hops less what was ahead.
+        assert bench.memory.snapshot().output_underflows <= 10
+        assert len(wrong) < 10 * 12 * HOP
+        assert bench.memory.snapshot().late_hops > 380
+
     def test_input_that_nobody_fetched_is_lost_and_the_rest_keeps_its_place(self, session):
         sound = noise(400 * HOP)
         bench = Bench(session)
@@ -190,13 +236,16 @@ class TestWorker:
         expected = expected.mean(axis=1, keepdims=True) if outputs == 1 else np.repeat(expected, 2, axis=1)
         np.testing.assert_allclose(bench.run(sound), expected, atol=2e-6)
 
-    def test_garbage_is_counted_and_does_not_stay(self, session):
+    @pytest.mark.parametrize("late", [False, True], ids=["in time", "dry"])
+    def test_garbage_is_counted_and_does_not_stay(self, session, late):
         sound = noise(40 * HOP)
         sound[5 * HOP : 5 * HOP + 10] = np.nan
         sound[6 * HOP, 0] = np.inf
-        bench = Bench(session)
-        played = bench.run(sound)
-        assert bench.memory.snapshot().bad_samples == 21
+        sound[7 * HOP, 1] = 1e30  # its square is more than a number holds
+        bench = Bench(session, queue=FADE_SAMPLES + 2 * HOP)
+        played = bench.run(sound, after=lambda turn: not late or turn % 7 not in (2, 3, 4))
+        assert bench.memory.snapshot().bad_samples == 22
+        assert (bench.memory.snapshot().late_hops > 0) == late
         assert np.isfinite(played).all()
         np.testing.assert_allclose(played[-20 * HOP :], delayed(sound, bench.inside)[-20 * HOP :], atol=2e-6)
 
@@ -230,25 +279,29 @@ class TestWorker:
         bench.run(sound[: 40 * HOP])
         blocks = np.split(sound[40 * HOP :], 160)
         out = np.zeros((HOP, 2), np.float32)
+        grown, at_once = [], []
         tracemalloc.start()
         try:
             for number, block in enumerate(blocks):
-                if number == 20:
+                if number % 32 == 0:
                     gc.collect()
                     tracemalloc.reset_peak()
                     before = tracemalloc.get_traced_memory()[0]
                 bench.input.write(block)
                 bench.output.take(out)
                 bench.worker.step()
-            peak = tracemalloc.get_traced_memory()[1]
-            gc.collect()
-            now = tracemalloc.get_traced_memory()[0]
+                if number % 32 == 31:
+                    peak = tracemalloc.get_traced_memory()[1]
+                    gc.collect()
+                    grown.append(tracemalloc.get_traced_memory()[0] - before)
+                    at_once.append(peak - before)
         finally:
             tracemalloc.stop()
-        # A hop is 4096 bytes, a spectrum 16400, its stems 65600. What is left: one lane of samples that moves now and
-        # then, and Python's own numbers and views.
-        assert now - before < 64 * 140, f"{now - before} bytes more after 140 hops"
-        assert peak - before < 12288, f"{peak - before} bytes at once"
+        # What other threads allocate is seen, too (those that other tests left behind, for example), but not in each
+        # of five rounds. A hop is 4096 bytes, a spectrum 16400, its stems 65600. What is left: one lane of samples that
+        # moves now and then, and Python's own numbers and views.
+        assert min(grown) < 64 * 32, f"{grown} bytes more after 32 hops"
+        assert min(at_once) < 12288, f"{at_once} bytes at once"
 
 
 class TestDrift:
@@ -283,6 +336,40 @@ class TestDrift:
         settled = int(0.2 * RATE_HZ)
         assert np.abs(broken[settled:]).max() < 3e-4
         assert np.abs(heard[settled:]).max() == pytest.approx(0.5, abs=1e-3)
+
+    def test_the_delay_is_the_one_that_is_said_to_within_a_block(self, session):
+        """By clicks, at several phases of the two devices' blocks; it is counted from callback to callback."""
+        block, rng = 256, np.random.default_rng(0)
+        off = [self.delay(session, block, *rng.uniform(0, block, 2)) for _ in range(4)]
+        assert max(map(abs, off)) <= block, off
+        assert abs(np.mean(off)) < block / 2, off
+
+    def delay(self, session: Session, block: int, phase_in: float, phase_out: float) -> float:
+        """Samples from the callback that a click comes with to the one that takes it, beyond what is inside."""
+        now, given, parts, click = 0.0, 0, [], RATE_HZ
+        bench = Bench(session, channels=1, outputs=1)
+        source = DriftSource(bench.input, 1.0, RATE_HZ, clock=lambda: now)
+        bench.worker._source = source
+        sound = np.zeros((3 * RATE_HZ, 1), np.float32)
+        sound[click - 16 : click + 17, 0] = 0.5 * np.hanning(33)
+        begun = False
+        while now < 1.3:
+            now += 0.001
+            while given + phase_in <= now * RATE_HZ:
+                bench.input.write(sound[given : given + block])
+                given += block
+            while bench.output.read + phase_out <= now * RATE_HZ:
+                out = np.zeros((block, 1), np.float32)
+                bench.output.take(out)
+                parts.append(out)
+            if not begun and now > 0.1:
+                begun = True
+                source.drop()
+                bench.worker.begin(bench.output.read)
+            if begun:
+                bench.worker.step()
+        heard = int(np.argmax(np.concatenate(parts)))
+        return heard + phase_out - click - phase_in - bench.inside
 
 
 class FakeDevice:
@@ -355,18 +442,23 @@ class TestEngine:
     def test_started_and_stopped_a_hundred_times_without_a_leak(self, fake, model):
         devices = fake(speed=40.0)
         engine = Engine(EngineSettings("device:a", "device:a", model=model))
-        threads = threading.active_count()
-        sizes = []
-        for _ in range(100):
+        threads, descriptors = threading.active_count(), len(list(Path("/proc/self/fd").iterdir())) if LINUX else 0
+        resident, objects = [], []
+        for number in range(100):
             engine.start()
             engine.stop()
-            sizes.append(len(gc.get_objects()))
-        assert len(devices) == 100
-        assert all(device.closed for device in devices)
-        devices.clear()
+            assert devices.pop().closed
+            if number % 10 == 9:
+                gc.collect()
+                resident.append(resident_bytes())
+                objects.append(len(gc.get_objects()))
         assert threading.active_count() == threads
+        assert not LINUX or len(list(Path("/proc/self/fd").iterdir())) == descriptors
         assert engine.snapshot().state == State.STOPPED
         assert gc.get_freeze_count() == 0
+        # The first rounds fill caches and the allocator's pools; a ring that stayed would be half a MB each time.
+        assert objects[-1] - objects[3] < 60, objects
+        assert resident[-1] - resident[3] < 60 * 100_000, resident
 
     def test_what_it_tells_and_how_it_is_steered(self, fake, model):
         fake(speed=1.0)
@@ -438,8 +530,50 @@ class TestEngine:
         assert np.abs(mix).max() == pytest.approx(0.25, abs=1e-3)
 
 
+class TestPulse:
+    @pytest.fixture
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+        clock = SimpleNamespace(now=100.0, monotonic=lambda: clock.now)
+        monkeypatch.setattr(engine_memory, "time", clock)
+        monkeypatch.setattr(pulse, "time", clock)
+        return clock
+
+    def looks_until_missing(self, memory: EngineMemory, clock: SimpleNamespace, look_s: float = pulse.LOOK_S) -> int:
+        """Looks after the last beat until the pulse is missed, at most 100."""
+        watch = pulse.Pulse(memory)
+        memory.beat()
+        watch.is_missing()
+        for looks in range(1, 101):
+            clock.now += look_s
+            if watch.is_missing():
+                return looks
+        return 100
+
+    def test_a_second_without_a_beat_is_noticed_and_a_beat_in_time_is_not(self, clock):
+        memory = EngineMemory.local()
+        memory.expect(1.0)
+        assert self.looks_until_missing(memory, clock) in (10, 11)
+        watch = pulse.Pulse(memory)
+        for look in range(100):
+            clock.now += pulse.LOOK_S
+            if look % 9 == 0:
+                memory.beat()
+            assert not watch.is_missing()
+
+    def test_who_slept_itself_does_not_blame_the_engine_at_once(self, clock):
+        """After a Ctrl-Z of both for an hour there is time for the first beat."""
+        memory = EngineMemory.local()
+        memory.expect(1.0)
+        assert self.looks_until_missing(memory, clock, look_s=3600.0) == 7
+
+    def test_the_end_may_take_longer(self, clock):
+        memory = EngineMemory.local()
+        memory.expect(120.0)
+        assert self.looks_until_missing(memory, clock) == 100
+
+
 class TestCallback:
-    def make(self, monkeypatch: pytest.MonkeyPatch) -> portaudio.CallbackDevice:
+    def make(self, monkeypatch: pytest.MonkeyPatch) -> callback_device.CallbackDevice:
         class Stream:
             active = True
             latency = (0.01, 0.02)
@@ -453,12 +587,13 @@ class TestCallback:
             def close(self) -> None:
                 pass
 
-        monkeypatch.setattr(portaudio, "portaudio", lambda: SimpleNamespace(Stream=Stream, PortAudioError=OSError))
+        for module in (portaudio, callback_device):
+            monkeypatch.setattr(module, "portaudio", lambda: SimpleNamespace(Stream=Stream, PortAudioError=OSError))
         card = AudioDevice(0, "card", "ALSA", 4, 2, RATE_HZ, (0, 0), (0, 0), True, True, False)
         request = portaudio.StreamRequest(
             card, card, sample_rate_hz=RATE_HZ, input_channels=(3, 4), output_channels=2, block_samples=HOP
         )
-        return portaudio.CallbackDevice(request)
+        return callback_device.CallbackDevice(request)
 
     def test_it_copies_and_counts(self, monkeypatch):
         device = self.make(monkeypatch)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stemlive.errors import DeviceError, UsageError
-from stemlive.realtime import ends, portaudio
+from stemlive.realtime import callback_device, ends, portaudio
 from stemlive.realtime.controls import Controls
 from stemlive.realtime.device import RingSource
 from stemlive.realtime.devices import AudioDevice
@@ -129,6 +129,15 @@ class TestVoice:
         voice.add_to(silence, out)
         assert (out == 0).all()
 
+    def test_garbage_does_not_stay_in_the_reverberation(self, memory, controls):
+        controls.set_monitor_reverb(0.5)
+        voice, damaged = Voice(memory, RATE_HZ, outputs=2), noise(BLOCK)
+        damaged[3], damaged[4], damaged[5] = np.nan, np.inf, 1e30
+        for block in (damaged, noise(BLOCK), noise(BLOCK)):
+            out = np.zeros((BLOCK, 2), np.float32)
+            voice.add_to(block, out)
+            assert np.isfinite(out).all()
+
     def test_it_allocates_nothing(self, memory, controls):
         controls.set_monitor_reverb(0.3)
         voice, out, microphone = Voice(memory, RATE_HZ, outputs=2), np.zeros((BLOCK, 2), np.float32), noise(BLOCK)
@@ -226,7 +235,8 @@ def streams(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict]]:
         check_input_settings=lambda **_: None,
         check_output_settings=lambda **_: None,
     )
-    monkeypatch.setattr(portaudio, "portaudio", lambda: fake)
+    for module in (portaudio, callback_device):
+        monkeypatch.setattr(module, "portaudio", lambda: fake)
     monkeypatch.setattr(ends, "find_device", lambda name, _: next(card for card in CARDS if card.name == name))
     return opened
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import jack_server
+import mido
 import numpy as np
 import onnx_models
 import pytest
@@ -106,6 +107,49 @@ def test_keys_and_one_line_on_a_terminal(server, model, tmp_path):
     terminal.see(">2 dr")
     terminal.send("?")
     terminal.see("selected stem 1 dB louder")
+    terminal.send("\x1a")
+    terminal.see("stopped cooked")
+    time.sleep(1.5)  # longer than a silent engine is borne with, but it was stopped, too
+    terminal.send("\n")
+    terminal.see(">2 dr")
+    terminal.send("m")
+    terminal.see("[M]")
     terminal.send("q")
     terminal.see("ended 0 cooked")
+    assert "does not answer" not in terminal.all_text
     terminal.close()
+
+
+def test_a_fader_of_another_program_on_jack_is_learnt_and_heard(server, model, tmp_path, monkeypatch):
+    """Through real MIDI ports: those of JACK, for ALSA's sequencer is not everywhere where tests run."""
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    fader = mido.Backend("mido.backends.rtmidi/UNIX_JACK").open_output("fader", client_name="desk", virtual=True)
+    learnt = tmp_path / "midi.json"
+    command = stream(model, "-i", "device:system", "-o", "device:system", "--solo", "vocals")
+    command += ["--midi", "desk:fader", "--midi-map", learnt, "--midi-learn"]
+    terminal = Terminal(*map(str, command), environment=server.environment | {"PYTHONIOENCODING": "utf-8"})
+    neighbour = jack_server.Neighbour(server)
+    try:
+        terminal.see("\r0:0")
+        fader.send(mido.Message("control_change", channel=1, control=21, value=100))
+        terminal.see("MIDI control 21 on channel 2 moved: press the key of what it shall move")
+        terminal.send("1")
+        terminal.see("saved in")
+        assert json.loads(learnt.read_text()) == {"gain vocals": {"channel": 2, "control": 21}}
+        neighbour.connect()
+        sound = (0.1 * np.random.default_rng(0).standard_normal((RATE_HZ, 2))).astype(np.float32)
+        heard = {}
+        for value in (80, 40, 0):  # 0 dB, a half to the third power, off
+            fader.send(mido.Message("control_change", channel=1, control=21, value=value))
+            time.sleep(0.2)
+            heard[value] = neighbour.play(sound)[0][RATE_HZ // 2 : RATE_HZ].std()
+        terminal.send("q")
+        terminal.see("ended 0")
+    finally:
+        terminal.close()
+        neighbour.close()
+        fader.close()
+    assert heard[80] > 1e-3
+    assert heard[0] < 1e-3 * heard[80]
+    assert heard[40] == pytest.approx(heard[80] / 8, rel=0.1)
