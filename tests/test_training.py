@@ -82,6 +82,8 @@ def test_sdr_loss_by_hand():
     one_each = torch.eye(3).unsqueeze(1)
     losses = [float(separation_loss("sdr", compared(estimate, target), one)) for one in one_each]
     assert losses == pytest.approx([-19.5904, 0.0, 10.4139], abs=1e-3)
+    both = separation_loss("t+sdr", compared(estimate, target), one_each[0], sdr_weight=0.5)
+    assert float(both) == pytest.approx(0.1 + 0.5 * losses[0], abs=1e-4)
     doubled = compared(2 * estimate, 2 * target)
     assert float(separation_loss("sdr", doubled, one_each[0])) == pytest.approx(losses[0], abs=1e-4)
     silent = compared(torch.zeros_like(target), target)

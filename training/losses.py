@@ -81,12 +81,17 @@ def check_loss(name: str) -> None:
 
 
 def separation_loss(
-    name: str, pair: Comparison, weight: Tensor, level_weight: Tensor | None = None, spectrum_weight: float = 1.0
+    name: str,
+    pair: Comparison,
+    weight: Tensor,
+    level_weight: Tensor | None = None,
+    spectrum_weight: float = 1.0,
+    sdr_weight: float = 1.0,
 ) -> Tensor:
     """Sum over groups of weight times loss; `weight` is 1 / groups where a group counts (`group_weights`).
 
     `level_weight` `[B]` is a further factor of the losses that grow with the level (all but `sdr`), `spectrum_weight`
-    one of `tf`.
+    one of `tf`, `sdr_weight` one of `sdr`.
     """
     check_loss(name)
     scaled = weight if level_weight is None else weight * level_weight.unsqueeze(1)
@@ -101,7 +106,7 @@ def separation_loss(
             case "mrstft":
                 total = total + (scaled * multi_resolution(pair.estimates, pair.targets)).sum()
             case "sdr":
-                total = total + (weight * negative_sdr(pair.estimates, pair.targets, pair.mixtures)).sum()
+                total = total + sdr_weight * (weight * negative_sdr(pair.estimates, pair.targets, pair.mixtures)).sum()
     return total
 
 

@@ -69,4 +69,4 @@ def _item_loss(stems: Tensor, item: Batch, framing: Framing, config: TrainConfig
     )
     level_weight = loudness_weight(mixture) if config.loudness_weight else None
     weight = item.weight[active].unsqueeze(0)
-    return separation_loss(config.loss, pair, weight, level_weight, config.spectrum_weight)
+    return separation_loss(config.loss, pair, weight, level_weight, config.spectrum_weight, config.sdr_weight)
