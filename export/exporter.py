@@ -104,13 +104,18 @@ def describe(model: BSRNN, provenance: dict[str, Any], scores: dict[str, Any], s
             "description": card.pop("description", ""),
             "training_data": card.pop("training_data", []),
             "hours": {
-                "trained": round(progress.get("wall_s", 0.0) / 3600, 2),
-                "audio_heard": round(progress.get("audio_s", 0.0) / 3600, 2),
+                "trained": _hours(progress, "wall_s"),
+                "audio_heard": _hours(progress, "audio_s"),
             },
             "scores": scores,
             "speed": speed,
         },
     )
+
+
+def _hours(progress: dict[str, Any], what: str) -> float:
+    """Hours in all, with those of the weights that the run began with."""
+    return round(float(progress.get(what, 0.0) + progress.get(f"before_{what}", 0.0)) / 3600, 2)
 
 
 def write_graph(model: BSRNN, path: Path, info: ModelInfo) -> None:

@@ -71,9 +71,10 @@ def test_a_larger_model_begins_as_the_smaller_one_and_all_of_it_learns(layer, tm
     torch.manual_seed(0)
     small_config = dataclasses.replace(TINY, time_layer=layer, band_layer=layer)
     small = BSRNN(small_config).eval()
-    save_checkpoint(small, tmp_path / "small.pt", {})
+    save_checkpoint(small, tmp_path / "small.pt", {"progress": {"audio_s": 60.0}})
     config = dataclasses.replace(small_config, num_repeat=3, hidden_factor=2.5)
-    large = start_model(config, tmp_path / "small.pt")
+    large, provenance = start_model(config, tmp_path / "small.pt")
+    assert provenance == {"progress": {"audio_s": 60.0}}
     assert large.config == config
     frames = random(2, 6, config.num_bins, 2, 2)
     expected, _ = small(frames, small.initial_state(2))

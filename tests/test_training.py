@@ -17,6 +17,7 @@ from tone_corpus import make_corpus
 
 from stemlive.cli import main
 from stemlive.errors import TrainingError, UsageError
+from stemlive.export.exporter import describe
 from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import load_checkpoint, save_checkpoint
 from stemlive.model.config import STEMS, ModelConfig
@@ -190,6 +191,20 @@ def test_resumed_equals_uninterrupted(optimiser, sources, tmp_path):
     with pytest.raises(TrainingError, match="another model"):
         bigger = dataclasses.replace(recipe(6), model=dataclasses.replace(TINY, feature_dim=12))
         Trainer(bigger, sources, Sources(), tmp_path / "parts")
+
+
+def test_a_run_that_begins_with_weights_keeps_their_hours(sources, tmp_path):
+    Trainer(recipe(2), sources, Sources(), tmp_path / "first").run()
+    first = load_checkpoint(tmp_path / "first/weights.pt")[1]["progress"]
+    bigger = dataclasses.replace(recipe(1), model=dataclasses.replace(TINY, num_repeat=2))
+    for steps, start in ((1, tmp_path / "first/weights.pt"), (2, None)):
+        more = dataclasses.replace(bigger, train=dataclasses.replace(bigger.train, steps=steps))
+        Trainer(more, sources, Sources(), tmp_path / "second", start_weights=start).run()
+    model, provenance = load_checkpoint(tmp_path / "second/weights.pt")
+    assert provenance["progress"]["before_audio_s"] == first["audio_s"] > 0
+    assert provenance["progress"]["before_wall_s"] == first["wall_s"]
+    provenance["progress"] |= {"wall_s": 3600.0, "before_wall_s": 1800.0, "audio_s": 36000.0, "before_audio_s": 900.0}
+    assert describe(model, provenance, {}, {}).card["hours"] == {"trained": 1.5, "audio_heard": 10.25}
 
 
 def test_a_run_of_an_older_version_goes_on(sources, tmp_path):

@@ -6,6 +6,7 @@ from there. Source of the idea: Chen, Goodfellow and Shlens, "Net2Net" (arXiv 15
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,15 +20,17 @@ _GATES = {"lstm": 4, "gru": 3}
 _GROWS = ("num_repeat", "hidden_factor")
 
 
-def start_model(config: ModelConfig, checkpoint: Path) -> BSRNN:
+def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str, Any]]:
     """A model of this configuration that computes what the checkpoint's does, of which it may be an enlargement.
+
+    Returns it with the checkpoint's provenance.
 
     Raises TrainingError unless both differ in `num_repeat` and `hidden_factor` at most, neither of them smaller, and
     the layers that grow are recurrent.
     """
-    small = load_checkpoint(checkpoint)[0]
+    small, provenance = load_checkpoint(checkpoint)
     if small.config == config:
-        return small.train()
+        return small.train(), provenance
     same = {name: getattr(small.config, name) for name in _GROWS}
     layers = (config.time_layer, config.band_layer)
     if (
@@ -47,7 +50,7 @@ def start_model(config: ModelConfig, checkpoint: Path) -> BSRNN:
     hidden = small.config.hidden_dim
     new = {name: _grown(name, value, old.get(name), hidden, config) for name, value in model.state_dict().items()}
     model.load_state_dict(new)
-    return model.train()
+    return model.train(), provenance
 
 
 def _grown(name: str, fresh: Tensor, old: Tensor | None, hidden: int, config: ModelConfig) -> Tensor:

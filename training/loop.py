@@ -47,7 +47,8 @@ REPORT_STEPS = 25
 class Progress:
     """How far a run is; saved with it. Times are of the main process, all its sessions together.
 
-    best_db: best mean validation uSDR so far. unimproved: validations since then.
+    best_db: best mean validation uSDR so far. unimproved: validations since then. before_audio_s, before_wall_s: what
+        the weights that it began with had taken.
     """
 
     step: int = 0
@@ -56,6 +57,8 @@ class Progress:
     processor_s: float = 0.0
     best_db: float = -math.inf
     unimproved: int = 0
+    before_audio_s: float = 0.0
+    before_wall_s: float = 0.0
 
 
 class Trainer:
@@ -86,14 +89,18 @@ class Trainer:
         torch.set_flush_denormal(True)
         on_gpu = use_gpu(c.precision, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
         self.accelerator = Accelerator(mixed_precision=c.precision, cpu=not on_gpu)
-        model = BSRNN(recipe.model) if start_weights is None else start_model(recipe.model, start_weights)
+        self.progress = Progress()
+        if start_weights is None:
+            model = BSRNN(recipe.model)
+        else:
+            model, started = start_model(recipe.model, start_weights)
+            self.progress = Progress(before_audio_s=_total(started, "audio_s"), before_wall_s=_total(started, "wall_s"))
         self.framing = Framing(recipe.model.framing).to(self.accelerator.device)
         self.averaged = BSRNN(recipe.model).eval()
         self.averaged.load_state_dict(model.state_dict())
         optimizer = OPTIMISERS[c.optimiser](model, c.learning_rate, c.weight_decay)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.averaged.to(self.accelerator.device)
-        self.progress = Progress()
         self.stopping = False
         self._resume()
         self.run_log = RunLog(
@@ -298,3 +305,9 @@ class Trainer:
         shared = torch.tensor(value, dtype=torch.float64, device=self.accelerator.device)
         torch.distributed.all_reduce(shared, torch.distributed.ReduceOp.MAX)
         return float(shared)
+
+
+def _total(provenance: dict[str, Any], what: str) -> float:
+    """Seconds that weights have taken in all, those included that they began with."""
+    progress = provenance.get("progress", {})
+    return float(progress.get(what, 0.0) + progress.get(f"before_{what}", 0.0))
