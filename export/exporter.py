@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stemlive.errors import ModelError, UsageError
+from stemlive.export.quantise import quantise
 from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import load_checkpoint
 from stemlive.model.framing import Framing
@@ -24,6 +25,8 @@ from stemlive.realtime.session import Session
 
 OPSET = 17  # the first with LayerNormalization
 PARITY_LIMIT = 1e-4  # largest difference of the audio between any two ways, full scale being 1
+INT8_LIMIT = 0.05
+INT8_SUFFIX = "-int8"
 PARITY_S = 2.0
 
 
@@ -54,11 +57,13 @@ def export_onnx(
     *,
     scores: dict[str, Any] | None = None,
     speed: dict[str, Any] | None = None,
+    int8: bool = False,
     force: bool = False,
 ) -> Parity:
     """Write `checkpoint` to `output` with all the metadata of the contract and check that it says the same.
 
-    The card comes from the recipe that the checkpoint was trained by; `scores` and `speed` go into it. Raises
+    The card comes from the recipe that the checkpoint was trained by; `scores` and `speed` go into it. With `int8` the
+    weights are rounded to 8 bits, and the audio may differ by INT8_LIMIT. Raises
     ModelError when torch on the whole signal, torch frame by frame and ONNX Runtime frame by frame differ, UsageError
     when the model is not causal or the file exists and `force` is not given. Nothing stands at `output` unless all is
     well.
@@ -69,10 +74,14 @@ def export_onnx(
     if output.exists() and not force:
         raise UsageError(f"{output} exists: name another file or add --force")
     info = describe(model, provenance, scores or {}, speed or {})
+    if int8:
+        info.card["name"] += INT8_SUFFIX
     partial = output.with_name(f".{output.name}.{os.getpid()}.partial.onnx")
     try:
         write_graph(model, partial, info)
-        parity = check_parity(model, partial)
+        if int8:
+            quantise(partial)
+        parity = check_parity(model, partial, INT8_LIMIT if int8 else PARITY_LIMIT)
         partial.replace(output)
     except OSError as error:
         raise ModelError(f"cannot write {output}: {error.strerror or error}") from error
@@ -144,8 +153,8 @@ def write_graph(model: BSRNN, path: Path, info: ModelInfo) -> None:
     onnx.save(graph, str(path))
 
 
-def check_parity(model: BSRNN, path: Path) -> Parity:
-    """Run a test signal in three ways. Raises ModelError when they differ or the state stays as it was."""
+def check_parity(model: BSRNN, path: Path, limit: float = PARITY_LIMIT) -> Parity:
+    """Run a test signal in three ways. Raises ModelError when they differ by more than `limit`, or no state changes."""
     framing = Framing(model.config.framing)
     mixture = _test_signal(model.config.sample_rate_hz, model.config.framing.hop_samples)
     padded = functional.pad(mixture, (0, model.config.framing.synthesis_samples))
@@ -170,8 +179,8 @@ def check_parity(model: BSRNN, path: Path) -> Parity:
         state_change=min(float(np.abs(values).max()) for values in session.state.values()),
     )
     worst = max(parity.frame_by_frame, parity.onnx)
-    if not worst <= PARITY_LIMIT:
-        raise ModelError(f"the exported model is {worst:.2e} off, more than {PARITY_LIMIT:.0e}: it was not written")
+    if not worst <= limit:
+        raise ModelError(f"the exported model is {worst:.2e} off, more than {limit:.0e}: it was not written")
     if parity.state_change == 0:
         raise ModelError("the exported model does not carry its state on: it was not written")
     return parity

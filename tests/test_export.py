@@ -132,3 +132,28 @@ def test_metadata_is_json_with_the_contract_s_keys(tmp_path):
         {"name": "h", "shape": [2, 14, 11]},
         {"name": "c", "shape": [2, 14, 11]},
     ]
+
+
+def test_weights_of_8_bits_say_nearly_the_same_in_a_quarter_of_the_space(tmp_path):
+    _, path = checkpoint(tmp_path, dataclasses.replace(TINY, feature_dim=24))
+    export_onnx(path, tmp_path / "whole.onnx")
+    parity = export_onnx(path, tmp_path / "small.onnx", int8=True)
+    whole, small = (Session(tmp_path / name) for name in ("whole.onnx", "small.onnx"))
+    assert small.info.card["name"] == "tiny-int8"
+    assert dataclasses.replace(small.info, card=whole.info.card) == whole.info
+    assert (tmp_path / "small.onnx").stat().st_size < 0.5 * (tmp_path / "whole.onnx").stat().st_size
+    assert 1e-4 < parity.onnx < exporter.INT8_LIMIT  # rounded, and not by much
+    assert parity.state_change > 0
+    mixture = 0.1 * np.random.default_rng(0).standard_normal((20 * 512, 2)).astype(np.float32)
+    stems = [StreamingSeparator(session).process(mixture) for session in (whole, small)]
+    error = np.square(stems[0] - stems[1]).sum() / np.square(stems[0]).sum()
+    assert 10 * np.log10(error) < -25
+    assert not [name for name in tmp_path.iterdir() if name.name.startswith(".")]
+
+
+def test_weights_of_8_bits_that_say_something_else_are_not_written(tmp_path, monkeypatch):
+    _, path = checkpoint(tmp_path, TINY)
+    monkeypatch.setattr(exporter, "INT8_LIMIT", 1e-9)
+    with pytest.raises(ModelError, match="off, more than 1e-09: it was not written"):
+        export_onnx(path, tmp_path / "small.onnx", int8=True)
+    assert not list(tmp_path.glob("*.onnx"))
