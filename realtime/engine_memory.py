@@ -26,6 +26,7 @@ _PARAMETERS = np.dtype(
         ("master", "f4"),
         ("monitor_gain", "f4"),
         ("monitor_reverb", "f4"),
+        ("key", "f4"),
         ("bypass", "u1"),
         ("stop", "u1"),
         ("playing", "u1"),
@@ -99,7 +100,7 @@ class EngineMemory:
         shape = (COLUMNS, self.LANES, COLUMN_BINS)
         self.columns: NDArray[np.uint8] = np.ndarray(shape, np.uint8, buffer, int(ends[2]))
         if not self.telemetry["latency"][0]:
-            self.telemetry["latency"] = (44100, 0, 0, 0, 0)
+            self.telemetry["latency"] = (44100, 0, 0, 0, 0, 0)
 
     @classmethod
     def local(cls) -> "EngineMemory":

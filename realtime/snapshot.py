@@ -35,7 +35,8 @@ class Latency:
 
     `device_in` and `device_out` are what the host interface reports. `framing` is the delay of the separation,
     resampling included; `queue` is the time that the model has for its work, and what the blocks' size costs. It
-    is negative where the model runs inside the callback: one hop of the framing is over before it is needed.
+    is negative where the model runs inside the callback: one hop of the framing is over before it is needed. `key` is
+    what a key change adds while there is one.
     """
 
     sample_rate_hz: int
@@ -43,6 +44,7 @@ class Latency:
     framing: int
     queue: int
     device_out: int
+    key: int = 0
 
     @property
     def inside(self) -> int:
@@ -52,7 +54,7 @@ class Latency:
     @property
     def total(self) -> int:
         """Samples from input to output."""
-        return self.device_in + self.inside + self.device_out
+        return self.device_in + self.inside + self.key + self.device_out
 
     def ms(self, samples: int) -> float:
         """Samples as milliseconds."""

@@ -21,6 +21,7 @@ from stemlive.realtime.drift import DriftSource
 from stemlive.realtime.ends import Ends
 from stemlive.realtime.engine import Engine
 from stemlive.realtime.engine_memory import COLUMNS, EngineMemory
+from stemlive.realtime.key_change import KeyChange
 from stemlive.realtime.live_path import LivePath
 from stemlive.realtime.live_worker import LONGEST_BLOCK, LiveWorker, longest_write
 from stemlive.realtime.playout import FADE_SAMPLES, Playout
@@ -78,7 +79,10 @@ class Bench:
         self.memory.set_stems(self.path.stems)
         self.memory.set_latency(Latency(rate_hz, 0, self.path.behind_samples, self.inside, 0))
         self.playout = Playout(self.output, longest_write(self.path))
-        self.worker = LiveWorker(self.path, RingSource(self.input), self.playout, report, inside_samples=self.inside)
+        key = KeyChange(rate_hz, channels, longest_write(self.path))
+        self.worker = LiveWorker(
+            self.path, RingSource(self.input), self.playout, report, key, inside_samples=self.inside
+        )
         self.worker.begin(0)
 
     def turn(self, block: np.ndarray) -> np.ndarray:
