@@ -72,6 +72,7 @@ _TELEMETRY = np.dtype(
         ("song_ended", "?"),
         ("song_seeks", "i8"),
         ("monitor_peak", "f4"),
+        ("monitor_rms", "f4"),
         ("monitor_samples", "i8"),
         ("monitor_late", "i8"),
         ("columns", "i8"),

@@ -102,7 +102,8 @@ class LiveRun:
         if isinstance(source, SongSource) and self._worker is not None:
             if source.jumped(self._worker.taken):
                 self._path.forget()
-            source.tell(self._worker.played_input)
+            # The device has been handed what it plays only so much later.
+            source.tell(self._worker.played_input - self._ends.target.latency_samples[1])
         if isinstance(source, FileSource) and self._worker is not None and source.end is not None:
             return State.FINISHED if self._worker.played_input >= source.end else State.RUNNING
         return State.RUNNING

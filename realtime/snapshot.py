@@ -102,7 +102,8 @@ class Snapshot:
     restarts: int
     """Times that the engine's process died and was started again."""
     monitor_peak: float = 0.0
-    """Of the second input, before its gain."""
+    monitor_rms: float = 0.0
+    """Of the second input, after its gain, without its reverberation."""
     monitor_samples: int = 0
     """Delay of the second input to the output, as far as the devices tell; 0 without one."""
     monitor_late: int = 0
@@ -112,7 +113,7 @@ class Snapshot:
     hop_s: float = 0.0
     """Seconds of sound in a hop, and in a column of the spectrograms."""
     song_s: float = 0.0
-    """Position in the song of what is heard now, without the device's own delay; 0 unless it is a song."""
+    """Position in the song of what is heard now; 0 unless it is a song."""
     song_length_s: float = 0.0
     song_ended: bool = False
     """Whether the song stands at its end."""
