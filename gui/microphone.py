@@ -2,7 +2,7 @@
 
 from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtGui import QFontMetrics
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy
 
 from stemlive.gui.choice import Choice
 from stemlive.gui.device_list import DeviceName
@@ -52,7 +52,8 @@ class MicrophoneBar(QFrame):
         self.delay.setAccessibleName("Delay of the microphone")
         self.delay.setToolTip("From the microphone to the output, as far as the devices tell")
         self.delay.setMinimumWidth(QFontMetrics(self.delay.font()).horizontalAdvance("delay 000 ms"))
-        self.key = Choice("Key", _KEY_TIP, least_characters=7)
+        self.key = Choice("Key", _KEY_TIP, least_characters=6)
+        self.key.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         for semitones in range(MOST_SEMITONES, -MOST_SEMITONES - 1, -1):
             self.key.addItem(key_text(semitones), semitones)
         self.key_delay = QLabel()

@@ -50,7 +50,7 @@ class SettingsDialog(QDialog):
         form.addRow("&Processor", self.provider)
         note = QLabel("The sound stops for a moment while the engine starts anew.")
         note.setObjectName("faint")
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel, self)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
         column = QVBoxLayout(self)

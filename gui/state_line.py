@@ -51,6 +51,7 @@ class StateLine(QFrame):
         self.load = self._number("Processor load", "load 100 %")
         self.dropouts = self._number("Dropouts since the start", "dropouts 00000")
         self.model = self._number("Model", "model live, rtmixer")
+        self.latency.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.latency.setToolTip("From input to output; of a song, from reading it to hearing it")
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 2, 8, 4)
