@@ -265,5 +265,6 @@ class LiveRun:
         return max(0, round(wanted / 1000 * self._ends.sample_rate_hz) - least)
 
     def _tell(self, rate_hz: int, device_in: int, framing: int, queue: int, device_out: int) -> None:
-        self._memory.set_latency(Latency(rate_hz, device_in, framing, queue, device_out))
+        key = self._key.delay_at(self._report.semitones)
+        self._memory.set_latency(Latency(rate_hz, device_in, framing, queue, device_out, key))
         self._memory.set_mode(self._ends.mode)

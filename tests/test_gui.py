@@ -409,6 +409,9 @@ class TestKeys:
         assert controls.soloed == {"bass"}
         QTest.keyClick(playing, Qt.Key.Key_4, Qt.KeyboardModifier.ControlModifier)
         assert QApplication.focusWidget() is playing.mixer.strips["other"].fader
+        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Up, Qt.KeyboardModifier.ControlModifier)
+        assert controls.semitones == 1
+        assert controls.gains_db["other"] == 0
         QTest.keyClick(playing, Qt.Key.Key_F3)
         assert controls.muted == {"vocals"}
         assert controls.soloed == frozenset()

@@ -88,6 +88,7 @@ class TestSound:
         key = prepared(rate_hz, 1)
         at = rate_hz // 2
         heard = middle(changed(key, burst(at, rate_hz=rate_hz), semitones))
+        assert key.delay_samples == prepared(rate_hz, 1).delay_at(semitones)
         assert heard - (at + 100) == pytest.approx(key.delay_samples, abs=0.004 * rate_hz)
         assert 0.04 * rate_hz < key.delay_samples < 0.08 * rate_hz
 
