@@ -22,6 +22,9 @@ case ",$extras," in *,gui,* | *,dev,*)
         has_library "libxcb-${part%%:*}" || needed="$needed libxcb-${part##*:}"
     done ;;
 esac
+case ",$extras," in *,key,* | *,dev,*)
+    has_library librubberband.so.2 || needed="$needed librubberband2" ;;
+esac
 case ",$extras," in *,dev,*)
     command -v Xvfb >/dev/null || needed="$needed xvfb"
     command -v xdotool >/dev/null || needed="$needed xdotool"

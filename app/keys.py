@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stemlive.errors import UsageError
+from stemlive.errors import StemliveError, UsageError
 
 if TYPE_CHECKING:
     from stemlive.realtime.controls import Controls
@@ -122,6 +122,18 @@ def _move_reverb(desk: Desk, step: float) -> None:
     desk.notes.append(f"reverberation {controls.monitor_reverb:.1f}")
 
 
+def _move_key(desk: Desk, step: int) -> None:
+    semitones = desk.controls.semitones + step
+    try:
+        desk.controls.set_semitones(semitones)
+    except UsageError:
+        return  # the end of the range
+    except StemliveError as error:
+        desk.notes.append(str(error))
+        return
+    desk.notes.append(f"key {semitones:+d}" if semitones else "original key")
+
+
 def _record(desk: Desk, _: str) -> None:
     assert desk.recorder is not None
     if desk.recorder.status().on:
@@ -178,6 +190,8 @@ KEYS: tuple[Key, ...] = (
         lambda desk, _: desk.controls.set_bypass(not desk.controls.bypass),
         learns=lambda desk, _: "bypass",
     ),
+    Key((">", "."), ">", "key a semitone higher", lambda desk, _: _move_key(desk, 1)),
+    Key(("<", ","), "<", "key a semitone lower", lambda desk, _: _move_key(desk, -1)),
     Key(("r",), "r", "record, or end the take", _record, applies=lambda desk: desk.recorder is not None),
     Key(
         ("]",),

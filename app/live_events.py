@@ -30,6 +30,7 @@ class Moment:
             "muted": sorted(controls.muted),
             "soloed": sorted(controls.soloed),
             "bypass": controls.bypass,
+            "semitones": controls.semitones,
             "monitor_gain_db": _finite(controls.monitor_gain_db),
             "monitor_reverb": controls.monitor_reverb,
         }
@@ -108,6 +109,7 @@ def levels(now: "Snapshot") -> dict[str, Any]:
         "mix_db": _finite(decibels(now.mix_rms)),
         "stems_db": {s: _finite(decibels(rms)) for s, rms in zip(now.stems, now.stem_rms, strict=True)},
         "monitor_db": _finite(decibels(now.monitor_peak)),
+        "latency_ms": round(now.latency.ms(now.latency.total), 3),
         "load": round(now.load, 4),
         "dropouts": now.dropouts,
     }
@@ -116,7 +118,7 @@ def levels(now: "Snapshot") -> dict[str, Any]:
 def started(now: "Snapshot") -> dict[str, Any]:
     """Return what does not change while an engine runs, as JSON has it."""
     latency = now.latency
-    parts = ("device_in", "framing", "queue", "device_out", "total")
+    parts = ("device_in", "framing", "queue", "key", "device_out", "total")
     return {
         "mode": now.mode,
         "stems": list(now.stems),

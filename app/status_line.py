@@ -65,6 +65,8 @@ def _parts(
         yield f"REC {recording.seconds:.0f} s"
     if controls.bypass:
         yield "BYPASS"
+    if controls.semitones:
+        yield f"key {controls.semitones:+d}"
     for number, (stem, rms) in enumerate(zip(now.stems, now.stem_rms, strict=True)):
         name = f"{number + 1} {stem[:letters]}"
         name = f">{name}" if number == selected else f" {name}" if with_db else name
@@ -77,7 +79,9 @@ def _parts(
     latency = now.latency
     total = f"{latency.ms(latency.total):.0f} ms"
     if with_parts:
-        parts = (latency.device_in, latency.framing, latency.queue, latency.device_out)
+        parts = [latency.device_in, latency.framing, latency.queue, latency.device_out]
+        if latency.key:
+            parts.insert(3, latency.key)
         total += f" (in {'+'.join(f'{latency.ms(part):.0f}' for part in parts)} out)"
     yield total
     if now.monitor_samples:

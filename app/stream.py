@@ -83,6 +83,15 @@ _option = partial(click.option, cls=GroupedOption)
         metavar="NAME",
         help="karaoke, acapella, no-drums, no-bass, drums-and-bass or original; --gain, --mute and --solo go on top.",
     ),
+    _option(
+        "--key",
+        "semitones",
+        metavar="SEMITONES",
+        type=click.IntRange(-6, 6),
+        default=0,
+        show_default=True,
+        help="Key of what is heard, -6 to 6; not of the monitor, nor of a recording.",
+    ),
 )
 @live_options
 @model_option
@@ -99,6 +108,7 @@ def command(
     mutes: tuple[str, ...],
     solos: tuple[str, ...],
     preset: str | None,
+    semitones: int,
     raw: str | None,
     rate: int | None,
     channels: int | None,
@@ -141,10 +151,16 @@ def command(
             **engine_values,
         )
         options = read_options(**live, has_monitor=settings.has_monitor)
-        play(settings, lambda controls: _set_levels(controls, preset, gains, mutes, solos), options, quiet=quiet)
+
+        def set_up(controls: "Controls") -> None:
+            _set_levels(controls, preset, gains, mutes, solos)
+            controls.set_semitones(semitones)
+
+        play(settings, set_up, options, quiet=quiet)
         return
     refuse_without_device(ctx)
 
+    from stemlive.realtime.key_change import in_key
     from stemlive.realtime.offline import separate_blocks
     from stemlive.realtime.separator import StreamingSeparator
     from stemlive.realtime.session import Session
@@ -166,7 +182,10 @@ def command(
             progress(Path(reader.name).name, reader.frames, rate=rate, quiet=quiet or target == "-") as advance,
         ):
             to_pipe = _is_pipe(target)
-            for mix in separate_blocks(separator, stop.read_blocks(reader, hop), gains=levels):
+            mixes = separate_blocks(separator, stop.read_blocks(reader, hop), gains=levels)
+            if semitones:
+                mixes = in_key(mixes, semitones, sample_rate_hz=rate, channels=separator.channels)
+            for mix in mixes:
                 # A signal must get through to a pipe that nobody reads, but not into the middle of a file.
                 write = partial(writer.write, mix)
                 stop.wait_for(write) if to_pipe else write()

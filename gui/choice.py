@@ -1,10 +1,10 @@
 """A list to choose from, with an arrow that suits both themes."""
 
-from PyQt6.QtCore import QPointF
+from PyQt6.QtCore import QPointF, Qt
 from PyQt6.QtGui import QPainter, QPaintEvent, QPalette, QPen
-from PyQt6.QtWidgets import QComboBox, QSizePolicy
+from PyQt6.QtWidgets import QComboBox, QSizePolicy, QStyle, QStyleOptionComboBox, QStylePainter
 
-_ARROW_FROM_RIGHT = 15
+_ARROW_FROM_RIGHT, _TEXT_FROM_LEFT = 15, 12
 
 
 class Choice(QComboBox):
@@ -20,9 +20,14 @@ class Choice(QComboBox):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
-        """Draw the arrow, which a style sheet takes away."""
-        super().paintEvent(event)
-        painter = QPainter(self)
+        """Draw the entry, cut with dots, and the arrow, which a style sheet takes away."""
+        painter = QStylePainter(self)
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        room = self.width() - _TEXT_FROM_LEFT - _ARROW_FROM_RIGHT - 8
+        option.currentText = self.fontMetrics().elidedText(option.currentText, Qt.TextElideMode.ElideRight, room)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QPen(self.palette().color(QPalette.ColorRole.ButtonText), 1.5))
         x, y = self.width() - _ARROW_FROM_RIGHT, self.height() / 2

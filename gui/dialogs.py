@@ -9,6 +9,7 @@ from PyQt6.QtCore import QStandardPaths
 from PyQt6.QtGui import QAction, QActionGroup
 from PyQt6.QtWidgets import QDialog, QFileDialog, QInputDialog, QMenu, QMessageBox
 
+from stemlive.gui.record_dialog import RecordDialog
 from stemlive.gui.settings_dialog import SettingsDialog
 from stemlive.gui.sheets import ModelSheet, Sheet, about_page, keys_page
 from stemlive.gui.theme import APPEARANCES
@@ -93,6 +94,18 @@ class Dialogs:
         name = QFileDialog.getExistingDirectory(self._window, "Folder for recordings", str(folder or music))
         if name:
             rig.record_in(Path(name))
+
+    def choose_record_stems(self) -> None:
+        """Ask which stems are recorded; not during a take."""
+        window = self._window
+        rig = window.rig
+        if rig.recorder is not None and rig.recorder.status().on:
+            window.note("a recording is going on: end it first")
+            return
+        left_out = window.remembered.unrecorded
+        dialog = RecordDialog(window.model.mix.stems, left_out, window)
+        if dialog.exec() == QDialog.DialogCode.Accepted and dialog.left_out != left_out:
+            rig.record_without(dialog.left_out)
 
     def confirm(self, question: str) -> bool:
         """Ask; no is the default."""

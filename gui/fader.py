@@ -189,5 +189,5 @@ class Fader(DeskSlider):
             text = f"{mark_db:+.0f}" if mark_db else "0"
             painter.drawText(QRectF(x - 14, y + 12, 28, 12), Qt.AlignmentFlag.AlignCenter, text)
         painter.setPen(QColor(self.theme.faint))
-        painter.drawText(QRectF(self.x_of(0) - 8, y + 12, 16, 12), Qt.AlignmentFlag.AlignCenter, "∞")
+        painter.drawText(QRectF(0, y + 12, 24, 12), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, "-∞")
         self.paint_groove(painter, y, 0.0, fader_place(self.gain_db))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from PyQt6.QtCore import Qt
 
 from stemlive.gui.presets import BUILT_IN
-from stemlive.gui.voice import OFF
 
 if TYPE_CHECKING:
     from stemlive.gui.window import Window
@@ -35,18 +34,22 @@ class Handlers:
             "quit": window.close,
             "play": lambda: rig.play(not rig.player.plays),
             "stop": self._stop,
-            "back": lambda: rig.seek(rig.player.song.position_s - _SEEK_S),
-            "forward": lambda: rig.seek(rig.player.song.position_s + _SEEK_S),
+            "back": lambda: rig.seek(rig.player.goal_s - _SEEK_S),
+            "forward": lambda: rig.seek(rig.player.goal_s + _SEEK_S),
             "loop-from": lambda: self._loop(begin=True),
             "loop-to": lambda: self._loop(begin=False),
             "loop-off": lambda: rig.set_loop(None),
             "record": self._switch_record,
             "record-folder": dialogs.choose_record_folder,
+            "record-stems": dialogs.choose_record_stems,
             "undo": model.undo_stack.undo,
             "redo": model.undo_stack.redo,
             "preset-save": dialogs.save_preset,
             "bypass": lambda: model.set_bypass(not model.bypass),
             "compare": model.compare,
+            "key-up": lambda: self._move_key(1),
+            "key-down": lambda: self._move_key(-1),
+            "key-own": lambda: rig.set_key(0),
             "focus-mix": lambda: window.mixer.strips[None].fader.setFocus(_SHORTCUT),
             "microphone": self._switch_microphone,
             "full-screen": lambda: window.setWindowState(window.windowState() ^ Qt.WindowState.WindowFullScreen),
@@ -82,8 +85,12 @@ class Handlers:
         window = self._window
         shown = not window.microphone.isVisible()
         window.microphone.setVisible(shown)
-        if not shown and window.rig.player.voice.device:
-            window.rig.choose_microphone(OFF)
+        if not shown and window.rig.player.voice.used:
+            window.rig.close_karaoke()
+
+    def _move_key(self, by: int) -> None:
+        rig = self._window.rig
+        rig.set_key(rig.player.voice.semitones + by)
 
     def _switch_record(self) -> None:
         window = self._window

@@ -1,9 +1,10 @@
-"""The karaoke corner: a microphone that is heard with the song, with its fader, meter and reverberation."""
+"""The karaoke corner: a microphone that is heard with the song, and the key of the music."""
 
 from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtGui import QFontMetrics
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy
 
+from stemlive.gui.choice import Choice
 from stemlive.gui.device_list import DeviceName
 from stemlive.gui.fader import Fader
 from stemlive.gui.meter import Meter
@@ -12,9 +13,16 @@ from stemlive.gui.source_bar import DeviceChoice
 from stemlive.gui.strip import GainField
 from stemlive.gui.theme import Theme, number_font
 from stemlive.gui.voice import Voice
+from stemlive.realtime.key_change import MOST_SEMITONES
 from stemlive.realtime.snapshot import Snapshot
 
 _COLOUR = "#4f9fe8"
+_KEY_TIP = "Key of the music, in semitones (Ctrl+Up, Ctrl+Down; Ctrl+0 for its own)"
+
+
+def key_text(semitones: int) -> str:
+    """Return a key as people write it."""
+    return f"{'+' if semitones > 0 else '−'}{abs(semitones)}" if semitones else "Original"
 
 
 class MicrophoneBar(QFrame):
@@ -23,6 +31,7 @@ class MicrophoneBar(QFrame):
     device_chosen = pyqtSignal(str)
     gain_moved = pyqtSignal(float)
     reverb_moved = pyqtSignal(float)
+    key_chosen = pyqtSignal(int)
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,18 +52,43 @@ class MicrophoneBar(QFrame):
         self.delay.setAccessibleName("Delay of the microphone")
         self.delay.setToolTip("From the microphone to the output, as far as the devices tell")
         self.delay.setMinimumWidth(QFontMetrics(self.delay.font()).horizontalAdvance("delay 000 ms"))
-        room = QLabel("Reverb")
-        room.setObjectName("faint")
+        self.key = Choice("Key", _KEY_TIP, least_characters=6)
+        self.key.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        for semitones in range(MOST_SEMITONES, -MOST_SEMITONES - 1, -1):
+            self.key.addItem(key_text(semitones), semitones)
+        self.key_delay = QLabel()
+        self.key_delay.setObjectName("faint")
+        self.key_delay.setFont(number_font(11))
+        self.key_delay.setStyleSheet("font-size: 11px;")
+        self.key_delay.setAccessibleName("Delay of the key change")
+        self.key_delay.setToolTip("How much later the music is heard in another key than in its own")
+        self.key_delay.setMinimumWidth(QFontMetrics(self.key_delay.font()).horizontalAdvance("+00 ms"))
+        room, key = QLabel("Reverb"), QLabel("Key")
+        for label in (room, key):
+            label.setObjectName("faint")
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 4, 10, 4)
         row.setSpacing(8)
-        parts = (title, self.device, self.fader, self.field, self.meter, room, self.reverb, self.delay)
-        for part, stretch in zip(parts, (0, 2, 3, 0, 2, 0, 1, 0), strict=True):
+        parts = (
+            (title, 0),
+            (self.device, 2),
+            (self.fader, 3),
+            (self.field, 0),
+            (self.meter, 2),
+            (room, 0),
+            (self.reverb, 1),
+            (self.delay, 0),
+            (key, 0),
+            (self.key, 0),
+            (self.key_delay, 0),
+        )
+        for part, stretch in parts:
             row.addWidget(part, stretch)
         self.device.chosen.connect(self.device_chosen)
         self.fader.moved.connect(self.gain_moved)
         self.field.typed.connect(self.gain_moved)
         self.reverb.moved.connect(self.reverb_moved)
+        self.key.activated.connect(lambda index: self.key_chosen.emit(self.key.itemData(index)))
 
     def show_voice(self, voice: Voice, inputs: tuple[DeviceName, ...]) -> None:
         """Show where everything stands."""
@@ -62,17 +96,26 @@ class MicrophoneBar(QFrame):
         self.fader.show_db(voice.gain_db)
         self.field.show_db(voice.gain_db)
         self.reverb.show_amount(voice.reverb)
+        self.key.setCurrentIndex(self.key.findData(voice.semitones))
 
     def show_level(self, now: Snapshot, now_s: float) -> None:
-        """Move the meter; the peak is all that the engine tells."""
-        self.meter.show_levels(now.monitor_peak, now.monitor_peak, now_s)
+        """Move the meter."""
+        self.meter.show_levels(now.monitor_peak, now.monitor_rms, now_s)
+
+    def show_silence(self, now_s: float) -> None:
+        """Let the meter fall: nothing sounds."""
+        self.meter.show_levels(0.0, 0.0, now_s)
 
     def show_delay(self, now: Snapshot | None) -> None:
-        """Write the delay."""
+        """Write the delays."""
         known = now is not None and now.monitor_samples > 0
         text = f"delay {now.latency.ms(now.monitor_samples):3.0f} ms" if now is not None and known else "delay   - ms"
         if text != self.delay.text():
             self.delay.setText(text)
+        later = now.latency.ms(now.latency.key) if now is not None else 0.0
+        text = f"+{later:2.0f} ms" if later else ""
+        if text != self.key_delay.text():
+            self.key_delay.setText(text)
 
     def show_theme(self, theme: Theme) -> None:
         """Take other colours."""

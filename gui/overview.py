@@ -1,6 +1,6 @@
 """The song as a whole: its outline, where it plays, and the part that is repeated. A click seeks, a drag loops."""
 
-from PyQt6.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
+from PyQt6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
@@ -135,9 +135,18 @@ class Overview(QWidget):
             painter.setPen(QColor(self.theme.warn))
             for edge in (left, right):
                 painter.drawLine(QPointF(edge, 0), QPointF(edge, height))
-            painter.setPen(QColor(self.theme.text))
-            painter.drawText(QPointF(left + 4, height - 5), f"loop {write_time(part[0])} to {write_time(part[1])}")
         painter.fillRect(QRectF(round(x) - 1, 0, 2, height), QColor(self.theme.text))
+        if part is not None:
+            self._paint_label(painter, left, f"loop {write_time(part[0])} to {write_time(part[1])}")
+
+    def _paint_label(self, painter: QPainter, x: float, text: str) -> None:
+        """Write over the song, on a ground of its own, and never beyond its end."""
+        size = self.fontMetrics().size(0, text)
+        ground = QRectF(min(x, self.width() - size.width() - 9), self.height() - size.height() - 3, 0, 0)
+        ground.setSize(QSizeF(size.width() + 8, size.height() + 2))
+        painter.fillRect(ground, QColor(self.theme.panel))
+        painter.setPen(QColor(self.theme.text))
+        painter.drawText(ground, Qt.AlignmentFlag.AlignCenter, text)
 
     def _outline(self, colour: str) -> QPixmap:
         """Draw the peaks that are read so far."""

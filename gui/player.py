@@ -1,5 +1,6 @@
 """The engine's life as the window sees it: opened, changed and closed in a thread, so that nothing ever waits."""
 
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,6 +18,8 @@ from stemlive.realtime.engine import LiveEngine
 from stemlive.realtime.settings import EngineSettings
 from stemlive.realtime.snapshot import Snapshot, State
 from stemlive.realtime.tap import Tap
+
+_JUMP_S = 0.3
 
 
 class MakeEngine(Protocol):
@@ -66,6 +69,7 @@ class Player:
         self.taps: tuple[Tap, ...] = ()
         self.voice = Voice()
         self.song = Song()
+        self._sought_s = self._jumping_until = 0.0
         self.phase = Phase.IDLE
         self.message = ""
         self.now: Snapshot | None = None
@@ -127,9 +131,15 @@ class Player:
 
     def seek(self, position_s: float) -> None:
         """Jump within the song."""
-        self.song.position_s = position_s
+        self.song.position_s = self._sought_s = position_s
+        self._jumping_until = time.monotonic() + _JUMP_S
         if self.controls is not None:
             self.controls.song.seek(position_s)
+
+    @property
+    def goal_s(self) -> float:
+        """Where the song is, or is about to be: a jump is heard a moment after it was wished for."""
+        return self._sought_s if time.monotonic() < self._jumping_until else self.song.position_s
 
     def set_loop(self, part: tuple[float, float] | None) -> None:
         """Repeat a part, or nothing. UsageError when it is too short."""

@@ -8,6 +8,7 @@ from PyQt6.QtCore import QByteArray, QSettings
 from stemlive.errors import UsageError
 from stemlive.gui.mix import Mix
 from stemlive.gui.voice import Voice
+from stemlive.realtime.provider import existing_providers
 from stemlive.realtime.settings import MODES, EngineSettings
 
 _MOST_RECENT = 10
@@ -67,6 +68,18 @@ class Remembered:
         self._settings.setValue("files/record", str(folder))
 
     @property
+    def unrecorded(self) -> tuple[str, ...]:
+        """Stems that are left out of recordings."""
+        try:
+            return tuple(str(stem) for stem in json.loads(self._text("files/unrecorded", "[]")))
+        except (ValueError, TypeError):
+            return ()
+
+    @unrecorded.setter
+    def unrecorded(self, stems: tuple[str, ...]) -> None:
+        self._settings.setValue("files/unrecorded", json.dumps(list(stems)))
+
+    @property
     def recent(self) -> list[Path]:
         """Songs that were open, the newest first."""
         try:
@@ -104,14 +117,16 @@ class Remembered:
         self._settings.setValue("microphone", json.dumps(voice.to_json()))
 
     def engine(self) -> dict[str, object]:
-        """Return block, latency, mode and threads as `EngineSettings` takes them; what is wrong is left out."""
+        """Return what `EngineSettings` takes of the settings dialog; what is wrong is left out."""
         block, mode = self._text("engine/block", ""), self._text("engine/mode", "auto")
         latency, threads = self._text("engine/latency", "low"), self._text("engine/threads", "1")
+        provider = self._text("engine/provider", "cpu")
         values: dict[str, object] = {
             "block_samples": int(block) if block.isdecimal() else None,
             "latency": latency,
             "mode": mode if mode in MODES else "auto",
             "threads": int(threads) if threads.isdecimal() else 1,
+            "provider": provider if provider in existing_providers() else "cpu",
         }
         try:
             EngineSettings("device:default", "device:default", **values)  # type: ignore[arg-type]
@@ -119,12 +134,13 @@ class Remembered:
             return {}
         return values
 
-    def set_engine(self, *, block_samples: int | None, latency: str, mode: str, threads: int) -> None:
+    def set_engine(self, *, block_samples: int | None, latency: str, mode: str, threads: int, provider: str) -> None:
         """Keep the engine's settings."""
         self._settings.setValue("engine/block", "" if block_samples is None else str(block_samples))
         self._settings.setValue("engine/latency", latency)
         self._settings.setValue("engine/mode", mode)
         self._settings.setValue("engine/threads", str(threads))
+        self._settings.setValue("engine/provider", provider)
 
     def flush(self) -> None:
         """Write it to the disk now."""

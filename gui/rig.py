@@ -12,8 +12,9 @@ from stemlive.gui.device_list import DeviceList
 from stemlive.gui.mix_model import MixModel
 from stemlive.gui.player import Phase, Player, Song
 from stemlive.gui.remembered import Remembered
-from stemlive.gui.voice import Voice
+from stemlive.gui.voice import OFF, Voice
 from stemlive.gui.waveform import Waveform
+from stemlive.realtime.key_change import MOST_SEMITONES, check_key_change
 from stemlive.realtime.models import DEFAULT_MODEL
 from stemlive.realtime.recorder import Recorder
 from stemlive.realtime.settings import DEVICE_PREFIX, EngineSettings
@@ -41,11 +42,13 @@ class Rig(QObject):
         self.waveform: Waveform | None = None
         self.live = False
         player.voice = remembered.voice
+        if player.voice.semitones and not _keys_change():
+            player.voice = replace(player.voice, semitones=0)
         self.recorder: Recorder | None = None
         folder = remembered.record_folder
         if folder is not None and folder.is_dir():
             with suppress(StemliveError):
-                self.recorder = Recorder(folder)
+                self.recorder = Recorder(folder, without=remembered.unrecorded)
                 player.taps = (self.recorder,)
         self.input, self.output = remembered.input, remembered.output
 
@@ -123,6 +126,24 @@ class Rig(QObject):
             )
         )
 
+    def set_key(self, semitones: int) -> None:
+        """Change the key of the music; `problem` where a library is missing for it."""
+        wanted = min(MOST_SEMITONES, max(-MOST_SEMITONES, semitones))
+        try:
+            if wanted:
+                check_key_change()
+        except StemliveError as error:
+            self.problem.emit(str(error))
+            wanted = 0
+        self._set_voice(replace(self.player.voice, semitones=wanted))
+
+    def close_karaoke(self) -> None:
+        """Let the music sound alone again, in its own key."""
+        voice = self.player.voice
+        self._set_voice(replace(voice, device=OFF, semitones=0))
+        if voice.device != OFF:
+            self.connect_engine()
+
     def _set_voice(self, voice: Voice) -> None:
         self.player.voice = self._remembered.voice = voice
         if self.player.controls is not None:
@@ -132,7 +153,7 @@ class Rig(QObject):
     def record_in(self, folder: Path) -> None:
         """From now on recordings go there; the engine begins anew with a recorder. `problem` when it cannot."""
         try:
-            self.recorder = Recorder(folder)
+            self.recorder = Recorder(folder, without=self._remembered.unrecorded)
         except StemliveError as error:
             self.problem.emit(str(error))
             return
@@ -141,8 +162,14 @@ class Rig(QObject):
         if self.player.settings is not None:
             self.connect_engine()
 
+    def record_without(self, stems: tuple[str, ...]) -> None:
+        """From now on leave stems out of recordings; the engine begins anew if there is a recorder."""
+        self._remembered.unrecorded = stems
+        if self._remembered.record_folder is not None:
+            self.record_in(self._remembered.record_folder)
+
     def record(self, on: bool) -> None:
-        """Begin a take of input, mix and stems, or end it."""
+        """Begin a take of input, mix and the chosen stems, or end it."""
         if self.recorder is not None:
             (self.recorder.start if on else self.recorder.stop)()
 
@@ -201,3 +228,11 @@ class Rig(QObject):
             monitor=DEVICE_PREFIX + self.player.voice.device if self.player.voice.device else None,
             **extras,
         )
+
+
+def _keys_change() -> bool:
+    try:
+        check_key_change()
+    except StemliveError:
+        return False
+    return True

@@ -4,6 +4,7 @@ from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QVBo
 
 from stemlive.gui.choice import Choice
 from stemlive.gui.remembered import Remembered
+from stemlive.realtime.provider import existing_providers
 from stemlive.realtime.settings import LATENCIES, MODES
 
 _BLOCKS = (64, 128, 256, 512, 1024, 2048)
@@ -15,9 +16,11 @@ _MODES = {
     "inline": "Inside the callback: lowest delay, no time to spare",
 }
 
+_PROVIDERS = {"cpu": "Processor (CPU)", "cuda": "NVIDIA graphics card (CUDA)"}
+
 
 class SettingsDialog(QDialog):
-    """Block size, latency, worker mode, threads; kept when accepted. The window then opens the engine anew."""
+    """Block size, latency, worker mode, threads, provider; kept when accepted. The window then opens the engine."""
 
     def __init__(self, remembered: Remembered, parent: QWidget) -> None:
         super().__init__(parent)
@@ -29,19 +32,25 @@ class SettingsDialog(QDialog):
         self.mode = self._choice("Where the model runs", {mode: _MODES[mode] for mode in MODES})
         assert set(LATENCIES) == {"low", "high"}, LATENCIES
         self.threads = self._choice("Threads of the model", {str(n): str(n) for n in _THREADS})
+        existing = existing_providers()
+        self.provider = self._choice("Processor of the model", {name: _PROVIDERS[name] for name in existing})
+        if len(existing) == 1:
+            self.provider.setToolTip("This machine has no graphics processor that ONNX Runtime can use")
         block = engine.get("block_samples")
         self.block.setCurrentIndex(max(0, self.block.findData("" if block is None else str(block))))
         self.latency.setCurrentIndex(max(0, self.latency.findData(engine.get("latency"))))
         self.mode.setCurrentIndex(max(0, self.mode.findData(engine.get("mode"))))
         self.threads.setCurrentIndex(max(0, self.threads.findData(str(engine.get("threads", 1)))))
+        self.provider.setCurrentIndex(max(0, self.provider.findData(engine.get("provider"))))
         form = QFormLayout()
         form.addRow("&Block size", self.block)
         form.addRow("&Latency", self.latency)
         form.addRow("&Model runs", self.mode)
         form.addRow("&Threads", self.threads)
+        form.addRow("&Processor", self.provider)
         note = QLabel("The sound stops for a moment while the engine starts anew.")
         note.setObjectName("faint")
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel, self)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
         column = QVBoxLayout(self)
@@ -57,6 +66,7 @@ class SettingsDialog(QDialog):
             latency=self.latency.currentData(),
             mode=self.mode.currentData(),
             threads=int(self.threads.currentData()),
+            provider=self.provider.currentData(),
         )
         super().accept()
 

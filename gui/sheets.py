@@ -24,7 +24,7 @@ class Sheet(QDialog):
         text.setAccessibleName(title)
         text.setHtml(page)
         text.setOpenExternalLinks(True)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
         buttons.rejected.connect(self.reject)
         column = QVBoxLayout(self)
         column.addWidget(text)

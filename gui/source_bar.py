@@ -27,6 +27,7 @@ class DeviceChoice(Choice):
         if self.findData(selected) < 0:
             self.addItem(f"{selected} (missing)", selected)
         self.setCurrentIndex(self.findData(selected))
+        self.setToolTip(f"{self.accessibleDescription()}: {self.currentText()}")
         for index in range(self.count()):
             self.setItemData(index, self.itemText(index), Qt.ItemDataRole.ToolTipRole)
 

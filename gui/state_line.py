@@ -16,10 +16,11 @@ def latency_text(latency: Latency) -> str:
     if latency.sample_rate_hz <= 0:
         return "latency   - ms"
     ms = latency.ms
+    key = f" + key {ms(latency.key):2.0f}" if latency.key else ""
     device = latency.device_in + latency.device_out
     return (
         f"latency {ms(latency.total):3.0f} ms = separation {ms(latency.framing):2.0f} "
-        f"+ buffers {ms(latency.queue):2.0f} + device {ms(device):2.0f}"
+        f"+ buffers {ms(latency.queue):2.0f} + device {ms(device):2.0f}" + key
     )
 
 
@@ -46,10 +47,11 @@ class StateLine(QFrame):
         self.progress.setFixedWidth(120)
         self.cancel = QPushButton("Cancel")
         self.cancel.setToolTip("Cancel the export")
-        self.latency = self._number("Latency", latency_text(Latency(1000, 0, 100, 100, 100)))
+        self.latency = self._number("Latency", latency_text(Latency(1000, 0, 100, 100, 100, 50)))
         self.load = self._number("Processor load", "load 100 %")
         self.dropouts = self._number("Dropouts since the start", "dropouts 00000")
         self.model = self._number("Model", "model live, rtmixer")
+        self.latency.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.latency.setToolTip("From input to output; of a song, from reading it to hearing it")
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 2, 8, 4)

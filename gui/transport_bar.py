@@ -18,7 +18,7 @@ class TransportBar(QFrame):
         self.play = _button("play", "▶  Play", "Play or pause (Space)")
         self.stop = _button("stop", "■  Stop", "Stop, back to the start (Backspace)")
         self.overview = Overview()
-        self.record = _button("record", "●  Record", "Record the input, the mix and all stems (R)")
+        self.record = _button("record", "●  Record", "Record the input, the mix and stems (R); which stems: Ctrl+Alt+R")
         self.record.setCheckable(True)
         self.taken = QLabel("")
         self.taken.setAccessibleName("Length of the recording")

@@ -1,10 +1,11 @@
-"""How the microphone of the karaoke corner is set, as a value."""
+"""How the karaoke corner is set, as a value."""
 
 import math
 from dataclasses import dataclass
 from typing import Any, Self
 
 from stemlive.realtime.controls import Controls
+from stemlive.realtime.key_change import MOST_SEMITONES
 from stemlive.realtime.mixer import MAX_GAIN_DB
 
 OFF = ""
@@ -12,26 +13,34 @@ OFF = ""
 
 @dataclass(frozen=True)
 class Voice:
-    """The microphone's device (`OFF` for none), its gain, and its reverberation from 0 to 1."""
+    """The microphone's device (`OFF` for none), its gain, its reverberation from 0 to 1, and the music's key."""
 
     device: str = OFF
     gain_db: float = 0.0
     reverb: float = 0.2
+    semitones: int = 0
+
+    @property
+    def used(self) -> bool:
+        """Whether any of it is heard."""
+        return self.device != OFF or self.semitones != 0
 
     def write_to(self, controls: Controls) -> None:
-        """Make the engine sound like it."""
+        """Make the engine sound like it. StemliveError for a key that this machine cannot change to."""
         controls.set_monitor_gain_db(self.gain_db)
         controls.set_monitor_reverb(self.reverb)
+        controls.set_semitones(self.semitones)
 
     def to_json(self) -> list[Any]:
         """Return what JSON can hold."""
-        return [self.device, None if self.gain_db == -math.inf else self.gain_db, self.reverb]
+        return [self.device, None if self.gain_db == -math.inf else self.gain_db, self.reverb, self.semitones]
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
         """Return what `to_json` gave; ValueError or TypeError for anything else."""
-        device, gain_db, reverb = value
-        voice = cls(str(device), -math.inf if gain_db is None else float(gain_db), float(reverb))
-        if not (voice.gain_db <= MAX_GAIN_DB and 0 <= voice.reverb <= 1):
+        device, gain_db, reverb, semitones = value
+        voice = cls(str(device), -math.inf if gain_db is None else float(gain_db), float(reverb), int(semitones))
+        in_range = voice.gain_db <= MAX_GAIN_DB and 0 <= voice.reverb <= 1
+        if not (in_range and abs(voice.semitones) <= MOST_SEMITONES):
             raise ValueError(value)
         return voice

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PyQt6.QtCore import QTimer
-from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
+from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PyQt6.QtWidgets import QApplication, QMainWindow, QVBoxLayout, QWidget
 
 from stemlive.errors import StemliveError
@@ -17,18 +17,19 @@ from stemlive.gui.menus import Menus
 from stemlive.gui.microphone import MicrophoneBar
 from stemlive.gui.mix_model import MixModel
 from stemlive.gui.mixer_view import MixerView
+from stemlive.gui.notices import Notices
 from stemlive.gui.player import Phase
 from stemlive.gui.preset_bar import PresetBar
 from stemlive.gui.presets import OwnPresets
 from stemlive.gui.remembered import Remembered
 from stemlive.gui.rig import Rig
 from stemlive.gui.source_bar import SourceBar
-from stemlive.gui.state_line import StateLine, advice
+from stemlive.gui.state_line import StateLine
 from stemlive.gui.theme import theme_for
 from stemlive.gui.transport_bar import TransportBar
+from stemlive.gui.wiring import connect
 
 FRAME_MS, TEXT_MS = 40, 200
-_NOTE_S = 8.0
 _HINT = "Drop a song here, or open one (Ctrl+O)"
 
 
@@ -47,11 +48,13 @@ class Window(QMainWindow):
         self.handlers = Handlers(self)
         self.menus = Menus(self, self.handlers.commands(), self.handlers.stem_commands())
         self.preset_bar = PresetBar(self.menus)
-        self._note, self._note_until = "", 0.0
+        self._notices = Notices(rig)
         self._recorded, self._told = False, ""
         self._frames, self._texts = QTimer(self), QTimer(self)
         self._lay_out()
-        self._connect()
+        connect(self)
+        self._frames.timeout.connect(self.show_frame)
+        self._texts.timeout.connect(self.show_texts)
         self.setAcceptDrops(True)
         self.setMinimumWidth(1060)
         self.resize(1280, 800)
@@ -59,9 +62,9 @@ class Window(QMainWindow):
         self.dialogs.fill_menus()
         self.show_theme()
         self.dialogs.show_presets()
-        self.microphone.setVisible(bool(rig.player.voice.device))
-        self.menus["microphone"].setChecked(bool(rig.player.voice.device))
-        self._show_rig()
+        self.microphone.setVisible(rig.player.voice.used)
+        self.menus["microphone"].setChecked(rig.player.voice.used)
+        self.show_rig()
         self.show_texts()
 
     def start(self) -> None:
@@ -72,7 +75,7 @@ class Window(QMainWindow):
 
     def note(self, text: str) -> None:
         """Say something in the state line for a while."""
-        self._note, self._note_until = text, time.monotonic() + _NOTE_S
+        self._notices.keep(text)
         self._show_state()
 
     def attempt(self, what: Callable[[], object]) -> bool:
@@ -103,6 +106,7 @@ class Window(QMainWindow):
         self._show_time()
         if player.now is None or player.phase != Phase.LIVE:
             self.mixer.show_silence(time.monotonic())
+            self.microphone.show_silence(time.monotonic())
         else:
             self.mixer.show_levels(player.now, time.monotonic())
             self.microphone.show_level(player.now, time.monotonic())
@@ -119,7 +123,7 @@ class Window(QMainWindow):
         self.microphone.show_delay(player.now)
         self.state.show_engine(player.phase, player.now, self.rig.model_name)
         self._show_state()
-        self.banner.show_problem(self._problem_text(), self.theme)
+        self.banner.show_problem(self._notices.problem(), self.theme)
         self._show_play()
         self.show_take()
 
@@ -164,42 +168,6 @@ class Window(QMainWindow):
         column.addWidget(self.state)
         self.setCentralWidget(central)
 
-    def _connect(self) -> None:
-        rig, source, transport = self.rig, self.source, self.transport
-        rig.plugged.connect(self._show_rig)
-        rig.voiced.connect(self._show_voice)
-        rig.problem.connect(self.note)
-        rig.devices.changed.connect(self._show_devices)
-        source.open.clicked.connect(self.menus["open"].trigger)
-        source.live.clicked.connect(self.menus["live"].trigger)
-        source.input.chosen.connect(rig.choose_input)
-        source.output.chosen.connect(rig.choose_output)
-        self.banner.retry.clicked.connect(self.menus["retry"].trigger)
-        self.microphone.device_chosen.connect(rig.choose_microphone)
-        self.microphone.gain_moved.connect(lambda gain_db: rig.set_voice(gain_db=gain_db))
-        self.microphone.reverb_moved.connect(lambda amount: rig.set_voice(reverb=amount))
-        transport.play.clicked.connect(self.menus["play"].trigger)
-        transport.stop.clicked.connect(self.menus["stop"].trigger)
-        transport.record.clicked.connect(self.menus["record"].trigger)
-        transport.overview.sought.connect(rig.seek)
-        transport.overview.marked.connect(lambda first, last: rig.set_loop((first, last)))
-        self.preset_bar.own_chosen.connect(self.dialogs.take_preset)
-        self.preset_bar.own_deleted.connect(self.dialogs.delete_preset)
-        self.preset_bar.save_wanted.connect(self.dialogs.save_preset)
-        self.export.progressed.connect(self.state.show_export)
-        self.export.ended.connect(self._export_ended)
-        self.state.cancel.clicked.connect(self.export.cancel)
-        stack = self.model.undo_stack
-        for name, signal in (("undo", stack.canUndoChanged), ("redo", stack.canRedoChanged)):
-            self.menus[name].setEnabled(False)
-            signal.connect(self.menus[name].setEnabled)
-        self.model.changed.connect(self._show_mix)
-        self._frames.timeout.connect(self.show_frame)
-        self._texts.timeout.connect(self.show_texts)
-        hints = QGuiApplication.styleHints()
-        if hints is not None:
-            hints.colorSchemeChanged.connect(self.show_theme)
-
     def show_take(self) -> None:
         """Show what the recorder does."""
         recorder = self.rig.recorder
@@ -213,12 +181,14 @@ class Window(QMainWindow):
             self.note(f"recorded in {take.folder}")
         self._recorded, self._told = on, "" if take is None else take.problem
 
-    def _show_mix(self) -> None:
+    def show_mix(self) -> None:
+        """Show what of the mix is not in the strips: bypass, presets, A or B."""
         model = self.model
         self.menus["bypass"].setChecked(model.bypass)
         self.preset_bar.show_mix(model.mix, model.letter, own=self.presets.mix, names=self.presets.names)
 
-    def _show_rig(self) -> None:
+    def show_rig(self) -> None:
+        """Show what is plugged in."""
         rig = self.rig
         self.setWindowTitle(f"{rig.title} - stemlive" if rig.live or rig.song else "stemlive")
         self.source.show_source(rig.title, live=rig.live)
@@ -226,7 +196,7 @@ class Window(QMainWindow):
         self.transport.overview.show_song(waveform, "Live: there is nothing to seek in" if rig.live else _HINT)
         self.menus["export"].setEnabled(rig.song is not None)
         self.dialogs.fill_recent()
-        self._show_devices()
+        self.show_devices()
         self._show_play()
         self._show_time()
 
@@ -239,42 +209,28 @@ class Window(QMainWindow):
         if waveform is not None and not self.rig.live:
             self.transport.show_time(song.position_s, waveform.length_s, song.loop)
 
-    def _show_devices(self) -> None:
+    def show_devices(self) -> None:
+        """Offer the devices that are there."""
         devices = self.rig.devices
         self.source.input.show_devices(devices.inputs, self.rig.input)
         self.source.output.show_devices(devices.outputs, self.rig.output)
-        self._show_voice()
+        self.show_voice()
         if devices.problem:
             self.note(devices.problem)
 
-    def _show_voice(self) -> None:
-        self.microphone.show_voice(self.rig.player.voice, self.rig.devices.inputs)
+    def show_voice(self) -> None:
+        """Show how the karaoke corner is set, and the corner where it is heard."""
+        voice = self.rig.player.voice
+        if voice.used and not self.microphone.isVisibleTo(self):
+            self.microphone.setVisible(True)
+            self.menus["microphone"].setChecked(True)
+        self.microphone.show_voice(voice, self.rig.devices.inputs)
 
-    def _export_ended(self, text: str, _: bool) -> None:
+    def show_export_end(self, text: str, _: bool) -> None:
+        """Say how an export ended."""
         self.state.show_export(None)
         self.note(text)
 
     def _show_state(self) -> None:
-        text, bad = self._state_text()
+        text, bad = self._notices.state()
         self.state.show_message(text, self.theme, bad=bad)
-
-    def _problem_text(self) -> str:
-        player = self.rig.player
-        texts = {
-            Phase.MISSING: player.message,
-            Phase.FAILED: player.message,
-            Phase.WAITING: f"Waiting for the device, and going on when it is back ({player.message})",
-        }
-        return texts.get(player.phase, "")
-
-    def _state_text(self) -> tuple[str, bool]:
-        player = self.rig.player
-        if time.monotonic() < self._note_until:
-            return self._note, False
-        if player.now is not None and (tip := advice(player.now)):
-            return tip, True
-        texts = {
-            Phase.OPENING: "Opening…",
-            Phase.LIVE: "Live" if self.rig.live else "Playing" if self.rig.player.plays else "Paused",
-        }
-        return texts.get(player.phase, ""), False

@@ -4,6 +4,7 @@ import threading
 
 from stemlive.errors import UsageError
 from stemlive.realtime.engine_memory import MOST_STEMS, EngineMemory
+from stemlive.realtime.key_change import MOST_SEMITONES, check_key_change
 from stemlive.realtime.mixer import MAX_GAIN_DB, Mixer
 from stemlive.realtime.transport import Transport
 
@@ -25,6 +26,7 @@ class Controls:
         self._master_db = 0.0
         self.song = Transport(memory)
         """Steers a song: see `EngineSettings.song`."""
+        self._semitones = 0
         self._monitor_gain_db = 0.0
         self._monitor_reverb = 0.0
         if write:
@@ -136,6 +138,21 @@ class Controls:
             self._monitor_reverb = float(amount)
             self._write()
 
+    @property
+    def semitones(self) -> int:
+        """Key change of what leaves the mixer: not of the second input, and not of a recording."""
+        return self._semitones
+
+    def set_semitones(self, semitones: int) -> None:
+        """Change the key by -6 to 6 semitones. UsageError outside, StemliveError where a library is missing for it."""
+        if not -MOST_SEMITONES <= semitones <= MOST_SEMITONES:
+            raise UsageError(f"a key change is from -{MOST_SEMITONES} to {MOST_SEMITONES} semitones, not {semitones}")
+        if semitones:
+            check_key_change()
+        with self._lock:
+            self._semitones = semitones
+            self._write()
+
     def move(self, memory: EngineMemory) -> None:
         """From now on write into another memory."""
         with self._lock:
@@ -148,5 +165,6 @@ class Controls:
         self._memory.parameters["pans"][: len(gains)] = list(self._pans.values())
         self._memory.parameters["master"] = 10 ** (self._master_db / 20)
         self._memory.parameters["bypass"] = self._bypass
+        self._memory.parameters["key"] = self._semitones
         self._memory.parameters["monitor_gain"] = 10 ** (self._monitor_gain_db / 20)
         self._memory.parameters["monitor_reverb"] = self._monitor_reverb

@@ -79,7 +79,7 @@ class Engine:
         self._taps = taps
         self._memory = EngineMemory.local() if memory is None else memory
         # ONNX Runtime flushes denormals in this thread and in those that come after it, the device's included.
-        self._session = Session(settings.model, threads=settings.threads)
+        self._session = Session(settings.model, threads=settings.threads, provider=settings.provider)
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
         self._stopping = threading.Event()

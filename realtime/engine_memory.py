@@ -26,6 +26,7 @@ _PARAMETERS = np.dtype(
         ("master", "f4"),
         ("monitor_gain", "f4"),
         ("monitor_reverb", "f4"),
+        ("key", "f4"),
         ("bypass", "u1"),
         ("stop", "u1"),
         ("playing", "u1"),
@@ -72,6 +73,7 @@ _TELEMETRY = np.dtype(
         ("song_ended", "?"),
         ("song_seeks", "i8"),
         ("monitor_peak", "f4"),
+        ("monitor_rms", "f4"),
         ("monitor_samples", "i8"),
         ("monitor_late", "i8"),
         ("columns", "i8"),
@@ -100,7 +102,7 @@ class EngineMemory:
         shape = (COLUMNS, self.LANES, COLUMN_BINS)
         self.columns: NDArray[np.uint8] = np.ndarray(shape, np.uint8, buffer, int(ends[2]))
         if not self.telemetry["latency"][0]:
-            self.telemetry["latency"] = (44100, 0, 0, 0, 0)
+            self.telemetry["latency"] = (44100, 0, 0, 0, 0, 0)
 
     @classmethod
     def local(cls) -> "EngineMemory":

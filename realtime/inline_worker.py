@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.realtime.input import clean
+from stemlive.realtime.key_change import KeyChange
 from stemlive.realtime.live_path import LivePath
 from stemlive.realtime.live_worker import for_device
 from stemlive.realtime.report import Report
@@ -21,9 +22,16 @@ class InlineWorker:
     """
 
     def __init__(
-        self, path: LivePath, report: Report, *, inside_samples: int, sample_rate_hz: int, taps: tuple[Tap, ...]
+        self,
+        path: LivePath,
+        report: Report,
+        key: KeyChange,
+        *,
+        inside_samples: int,
+        sample_rate_hz: int,
+        taps: tuple[Tap, ...],
     ) -> None:
-        self._path, self._report = path, report
+        self._path, self._report, self._key = path, report, key
         self._before_first = inside_samples
         self._rate_hz = sample_rate_hz
         self._taps = taps
@@ -41,7 +49,8 @@ class InlineWorker:
         for _ in range(hops):
             self._path.run(report.gains())
         mixed, stems = self._path.read(len(outdata))
-        for_device(mixed, outdata)
+        for_device(self._key.process(mixed, report.semitones), outdata)
+        report.key_samples = self._key.delay_samples
         report.mix_level.write(outdata)
         if stems is not None:
             report.measure_stems(stems)

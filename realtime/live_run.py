@@ -13,6 +13,7 @@ from stemlive.realtime.ends import Microphone, open_ends
 from stemlive.realtime.engine_memory import EngineMemory
 from stemlive.realtime.file_device import FileSource
 from stemlive.realtime.inline_worker import InlineWorker
+from stemlive.realtime.key_change import KeyChange
 from stemlive.realtime.live_path import LivePath
 from stemlive.realtime.live_worker import LONGEST_BLOCK, SHORTEST_BLOCK, LiveWorker, longest_write
 from stemlive.realtime.playout import FADE_SAMPLES, Playout
@@ -86,6 +87,8 @@ class LiveRun:
     def watch(self) -> State:
         """Look after the devices, now and then: the state of the run. DeviceError or AudioFileError when one failed."""
         devices, faults = self._ends.devices, self._report.faults
+        if self._memory.parameters["key"]:
+            self._key.prepare_aside()
         for device in devices:
             device.refresh()
             if device.problem:
@@ -99,7 +102,8 @@ class LiveRun:
         if isinstance(source, SongSource) and self._worker is not None:
             if source.jumped(self._worker.taken):
                 self._path.forget()
-            source.tell(self._worker.played_input)
+            # The device has been handed what it plays only so much later.
+            source.tell(self._worker.played_input - self._ends.target.latency_samples[1])
         if isinstance(source, FileSource) and self._worker is not None and source.end is not None:
             return State.FINISHED if self._worker.played_input >= source.end else State.RUNNING
         return State.RUNNING
@@ -210,6 +214,10 @@ class LiveRun:
         for tap in taps:
             tap.begin(rate_hz, inputs, path.stems)
         device_in, device_out = ends.source.latency_samples[0], ends.target.latency_samples[1]
+        # A file that is written is lined up with what went in, whatever the key.
+        self._key = KeyChange(rate_hz, inputs, longest_write(path), compensated=ends.file is not None)
+        if self._memory.parameters["key"]:
+            self._key.prepare()
         self._report = Report(
             self._memory, path, sample_rate_hz=rate_hz, longest_block=longest_write(path), outputs=outputs
         )
@@ -218,7 +226,9 @@ class LiveRun:
             inside = path.behind_samples - early
             path.delay(inside)
             self._tell(rate_hz, device_in, path.behind_samples, inside - path.behind_samples, device_out)
-            self._inline = InlineWorker(path, self._report, inside_samples=inside, sample_rate_hz=rate_hz, taps=taps)
+            self._inline = InlineWorker(
+                path, self._report, self._key, inside_samples=inside, sample_rate_hz=rate_hz, taps=taps
+            )
             return
         ring = ends.source.input
         playout = Playout(ends.target.output, longest_write(path))
@@ -240,7 +250,7 @@ class LiveRun:
             inside = path.behind_samples + queue
         self._tell(rate_hz, device_in, path.behind_samples, inside - path.behind_samples + extra, device_out)
         self._worker = LiveWorker(
-            path, source, playout, self._report, inside_samples=inside, ahead_samples=ahead, taps=taps
+            path, source, playout, self._report, self._key, inside_samples=inside, ahead_samples=ahead, taps=taps
         )
         self._source = source
 
@@ -254,5 +264,6 @@ class LiveRun:
         return max(0, round(wanted / 1000 * self._ends.sample_rate_hz) - least)
 
     def _tell(self, rate_hz: int, device_in: int, framing: int, queue: int, device_out: int) -> None:
-        self._memory.set_latency(Latency(rate_hz, device_in, framing, queue, device_out))
+        key = self._key.delay_at(self._report.semitones)
+        self._memory.set_latency(Latency(rate_hz, device_in, framing, queue, device_out, key))
         self._memory.set_mode(self._ends.mode)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.realtime.input import clean
+from stemlive.realtime.key_change import KeyChange
 from stemlive.realtime.live_path import LivePath
 from stemlive.realtime.playout import FADE_SAMPLES, Playout
 from stemlive.realtime.report import Report
@@ -64,24 +65,26 @@ class LiveWorker:
         source: Source,
         playout: Playout,
         report: Report,
+        key: KeyChange,
         *,
         inside_samples: int,
         ahead_samples: int | None = None,
         taps: tuple[Tap, ...] = (),
     ) -> None:
-        self._path, self._source, self._playout, self._report = path, source, playout, report
+        self._path, self._source, self._playout, self._report, self._key = path, source, playout, report, key
         self._inside = inside_samples
         self._ahead = ahead_samples
         self._taps = taps
         self._block = np.zeros((LONGEST_BLOCK, source.channels), np.float32)
         self._device_block = np.zeros((longest_write(path), playout.channels), np.float32)
-        self._base = self._taken = self._given = 0
+        self._base = self._taken = self._given = self._key_samples = 0
         self._in_vain = self._pause_hops = 0
 
     def begin(self, base: int) -> None:
         """Stand before the first sample of the input."""
         self._base, self._taken, self._given = base, 0, 0
         self._path.reset()
+        self._key.reset()
         self._playout.dry.begin(base + self._inside)
         self._playout.wet.leave()
 
@@ -104,7 +107,7 @@ class LiveWorker:
     @property
     def played_input(self) -> int:
         """Number of the input sample that is played next."""
-        return self._playout.read - self._inside - self._base
+        return self._playout.read - self._inside - self._key_samples - self._base
 
     def step(self) -> bool:
         """Work through what the input holds now; return whether there was any."""
@@ -137,7 +140,7 @@ class LiveWorker:
 
     def flush(self) -> None:
         """Pass silence after the input, as much as brings all of it out."""
-        count = self._path.behind_samples + self._path.hop_samples + FADE_SAMPLES
+        count = self._path.behind_samples + self._path.hop_samples + self._key.tail_samples + FADE_SAMPLES
         while count > 0:
             block = self._block[: min(count, LONGEST_BLOCK)]
             block[:] = 0
@@ -146,7 +149,7 @@ class LiveWorker:
 
     def _available(self) -> int:
         """Samples to read now: as many as there are, but no further ahead than asked, and no more than fit."""
-        count = min(self._source.available(), self._playout.end - self.taken_to - LONGEST_BLOCK)
+        count = min(self._source.available(), self._playout.end - self.taken_to - self._key_samples - LONGEST_BLOCK)
         if self._ahead is not None:
             count = min(count, self._playout.read + self._inside + self._ahead - self.taken_to)
         return count
@@ -154,7 +157,10 @@ class LiveWorker:
     def _work(self, block: FloatArray) -> None:
         self._report.bad_samples += clean(block)
         self._report.input_level.write(block)
-        self._playout.dry.write(self.taken_to, self._for_device(block))
+        if self._key_samples != self._key.delay_samples:
+            self._key_samples = self._report.key_samples = self._key.delay_samples
+            self._playout.dry.leave()
+        self._playout.dry.write(self.taken_to + self._key_samples, self._for_device(block))
         self._taken += len(block)
         for tap in self._taps:
             tap.heard(block)
@@ -169,14 +175,16 @@ class LiveWorker:
         began = perf_counter()
         self._path.run(self._report.gains(), separated=separated)
         mixed, stems = self._path.read()
-        if len(mixed):
-            self._given += len(mixed)
-            out = self._for_device(mixed)
+        heard = self._key.process(mixed, self._report.semitones)
+        if len(heard):
+            self._given += len(heard)
+            out = self._for_device(heard)
             if separated:
                 in_time = wet.write(position, out)
             else:
                 wet.leave()
             self._report.mix_level.write(out)
+        if len(mixed):
             if stems is not None:
                 self._report.measure_stems(stems)
             for tap in self._taps:
@@ -204,6 +212,7 @@ class LiveWorker:
         """Go on after a loss; what comes keeps its place in time."""
         self._report.count_restart()
         self._path.reset()
+        self._key.reset()
         self._playout.dry.leave()
         self._playout.wet.leave()
         self._base, self._taken, self._given = base, 0, 0

@@ -7,6 +7,7 @@
 | /stemlive/STEM/solo | 1 or 0 | solo |
 | /stemlive/preset | name | faders and mutes of a preset |
 | /stemlive/bypass | 1 or 0 | the music as it is |
+| /stemlive/key | -6 to 6 | key change in semitones |
 | /stemlive/monitor/gain | dB, -inf to 12 | fader of the second input |
 | /stemlive/monitor/reverb | 0 to 1 | its reverberation |
 | /stemlive/ping | anything | answered with /stemlive/pong and the same |
@@ -89,6 +90,7 @@ class OscControl:
             state.append((f"{_PREFIX}/{stem}/mute", int(stem in controls.muted)))
             state.append((f"{_PREFIX}/{stem}/solo", int(stem in controls.soloed)))
         state.append((f"{_PREFIX}/bypass", int(controls.bypass)))
+        state.append((f"{_PREFIX}/key", controls.semitones))
         state.append((f"{_PREFIX}/monitor/gain", float(controls.monitor_gain_db)))
         state.append((f"{_PREFIX}/monitor/reverb", float(controls.monitor_reverb)))
         return state
@@ -101,6 +103,7 @@ class OscControl:
             yield f"{_PREFIX}/{stem}/solo", lambda _, v, stem=stem: controls.solo(stem, _switch(v))
         yield f"{_PREFIX}/preset", lambda _, name: controls.apply_preset(str(name))
         yield f"{_PREFIX}/bypass", lambda _, v: controls.set_bypass(_switch(v))
+        yield f"{_PREFIX}/key", lambda _, v: controls.set_semitones(_whole(v))
         for prefix in (_PREFIX, ""):
             yield f"{prefix}/monitor/gain", lambda _, v: controls.set_monitor_gain_db(_decibels(v))
             yield f"{prefix}/monitor/reverb", lambda _, v: controls.set_monitor_reverb(float(v))
@@ -137,7 +140,7 @@ class OscControl:
         for handler in handlers:
             try:
                 handler.callback(address, *values)
-            except UsageError as error:
+            except StemliveError as error:
                 self._bad(address, f"{address}: {error}")
             except (TypeError, ValueError):
                 shown = " ".join(str(value) for value in values)
@@ -168,6 +171,13 @@ def _decibels(value: Any) -> float:
     if math.isnan(number):
         raise ValueError(value)
     return number
+
+
+def _whole(value: Any) -> int:
+    number = float(value)
+    if not number.is_integer():
+        raise ValueError(value)
+    return int(number)
 
 
 def _switch(value: Any) -> bool:

@@ -13,6 +13,12 @@ from stemlive.errors import ModelError, UsageError
 PROVIDERS = ("cpu", "cuda")
 
 
+def existing_providers() -> tuple[str, ...]:
+    """Return the names of those that this machine has; a GPU may still lack libraries, which its session says."""
+    has_cuda = "CUDAExecutionProvider" in ort.get_available_providers() and _cuda_devices() > 0
+    return PROVIDERS if has_cuda else PROVIDERS[:1]
+
+
 def onnx_providers(provider: str) -> list[Any]:
     """Return what `InferenceSession` takes as `providers`, for "cpu" or "cuda".
 

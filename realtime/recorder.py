@@ -64,7 +64,15 @@ class Recorder:
     folder cannot be made.
     """
 
-    def __init__(self, folder: str | Path, *, stems: tuple[str, ...] = ALL, extension: str = "flac") -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        stems: tuple[str, ...] = ALL,
+        without: tuple[str, ...] = (),
+        extension: str = "flac",
+    ) -> None:
+        """`without` leaves out stems of those, whether the model has them or not."""
         if extension not in TAKE_FORMATS:
             raise UsageError(f"recordings are {' or '.join(TAKE_FORMATS)}, not {extension}")
         self._root = Path(folder)
@@ -72,7 +80,7 @@ class Recorder:
             self._root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise AudioFileError(f"cannot record in {folder}: {error.strerror}") from error
-        self._stems = stems
+        self._stems, self._without = stems, without
         self._extension = extension
         self.wants_stems = bool(stems)
         # A block of memory that goes along when the engine's process is started.
@@ -111,6 +119,7 @@ class Recorder:
         unknown = [stem for stem in chosen if stem not in stems]
         if unknown:
             raise UsageError(f"cannot record stem '{unknown[0]}': known are {', '.join(stems)}")
+        chosen = tuple(stem for stem in chosen if stem not in self._without)
         self._columns = tuple(stems.index(stem) for stem in chosen)
         held = round(_HELD_S * sample_rate_hz)
         self._heard = RecordRing(held, (channels,))

@@ -28,6 +28,8 @@ class Report:
         self.mix_level = LevelMeter(sample_rate_hz, longest_block, outputs)
         self.faults = DeviceFaults()
         """What the devices have counted."""
+        self.key_samples = 0
+        """What the key change delays by."""
         self.losses = 0
         self.gaps = 0
         telemetry = memory.telemetry
@@ -43,6 +45,12 @@ class Report:
         self._gains = np.ones(len(path.stems), np.float32)
         self._sides = np.ones((len(path.stems), path.channels, 2), np.float32)
         self._stem_levels = [LevelMeter(sample_rate_hz, longest_block, path.channels) for _ in path.stems]
+
+    @property
+    def semitones(self) -> float:
+        """The key change that is wanted now; a bypass has none."""
+        parameters = self._memory.parameters
+        return 0.0 if parameters["bypass"] else float(parameters["key"])
 
     def gains(self) -> FloatArray:
         """Return the linear gains that are wanted now: [S], or [S, 2C] where a stem is panned (see `mix`)."""
@@ -91,6 +99,7 @@ class Report:
         for stem, level in enumerate(self._stem_levels):
             telemetry["stem_rms"][stem] = gains[stem] * math.sqrt(powers[stem])
             telemetry["stem_peak"][stem] = gains[stem] * level.peak
+        telemetry["latency"][-1] = self.key_samples
         telemetry["load"] = self._load
         telemetry["worst_hop_ms"] = 1000 * self._worst_hop_s
         telemetry["hops"] = before["hops"] + self._hops

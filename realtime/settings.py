@@ -5,6 +5,7 @@ from pathlib import Path
 
 from stemlive.errors import UsageError
 from stemlive.realtime.pcm import PcmFormat
+from stemlive.realtime.provider import PROVIDERS
 
 MODES = ("auto", "rtmixer", "callback", "inline")
 """Where the model runs: in a worker behind a C callback (rtmixer), in a worker behind a Python callback, or
@@ -30,6 +31,7 @@ class EngineSettings:
     target: str
     model: str | Path | None = None
     threads: int = 1
+    provider: str = "cpu"
     input_channels: tuple[int, ...] | None = None
     block_samples: int | None = None
     latency: str | float = "low"
@@ -54,6 +56,8 @@ class EngineSettings:
             raise UsageError("only with a device at both ends can a device be waited for: leave --reconnect out")
         if self.mode not in MODES:
             raise UsageError(f"unknown mode '{self.mode}': known are {', '.join(MODES)}")
+        if self.provider not in PROVIDERS:
+            raise UsageError(f"unknown provider '{self.provider}': known are {', '.join(PROVIDERS)}")
         if isinstance(self.latency, str) and self.latency not in LATENCIES:
             raise UsageError(f"latency is low, high or a number of milliseconds, not '{self.latency}'")
         if not isinstance(self.latency, str) and not 0 < self.latency <= 2000:

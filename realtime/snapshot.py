@@ -35,7 +35,8 @@ class Latency:
 
     `device_in` and `device_out` are what the host interface reports. `framing` is the delay of the separation,
     resampling included; `queue` is the time that the model has for its work, and what the blocks' size costs. It
-    is negative where the model runs inside the callback: one hop of the framing is over before it is needed.
+    is negative where the model runs inside the callback: one hop of the framing is over before it is needed. `key` is
+    what a key change adds while there is one.
     """
 
     sample_rate_hz: int
@@ -43,6 +44,7 @@ class Latency:
     framing: int
     queue: int
     device_out: int
+    key: int = 0
 
     @property
     def inside(self) -> int:
@@ -52,7 +54,7 @@ class Latency:
     @property
     def total(self) -> int:
         """Samples from input to output."""
-        return self.device_in + self.inside + self.device_out
+        return self.device_in + self.inside + self.key + self.device_out
 
     def ms(self, samples: int) -> float:
         """Samples as milliseconds."""
@@ -100,7 +102,8 @@ class Snapshot:
     restarts: int
     """Times that the engine's process died and was started again."""
     monitor_peak: float = 0.0
-    """Of the second input, before its gain."""
+    monitor_rms: float = 0.0
+    """Of the second input, after its gain, without its reverberation."""
     monitor_samples: int = 0
     """Delay of the second input to the output, as far as the devices tell; 0 without one."""
     monitor_late: int = 0
@@ -110,7 +113,7 @@ class Snapshot:
     hop_s: float = 0.0
     """Seconds of sound in a hop, and in a column of the spectrograms."""
     song_s: float = 0.0
-    """Position in the song of what is heard now, without the device's own delay; 0 unless it is a song."""
+    """Position in the song of what is heard now; 0 unless it is a song."""
     song_length_s: float = 0.0
     song_ended: bool = False
     """Whether the song stands at its end."""

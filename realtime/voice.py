@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from stemlive.realtime.engine_memory import EngineMemory
 from stemlive.realtime.input import clean
 from stemlive.realtime.live_worker import SHORTEST_BLOCK, Source
+from stemlive.realtime.meters import LevelMeter
 from stemlive.realtime.playout import Playout
 from stemlive.realtime.reverb import Reverb
 
@@ -23,7 +24,6 @@ FloatArray = NDArray[np.float32]
 LONGEST_VOICE = 8192
 _PRIORITY = 11
 """Above the engine's thread: this one has less time, and less to do."""
-_FALL = 0.9
 
 
 class Voice:
@@ -37,6 +37,7 @@ class Voice:
         self._side = np.zeros(LONGEST_VOICE, np.float32)
         self._mono = np.zeros(LONGEST_VOICE, np.float32)
         self._wet = np.zeros((LONGEST_VOICE, 2), np.float32)
+        self._level = LevelMeter(sample_rate_hz, LONGEST_VOICE, 1)
         self._outputs = outputs
         self._last_gain = float(memory.parameters["monitor_gain"])
         self._last_amount = float(memory.parameters["monitor_reverb"])
@@ -64,8 +65,8 @@ class Voice:
         if block.shape[1] != self._outputs:
             for channel in range(self._outputs):
                 out[:, channel] += mono
-        np.abs(mono, out=side)
-        telemetry["monitor_peak"] = max(float(side.max(initial=0.0)), _FALL * float(telemetry["monitor_peak"]))
+        self._level.write(mono[:, None])
+        telemetry["monitor_peak"], telemetry["monitor_rms"] = self._level.peak, self._level.rms
         self._add_reverb(mono, out, float(parameters["monitor_reverb"]))
 
     def _add_reverb(self, mono: FloatArray, out: FloatArray, amount: float) -> None:

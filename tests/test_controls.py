@@ -213,6 +213,7 @@ class TestEvents:
         assert first["latency_ms"] == {
             "device_in": 10,
             "framing": 23.22,
+            "key": 0,
             "queue": 13.605,
             "device_out": 20,
             "total": 66.825,
@@ -327,7 +328,7 @@ class TestOsc:
         controls.mute("bass")
         controls.set_gain_db("bass", -math.inf)
         answers = dict(self.settle(client, "/stemlive/state", len(server.state())))
-        assert len(answers) == 3 * len(STEMS) + 3
+        assert len(answers) == 3 * len(STEMS) + 4
         assert (answers["/stemlive/bass/mute"], answers["/stemlive/bass/gain"]) == (1, -math.inf)
 
     def test_patterns(self, osc, controls):

@@ -22,7 +22,7 @@ from gui_fakes import STEMS, fake_engines
 from PyQt6.QtCore import QMimeData, QPoint, QPointF, QProcess, QSettings, Qt, QTimer, QUrl
 from PyQt6.QtGui import QDropEvent
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QAbstractButton, QApplication, QComboBox, QFileDialog, QLineEdit, QSlider, QWidget
+from PyQt6.QtWidgets import QAbstractButton, QApplication, QComboBox, QDialog, QFileDialog, QLineEdit, QSlider, QWidget
 
 from stemlive.errors import StemliveError, UsageError
 from stemlive.gui.actions import COMMANDS, STEM_COMMANDS, readme_list
@@ -34,14 +34,17 @@ from stemlive.gui.mix_model import MixModel
 from stemlive.gui.player import Phase
 from stemlive.gui.presets import BUILT_IN, OwnPresets
 from stemlive.gui.program import build_window
+from stemlive.gui.record_dialog import RecordDialog
 from stemlive.gui.remembered import Remembered
 from stemlive.gui.scale import fader_db, fader_place, meter_place, read_db, write_db, write_time
+from stemlive.gui.settings_dialog import SettingsDialog
 from stemlive.gui.sheets import cards_page, keys_page
 from stemlive.gui.spectrogram import colour_table
 from stemlive.gui.spectrogram_ring import COLUMNS, SpectrogramRing
 from stemlive.realtime.controls import Controls
 from stemlive.realtime.engine_memory import EngineMemory
 from stemlive.realtime.mixer import PRESETS, Mixer
+from stemlive.realtime.provider import existing_providers
 from stemlive.realtime.snapshot import State
 
 README = Path(__file__).parent.parent / "README.md"
@@ -406,6 +409,9 @@ class TestKeys:
         assert controls.soloed == {"bass"}
         QTest.keyClick(playing, Qt.Key.Key_4, Qt.KeyboardModifier.ControlModifier)
         assert QApplication.focusWidget() is playing.mixer.strips["other"].fader
+        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Up, Qt.KeyboardModifier.ControlModifier)
+        assert controls.semitones == 1
+        assert controls.gains_db["other"] == 0
         QTest.keyClick(playing, Qt.Key.Key_F3)
         assert controls.muted == {"vocals"}
         assert controls.soloed == frozenset()
@@ -479,8 +485,10 @@ class TestSong:
         qtbot.waitUntil(lambda: playing.transport.position.text() == "0:03.0")
         playing.menus["loop-from"].trigger()
         assert fake.controls.song.loop == (3.0, 10.0)
-        playing.menus["forward"].trigger()
-        assert fake.memory.parameters["seek_s"] == 8.0
+        qtbot.waitUntil(lambda: playing.rig.player.goal_s == 3.0)
+        for goal_s in (8.0, 10.0):  # before the first jump is heard, the second one adds to it
+            playing.menus["forward"].trigger()
+            assert fake.memory.parameters["seek_s"] == goal_s
 
     def test_play_at_the_end_begins_anew(self, playing, qtbot):
         fake = engine(playing)
@@ -575,7 +583,7 @@ class TestDevices:
     def test_long_names_never_widen_the_window(self, window):
         width = window.minimumSizeHint().width()
         window.rig.output = "Focusrite Scarlett 18i20 USB 3rd Generation " * 4
-        window._show_devices()
+        window.show_devices()
         window.source.show_source("A very long name of a song " * 9, live=False)
         window.note("What is wrong, at length " * 20)
         assert window.minimumSizeHint().width() <= width
@@ -618,8 +626,22 @@ class TestMemory:
         assert remembered.engine() == {}
         assert remembered.geometry.isEmpty()
 
+    def test_only_processors_that_exist_are_offered(self, playing, monkeypatch):
+        for existing in (("cpu",), ("cpu", "cuda")):
+            monkeypatch.setattr("stemlive.gui.settings_dialog.existing_providers", lambda existing=existing: existing)
+            monkeypatch.setattr("stemlive.gui.remembered.existing_providers", lambda existing=existing: existing)
+            dialog = SettingsDialog(playing.remembered, playing)
+            assert [dialog.provider.itemData(row) for row in range(dialog.provider.count())] == list(existing)
+            dialog.provider.setCurrentIndex(len(existing) - 1)
+            dialog.accept()
+            assert playing.remembered.engine()["provider"] == existing[-1]
+        monkeypatch.undo()  # the card is gone
+        assert existing_providers()[0] == "cpu"
+        monkeypatch.setattr("stemlive.gui.remembered.existing_providers", lambda: ("cpu",))
+        assert playing.remembered.engine()["provider"] == "cpu"
+
     def test_engine_settings_reach_the_engine(self, playing, qtbot, engines):
-        playing.remembered.set_engine(block_samples=256, latency="high", mode="callback", threads=2)
+        playing.remembered.set_engine(block_samples=256, latency="high", mode="callback", threads=2, provider="cpu")
         playing.rig.connect_engine()
         qtbot.waitUntil(lambda: len(engines.made) == 2)
         settings = engines.made[1].settings
@@ -708,9 +730,11 @@ class TestMicrophone:
         QTest.keyClick(playing.microphone.reverb, Qt.Key.Key_Right)
         assert fake.controls.monitor_gain_db == -3.0
         assert fake.controls.monitor_reverb == 0.25
-        fake.tell(monitor_peak=0.5, monitor_samples=441)
+        fake.tell(monitor_peak=0.5, monitor_rms=0.25, monitor_samples=441)
         qtbot.waitUntil(lambda: playing.microphone.delay.text() == "delay  10 ms")
-        assert playing.microphone.meter.held.level_db == pytest.approx(-6.02, abs=0.01)
+        meter = playing.microphone.meter
+        assert meter.held.level_db == pytest.approx(-6.02, abs=0.01)
+        assert 0 < meter._shown[1] < meter._shown[0]  # the mean is below the peak
         playing.close()
         again = make_window()
         assert again.microphone.isVisible()
@@ -718,8 +742,74 @@ class TestMicrophone:
         again.menus["microphone"].trigger()
         assert again.rig.player.voice.device == ""
 
+    def test_the_key_is_changed_by_keys_and_list_shown_and_remembered(self, playing, make_window, qtbot, engines):
+        assert not playing.microphone.isVisible()
+        for _ in range(8):
+            playing.menus["key-up"].trigger()
+        fake = engine(playing)
+        assert fake.controls.semitones == 6
+        assert playing.microphone.isVisible()
+        assert playing.microphone.key.currentText() == "+6"
+        QTest.keyClick(playing.microphone.key, Qt.Key.Key_Down)
+        assert fake.controls.semitones == 5
+        fake.tell(latency=(44100, 100, 1024, 900, 181, 2558))
+        qtbot.waitUntil(lambda: playing.microphone.key_delay.text() == "+58 ms")
+        assert playing.state.latency.text().endswith("+ key 58")
+        assert playing.state.latency.text().startswith("latency 108 ms")
+        assert len(engines.made) == 1  # nothing began anew
+        playing.close()
+        again = make_window()
+        assert again.microphone.isVisible()
+        assert again.rig.player.voice.semitones == 5
+        again.menus["key-own"].trigger()
+        assert again.microphone.key.currentText() == "Original"
+        again.menus["key-down"].trigger()
+        again.menus["microphone"].trigger()  # without the corner, the song is in its own key
+        assert again.rig.player.voice.semitones == 0
+
+    def test_a_key_without_its_library_is_a_line_in_the_window(self, playing, monkeypatch):
+        def missing():
+            raise StemliveError("a key change needs the library Rubber Band")
+
+        monkeypatch.setattr("stemlive.gui.rig.check_key_change", missing)
+        playing.menus["key-up"].trigger()
+        assert "Rubber Band" in playing.state.message.toolTip()
+        assert engine(playing).controls.semitones == 0
+        assert playing.microphone.key.currentText() == "Original"
+
 
 class TestRecording:
+    def test_stems_that_are_not_wanted_are_left_out_from_then_on(
+        self, playing, make_window, qtbot, tmp_path, monkeypatch, engines
+    ):
+        def untick(dialog):
+            assert list(dialog.boxes) == list(STEMS)
+            dialog.boxes["drums"].click()
+            dialog.boxes["other"].click()
+            return QDialog.DialogCode.Accepted
+
+        monkeypatch.setattr(RecordDialog, "exec", untick)
+        playing.menus["record-stems"].trigger()
+        assert len(engines.made) == 1  # nothing is recorded yet
+        playing.rig.record_in(tmp_path / "takes")
+        qtbot.waitUntil(lambda: len(engines.made) == 2 and engine(playing) is engines.made[1])
+        playing.menus["record"].trigger()
+        (recorder,) = engines.made[1].taps
+        block = np.full((4410, 2), 0.25, np.float32)
+        recorder.heard(block)
+        recorder.played(block, np.stack([number / 8 * block for number in range(4)]))
+        qtbot.waitUntil(lambda: playing.transport.taken.text() == "0:00.1")
+        playing.menus["record-stems"].trigger()
+        assert "end it first" in playing.state.message.toolTip()
+        playing.menus["record"].trigger()
+        qtbot.waitUntil(lambda: "recorded in" in playing.state.message.toolTip())
+        (take,) = (tmp_path / "takes").iterdir()
+        assert {path.stem for path in take.iterdir()} == {"input", "mix", "vocals", "bass"}
+        bass, _ = soundfile.read(take / "bass.flac")
+        np.testing.assert_allclose(bass, 0.0625, atol=1e-4)
+        playing.close()
+        assert make_window().remembered.unrecorded == ("drums", "other")
+
     def test_the_first_asks_where_and_the_folder_is_remembered(
         self, playing, make_window, qtbot, tmp_path, monkeypatch, engines
     ):

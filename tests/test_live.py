@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import onnx_models
 import pytest
+import soundfile
 
 from stemlive.bench import resident_bytes
 from stemlive.errors import DeviceError, UsageError
@@ -23,6 +24,8 @@ from stemlive.realtime.drift import DriftSource
 from stemlive.realtime.ends import Ends
 from stemlive.realtime.engine import Engine
 from stemlive.realtime.engine_memory import COLUMNS, EngineMemory
+from stemlive.realtime.files import AudioReader
+from stemlive.realtime.key_change import KeyChange
 from stemlive.realtime.live_path import LivePath
 from stemlive.realtime.live_worker import LONGEST_BLOCK, LiveWorker, longest_write
 from stemlive.realtime.playout import FADE_SAMPLES, Playout
@@ -32,6 +35,7 @@ from stemlive.realtime.separator import StreamingSeparator
 from stemlive.realtime.session import Session
 from stemlive.realtime.settings import EngineSettings
 from stemlive.realtime.snapshot import Latency, State
+from stemlive.realtime.song_source import SongSource
 
 RATE_HZ = 44100
 LENGTHS = (2048, 1024, 512)
@@ -82,11 +86,13 @@ class Bench:
         self.memory.set_stems(self.path.stems)
         self.memory.set_latency(Latency(rate_hz, 0, self.path.behind_samples, self.inside, 0))
         self.playout = Playout(self.output, longest_write(self.path))
+        key = KeyChange(rate_hz, channels, longest_write(self.path))
         self.worker = LiveWorker(
             self.path,
             RingSource(self.input),
             self.playout,
             report,
+            key,
             inside_samples=self.inside,
             ahead_samples=ahead,
         )
@@ -383,6 +389,7 @@ class FakeDevice:
         self.error = None
         self.problem = ""
         self.samples = 0
+        self.handed = 0.0
         self.input = PlainInputRing(1 << 17, 2)
         self.output = PlainOutputRing(1 << 15, 2)
         self.closed = False
@@ -410,6 +417,7 @@ class FakeDevice:
         while not self._stop.wait(self._period_s):
             self.input.write(block)
             self.output.take(out)
+            self.handed = float(out[-1, 0])
             self.samples += len(block)
 
 
@@ -478,6 +486,23 @@ class TestEngine:
             assert rms["vocals"] == 0
             assert rms["bass"] == pytest.approx(0.1 * dict(zip(now.stems, now.stem_rms, strict=True))["bass"], rel=0.1)
         assert engine.snapshot().state == State.STOPPED
+
+    def test_the_place_in_a_song_is_the_one_that_is_heard(self, monkeypatch, model, tmp_path):
+        """A device half a second long plays a ramp, whose height is the place that it has been handed."""
+        ramp = np.linspace(0, 0.5, 10 * RATE_HZ, dtype=np.float32)
+        soundfile.write(tmp_path / "ramp.wav", np.stack([ramp, ramp], axis=1), RATE_HZ, subtype="FLOAT")
+        device = FakeDevice(speed=1.0)
+        device.latency_samples = (0, RATE_HZ // 2)
+
+        def open_ends(settings, rate_hz, hop, process, mix_voice, memory):
+            return Ends(SongSource(AudioReader(settings.source), rate_hz, memory), device, "callback", rate_hz)
+
+        monkeypatch.setattr(live_run, "open_ends", open_ends)
+        engine = Engine(EngineSettings(str(tmp_path / "ramp.wav"), "device:a", model=model, song=True))
+        engine.controls.song.play()
+        with engine:
+            wait_for(lambda: engine.snapshot().song_s > 0.5, "half a second that is heard")
+            assert engine.snapshot().song_s == pytest.approx(device.handed / 0.5 * 10 - 0.5, abs=0.1)
 
     def test_a_device_that_goes_away_is_a_state_not_a_crash(self, fake, model):
         fake(dies_after=20 * HOP)

@@ -91,7 +91,8 @@ class TestVoice:
         out, microphone = song.copy(), noise(BLOCK)
         voice.add_to(microphone, out)
         np.testing.assert_array_equal(out, song + microphone)
-        assert memory.telemetry["monitor_peak"] == np.abs(microphone).max()
+        assert memory.telemetry["monitor_peak"] == pytest.approx(np.abs(microphone).max())
+        assert 0 < memory.telemetry["monitor_rms"] <= np.sqrt(np.square(microphone).mean())
 
     @pytest.mark.parametrize(("inputs", "outputs"), [(1, 1), (2, 1), (2, 2), (1, 2)])
     def test_channels(self, memory, controls, inputs, outputs):

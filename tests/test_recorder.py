@@ -19,6 +19,7 @@ from stemlive.realtime import recorder as recorder_module
 from stemlive.realtime.controls import Controls
 from stemlive.realtime.engine_memory import EngineMemory
 from stemlive.realtime.inline_worker import InlineWorker
+from stemlive.realtime.key_change import KeyChange
 from stemlive.realtime.live_path import LivePath
 from stemlive.realtime.record_ring import RecordRing
 from stemlive.realtime.recorder import Recorder
@@ -282,7 +283,8 @@ def test_inside_the_callback_what_is_played_is_numbered_as_what_was_heard(tmp_pa
     recorder.begin(44100, 2, controls.stems)
     wait_until(lambda: recorder.status().takes)
     report = Report(memory, path, sample_rate_hz=44100, longest_block=512, outputs=2)
-    worker = InlineWorker(path, report, inside_samples=inside, sample_rate_hz=44100, taps=(recorder,))
+    key = KeyChange(44100, 2, 512)
+    worker = InlineWorker(path, report, key, inside_samples=inside, sample_rate_hz=44100, taps=(recorder,))
     sound, out = noise(256 * 80), np.zeros((256, 2), np.float32)
     for block in np.split(sound, 80):
         worker.process(block, out)

@@ -1,0 +1,35 @@
+"""Which stems are recorded."""
+
+from PyQt6.QtWidgets import QCheckBox, QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
+
+
+class RecordDialog(QDialog):
+    """A box to tick for each stem; `left_out` are those without a tick."""
+
+    def __init__(self, stems: tuple[str, ...], left_out: tuple[str, ...], parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("What is recorded")
+        column = QVBoxLayout(self)
+        column.addWidget(QLabel("Beside the input and the mix, each in a file of its own:"))
+        self.boxes: dict[str, QCheckBox] = {}
+        for stem in stems:
+            box = QCheckBox(stem.capitalize())
+            box.setAccessibleName(f"Record {stem}")
+            box.setChecked(stem not in left_out)
+            self.boxes[stem] = box
+            column.addWidget(box)
+        note = QLabel(
+            "Stems are recorded before their faders, and all of it in the song's own key.\n"
+            "The sound stops for a moment while the engine starts anew."
+        )
+        note.setObjectName("faint")
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel, self)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        column.addWidget(note)
+        column.addWidget(buttons)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Return the stems that are not to be recorded."""
+        return tuple(stem for stem, box in self.boxes.items() if not box.isChecked())

@@ -1,0 +1,59 @@
+"""Which signal of the window's parts does what."""
+
+from typing import TYPE_CHECKING
+
+from PyQt6.QtGui import QGuiApplication
+
+if TYPE_CHECKING:
+    from stemlive.gui.window import Window
+
+
+def connect(window: "Window") -> None:
+    """Connect the parts of a window with each other, its rig and its mix."""
+    _connect_sources(window)
+    _connect_song(window)
+    _connect_mix(window)
+    hints = QGuiApplication.styleHints()
+    if hints is not None:
+        hints.colorSchemeChanged.connect(window.show_theme)
+
+
+def _connect_sources(window: "Window") -> None:
+    rig, source, microphone, menus = window.rig, window.source, window.microphone, window.menus
+    rig.plugged.connect(window.show_rig)
+    rig.voiced.connect(window.show_voice)
+    rig.problem.connect(window.note)
+    rig.devices.changed.connect(window.show_devices)
+    source.open.clicked.connect(menus["open"].trigger)
+    source.live.clicked.connect(menus["live"].trigger)
+    source.input.chosen.connect(rig.choose_input)
+    source.output.chosen.connect(rig.choose_output)
+    window.banner.retry.clicked.connect(menus["retry"].trigger)
+    microphone.device_chosen.connect(rig.choose_microphone)
+    microphone.gain_moved.connect(lambda gain_db: rig.set_voice(gain_db=gain_db))
+    microphone.reverb_moved.connect(lambda amount: rig.set_voice(reverb=amount))
+    microphone.key_chosen.connect(rig.set_key)
+
+
+def _connect_song(window: "Window") -> None:
+    rig, transport, menus = window.rig, window.transport, window.menus
+    transport.play.clicked.connect(menus["play"].trigger)
+    transport.stop.clicked.connect(menus["stop"].trigger)
+    transport.record.clicked.connect(menus["record"].trigger)
+    transport.overview.sought.connect(rig.seek)
+    transport.overview.marked.connect(lambda first, last: rig.set_loop((first, last)))
+    window.export.progressed.connect(window.state.show_export)
+    window.export.ended.connect(window.show_export_end)
+    window.state.cancel.clicked.connect(window.export.cancel)
+
+
+def _connect_mix(window: "Window") -> None:
+    preset_bar, dialogs, model = window.preset_bar, window.dialogs, window.model
+    preset_bar.own_chosen.connect(dialogs.take_preset)
+    preset_bar.own_deleted.connect(dialogs.delete_preset)
+    preset_bar.save_wanted.connect(dialogs.save_preset)
+    stack = model.undo_stack
+    for name, signal in (("undo", stack.canUndoChanged), ("redo", stack.canRedoChanged)):
+        window.menus[name].setEnabled(False)
+        signal.connect(window.menus[name].setEnabled)
+    model.changed.connect(window.show_mix)

@@ -1,0 +1,143 @@
+"""Rubber Band, which changes pitch as the sound streams: the part of its C interface that is needed here.
+
+The library is not ours and not a package of Python's: the system brings it (Debian: librubberband2, Homebrew:
+rubberband). It is under the GPL and is loaded only when a key is changed.
+"""
+
+import ctypes
+import ctypes.util
+import sys
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemlive.errors import StemliveError
+
+FloatArray = NDArray[np.float32]
+
+_NAMES = {"darwin": ("librubberband.2.dylib",), "win32": ("rubberband.dll", "rubberband-2.dll")}
+# From rubberband-c.h. The R3 engine is a few hundredths of a cent from the pitch that is wanted, where R2 is up to
+# thirty cents away on a single tone; its short window halves the delay.
+_REAL_TIME, _THREADING_NEVER, _WINDOW_SHORT = 0x1, 0x10000, 0x100000
+_PITCH_HIGH_CONSISTENCY, _CHANNELS_TOGETHER, _ENGINE_FINER = 0x4000000, 0x10000000, 0x20000000
+_OPTIONS = _REAL_TIME | _THREADING_NEVER | _WINDOW_SHORT | _PITCH_HIGH_CONSISTENCY | _CHANNELS_TOGETHER | _ENGINE_FINER
+
+_PIECE = 64
+"""Samples that it is given at once: what it does depends a little on how the sound is cut."""
+_SPARE_SAMPLES = 2 * _PIECE + 16
+"""Beyond its two windows it held up to 73 samples, measured from 8 to 192 kHz, and up to a piece waits for it."""
+
+
+@cache
+def rubber_band() -> ctypes.CDLL:
+    """Load the library. StemliveError, with the remedy, where there is none or one before version 3."""
+    found = ctypes.util.find_library("rubberband")
+    for name in (*_NAMES.get(sys.platform, ("librubberband.so.2",)), *((found,) if found else ())):
+        try:
+            library = ctypes.CDLL(name)
+        except OSError:
+            continue
+        if hasattr(library, "rubberband_get_engine_version"):
+            return _declared(library)
+    raise StemliveError(
+        "a key change needs the library Rubber Band, version 3 or newer: "
+        "apt-get install librubberband2, or brew install rubberband"
+    )
+
+
+class Stretcher:
+    """One stream of sound, as long as it was, in another pitch. One thread at a time; StemliveError as `rubber_band`.
+
+    Output sample k is the pitch of input sample k, `shift_samples` later, and is there once `held_samples` more were
+    written, however the input is cut and the pitch changes meanwhile.
+    """
+
+    def __init__(self, sample_rate_hz: int, channels: int, longest_block: int) -> None:
+        self._library = rubber_band()
+        self._state = self._library.rubberband_new(sample_rate_hz, channels, _OPTIONS, 1.0, 1.0)
+        self._library.rubberband_set_max_process_size(self._state, max(longest_block, _PIECE))
+        self._pad = int(self._library.rubberband_get_preferred_start_pad(self._state))
+        self.held_samples = 2 * self._pad + _SPARE_SAMPLES
+        self._usual_delay = int(self._library.rubberband_get_start_delay(self._state))
+        self._planes = np.zeros((channels, max(longest_block, self._pad)), np.float32)
+        self._pointers = (ctypes.c_void_p * channels)(*(plane.ctypes.data for plane in self._planes))
+        self._piece = np.zeros((channels, _PIECE), np.float32)
+        self._piece_pointers = (ctypes.c_void_p * channels)(*(plane.ctypes.data for plane in self._piece))
+        self._waiting = self._to_drop = 0
+        self.reset()
+
+    @property
+    def shift_samples(self) -> int:
+        """How much later than at its own pitch the sound comes now; less than nothing for a higher one."""
+        return int(self._library.rubberband_get_start_delay(self._state)) - self._usual_delay
+
+    @property
+    def ready_samples(self) -> int:
+        """Samples that can be read now."""
+        return 0 if self._to_drop else self._available()
+
+    def reset(self) -> None:
+        """Stand before the first sample, at the sound's own pitch."""
+        self._library.rubberband_reset(self._state)
+        self._library.rubberband_set_pitch_scale(self._state, 1.0)
+        self._planes[:] = 0
+        self._library.rubberband_process(self._state, self._pointers, self._pad, 0)
+        self._waiting, self._to_drop = 0, self._usual_delay
+
+    def set_semitones(self, semitones: float) -> None:
+        """Take another pitch, from what is written next on, without a gap."""
+        self._library.rubberband_set_pitch_scale(self._state, 2.0 ** (semitones / 12))
+
+    def write(self, block: FloatArray) -> None:
+        """Take a block [n, C]."""
+        first = 0
+        while first < len(block):
+            last = min(len(block), first + _PIECE - self._waiting)
+            self._piece[:, self._waiting : self._waiting + last - first] = block[first:last].T
+            self._waiting, first = self._waiting + last - first, last
+            if self._waiting == _PIECE:
+                self._library.rubberband_process(self._state, self._piece_pointers, _PIECE, 0)
+                self._waiting = 0
+        dropped = min(self._to_drop, self._available(), self._planes.shape[1])
+        if dropped:
+            self._to_drop -= self._retrieve(dropped)
+
+    def read(self, out: FloatArray) -> None:
+        """Read the next samples into `out` [n, C], of which n are ready."""
+        assert self.ready_samples >= len(out), f"{self.ready_samples} samples of {len(out)}"
+        count = self._retrieve(len(out))
+        out[:] = self._planes[:, :count].T
+
+    def _available(self) -> int:
+        return max(0, int(self._library.rubberband_available(self._state)))
+
+    def _retrieve(self, count: int) -> int:
+        return int(self._library.rubberband_retrieve(self._state, self._pointers, count))
+
+    def __del__(self) -> None:
+        state = getattr(self, "_state", None)
+        if state:
+            self._library.rubberband_delete(state)
+
+
+def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
+    """Tell ctypes what the functions take and give."""
+    state, pointer, count = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint
+    declarations: dict[str, tuple[Any, list[Any]]] = {
+        "new": (state, [count, count, ctypes.c_int, ctypes.c_double, ctypes.c_double]),
+        "delete": (None, [state]),
+        "reset": (None, [state]),
+        "set_max_process_size": (None, [state, count]),
+        "set_pitch_scale": (None, [state, ctypes.c_double]),
+        "get_preferred_start_pad": (count, [state]),
+        "get_start_delay": (count, [state]),
+        "available": (ctypes.c_int, [state]),
+        "process": (None, [state, pointer, count, ctypes.c_int]),
+        "retrieve": (count, [state, pointer, count]),
+    }
+    for name, (result, arguments) in declarations.items():
+        function = getattr(library, f"rubberband_{name}")
+        function.restype, function.argtypes = result, arguments
+    return library
