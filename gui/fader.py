@@ -174,7 +174,7 @@ class Fader(DeskSlider):
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """As wide as the numbers of the scale need."""
-        return QSize(180, 33)
+        return QSize(204, 33)
 
     def paintEvent(self, _: QPaintEvent | None) -> None:  # noqa: N802
         """Draw groove, handle and scale."""

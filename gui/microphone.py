@@ -38,10 +38,13 @@ class MicrophoneBar(QFrame):
         self.setObjectName("bar")
         title = QLabel("Microphone")
         title.setStyleSheet("font-size: 15px; font-weight: bold;")
-        self.device = DeviceChoice("Microphone", "A microphone to sing with: it is heard at once, not separated")
+        self.device = DeviceChoice(
+            "Microphone", "A microphone to sing with: it is heard at once, not separated", least_characters=7
+        )
         self.fader, self.field = Fader("Microphone: fader"), GainField("Microphone: gain")
         self.fader.setToolTip("Fader of the microphone: arrows 0.5 dB, Home or a double click 0 dB, End off")
         self.meter = Meter("Microphone: level")
+        self.meter.setMinimumWidth(110)
         self.reverb = Reverb("Microphone: reverberation")
         self.reverb.setToolTip("Reverberation of the microphone: arrows, Home for none")
         self.fader.colour = self.reverb.colour = _COLOUR
@@ -52,7 +55,7 @@ class MicrophoneBar(QFrame):
         self.delay.setAccessibleName("Delay of the microphone")
         self.delay.setToolTip("From the microphone to the output, as far as the devices tell")
         self.delay.setMinimumWidth(QFontMetrics(self.delay.font()).horizontalAdvance("delay 000 ms"))
-        self.key = Choice("Key", _KEY_TIP, least_characters=6)
+        self.key = Choice("Key", _KEY_TIP, least_characters=5)
         self.key.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         for semitones in range(MOST_SEMITONES, -MOST_SEMITONES - 1, -1):
             self.key.addItem(key_text(semitones), semitones)

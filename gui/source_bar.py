@@ -12,8 +12,8 @@ class DeviceChoice(Choice):
 
     chosen = pyqtSignal(str)
 
-    def __init__(self, name: str, tip: str) -> None:
-        super().__init__(name, tip, least_characters=14)
+    def __init__(self, name: str, tip: str, *, least_characters: int = 14) -> None:
+        super().__init__(name, tip, least_characters=least_characters)
         self.activated.connect(lambda index: self.chosen.emit(self.itemData(index)))
 
     def show_devices(self, devices: tuple[DeviceName, ...], selected: str, *, off: bool = False) -> None:

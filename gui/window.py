@@ -56,7 +56,7 @@ class Window(QMainWindow):
         self._frames.timeout.connect(self.show_frame)
         self._texts.timeout.connect(self.show_texts)
         self.setAcceptDrops(True)
-        self.setMinimumWidth(1060)
+        self.setMinimumWidth(1100)
         self.resize(1280, 800)
         self.restoreGeometry(remembered.geometry)
         self.dialogs.fill_menus()

@@ -150,6 +150,16 @@ class TestLive:
         assert bench.worker.played_input == len(played) - bench.inside - now.latency.key
         assert now.dropouts == 0
 
+    def test_a_file_that_is_written_lines_up_with_what_went_in(self, session):
+        bench = Bench(session, queue=2 * LONGEST)  # a file is not read before it is complete
+        bench.worker._key = prepared(compensated=True)
+        bench.memory.parameters["key"] = -5
+        at = 40000 // HOP * HOP
+        played = bench.run(np.repeat(burst(at, 2.0), 2, axis=1))
+        now = bench.memory.snapshot()
+        assert middle(played) - (at + 100) == pytest.approx(bench.inside, abs=0.004 * RATE_HZ)
+        assert (now.latency.key, now.dropouts) == (0, 0)
+
     def test_a_late_hop_is_heard_where_it_would_have_been(self, session):
         bench = Bench(session)
         bench.worker._key.prepare()

@@ -16,6 +16,8 @@ class Display:
                 pytest.skip(f"{tool} is not installed (Debian: apt-get install xvfb xdotool)")
         read, write = os.pipe()
         command = ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp"]
+        # Else it starts anew whenever xdotool was its only client, and a program that comes just then is thrown out.
+        command.append("-noreset")
         self._process = subprocess.Popen(
             command, pass_fds=[write], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
