@@ -165,12 +165,8 @@ class BSRNN(nn.Module):
         if self.config.consistent:  # the masks of all stems sum to one: what they leave over is given back
             masks = masks - (masks.sum(0) / masks.shape[0] - self.share)
         stems = complex_product(masks, x)
-        for deep_filter in self.filters:
-            names = deep_filter.memory_sizes
-            delayed, memory = deep_filter(taps, x, state.layer(0, names))
-            new.update({name: [tensor] for name, tensor in zip(names, memory, strict=True)})
-            bins = delayed.shape[3]
-            stems = torch.cat([stems[:, :, :, :bins] + delayed, stems[:, :, :, bins:]], dim=3)
+        for further in self.filters:
+            stems = _remembering(further, 0, stems, state, new, taps, x)
         if self.config.residual_stem:
             stems = torch.cat([stems, (x - stems.sum(0)).unsqueeze(0)])
         if folded:
@@ -201,10 +197,12 @@ def _state_specs(layers: nn.ModuleList, rows: int) -> tuple[StateSpec, ...]:
     return tuple(StateSpec(name, (len(layers), rows, *size)) for name, size in sizes.items())
 
 
-def _remembering(layer: nn.Module, index: int, x: Tensor, state: State, new: dict[str, list[Tensor]]) -> Tensor:
+def _remembering(
+    layer: nn.Module, index: int, x: Tensor, state: State, new: dict[str, list[Tensor]], *more: Tensor | None
+) -> Tensor:
     """Run layer `index` of its kind on with its memory in `state` and add what it remembers then to `new`."""
     names = cast("dict[str, tuple[int, ...]]", layer.memory_sizes)
-    x, memory = layer(x, state.layer(index, names))
+    x, memory = layer(x, state.layer(index, names), *more)
     for name, tensor in zip(names, memory, strict=False):  # an LSTM in both directions returns what nobody keeps
         new[name].append(tensor)
     return x

@@ -25,10 +25,10 @@ class DeepFilter(nn.Module):
         self.delays, self.bins, self.consistent = config.filter_taps - 1, sum(config.filtered_widths), config.consistent
         self.memory_sizes = {"spectra": (self.delays, self.bins, channels, 2)} if config.causal else {}
 
-    def forward(self, taps: Tensor, x: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
-        """Taps `[K - 1, S, B' * T, F' * C * 2]`, a mixture `[B', T, F, C, 2]`, the memory (empty if not causal).
+    def forward(self, stems: Tensor, memory: Memory, taps: Tensor, x: Tensor) -> tuple[Tensor, Memory]:
+        """Masked spectra `[S, B', T, F, C, 2]` and the memory (empty if not causal) to the same.
 
-        Returns `[S, B', T, F', C, 2]` for the lowest F' bins, and the memory.
+        Taps `[K - 1, S, B' * T, F' * C * 2]` for the lowest F' bins; x is the mixture `[B', T, F, C, 2]`.
         """
         low = x[:, :, : self.bins]
         past = memory[0].squeeze(0) if memory else low.new_zeros(low.shape[0], self.delays, *low.shape[2:])
@@ -36,10 +36,11 @@ class DeepFilter(nn.Module):
         taps = taps.float().reshape(self.delays, -1, *low.shape)
         if self.consistent:
             taps = taps - taps.mean(1, keepdim=True)
-        total = complex_product(taps[0], known[:, self.delays - 1 : -1])
-        for delay in range(2, self.delays + 1):
-            total = total + complex_product(taps[delay - 1], known[:, self.delays - delay : -delay])
-        return total, (known[:, -self.delays :].unsqueeze(0),) if memory else ()
+        total = stems[:, :, :, : self.bins]
+        for delay, tap in enumerate(taps.unbind(), 1):
+            total = total + complex_product(tap, known[:, self.delays - delay : -delay])
+        new = (known[:, -self.delays :].unsqueeze(0),) if memory else ()
+        return torch.cat([total, stems[:, :, :, self.bins :]], dim=3), new
 
 
 def complex_product(a: Tensor, b: Tensor) -> Tensor:
