@@ -18,7 +18,7 @@ class Batch:
 
     level_weight `[B]`: what makes quiet and loud segments count alike.
     weight `[B, G]`: sums to one over all batches of a step, so that each group counts alike, whatever batch it is in.
-    context: hops at the beginning that belong to the piece before: the frames begin behind them and reach back over them.
+    context: hops at the beginning that belong to the piece before: the frames begin behind, but reach back over them.
     """
 
     mixtures: Tensor
