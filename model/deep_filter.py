@@ -36,11 +36,11 @@ class DeepFilter(nn.Module):
         taps = taps.float().reshape(self.delays, -1, *low.shape)
         if self.consistent:
             taps = taps - taps.mean(1, keepdim=True)
-        total = stems[:, :, :, : self.bins]
+        filtered, masked = stems.split([self.bins, x.shape[2] - self.bins], dim=3)  # quicker backwards than slices
         for delay, tap in enumerate(taps.unbind(), 1):
-            total = total + complex_product(tap, known[:, self.delays - delay : -delay])
+            filtered = filtered + complex_product(tap, known[:, self.delays - delay : -delay])
         new = (known[:, -self.delays :].unsqueeze(0),) if memory else ()
-        return torch.cat([total, stems[:, :, :, self.bins :]], dim=3), new
+        return torch.cat([filtered, masked], dim=3), new
 
 
 def complex_product(a: Tensor, b: Tensor) -> Tensor:
