@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 @click.option(
     "--start-from",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Checkpoint whose weights a new run begins with; a smaller model (num_repeat, hidden_factor) grows.",
+    help="Checkpoint whose weights a new run begins with; one of less num_repeat, hidden_factor or filter_taps grows.",
 )
 @click.option(
     "--workers",

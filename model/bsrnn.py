@@ -14,11 +14,13 @@ from torch.nn import functional
 from stemlive.model.attention import FrameAttention
 from stemlive.model.bands import equal_width_groups
 from stemlive.model.config import CHANNELS, ModelConfig
+from stemlive.model.deep_filter import DeepFilter, complex_product
 from stemlive.model.layers import LAYERS
 from stemlive.model.state import State, StateSpec
 from stemlive.model.stereo import TransformAverageConcatenate
 
 LEVEL_FLOOR = 1e-8  # mean square of a band's bins that counts as silence
+TAP_SCALE = 0.1  # of new weights behind the taps of a deep filter, over those behind the mask: it begins near a mask
 
 
 class BandSplit(nn.Module):
@@ -53,7 +55,8 @@ class BandSplit(nn.Module):
 class MaskHead(nn.Module):
     """Per stem and band: normalisation, MLP N - M - M (tanh), GLU, complex mask of the band's bins.
 
-    The normalisation has no gain and shift of its own: the linear layer behind it holds them.
+    The normalisation has no gain and shift of its own: the linear layer behind it holds them. The further taps of a
+    deep filter come from the same MLP by a GLU of their own.
     """
 
     def __init__(self, config: ModelConfig, channels: int) -> None:
@@ -70,6 +73,13 @@ class MaskHead(nn.Module):
             weight, bias = self._linear(count, wide, width * channels * 4)
             self.weights_out.append(weight)
             self.biases_out.append(bias)
+        self.delays = config.filter_taps - 1
+        self.tap_groups = equal_width_groups(config.filtered_widths)
+        self.tap_weights, self.tap_biases = nn.ParameterList(), nn.ParameterList()
+        for count, width in self.tap_groups:
+            weight, bias = self._linear(count, wide, self.delays * width * channels * 4)
+            self.tap_weights.append(weight.detach() * TAP_SCALE)
+            self.tap_biases.append(bias.detach() * TAP_SCALE)
 
     def _linear(self, bands: int, inputs: int, outputs: int) -> tuple[nn.Parameter, nn.Parameter]:
         bound = inputs**-0.5
@@ -77,17 +87,29 @@ class MaskHead(nn.Module):
         bias = torch.empty(self.num_stems, bands, 1, outputs).uniform_(-bound, bound)
         return nn.Parameter(weight), nn.Parameter(bias)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """`[K, B * T, N]` to masks `[S, B * T, F * C * 2]`; real and imaginary part are neighbours."""
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        """`[K, B * T, N]` to masks `[S, B * T, F * C * 2]`; real and imaginary part are neighbours.
+
+        And to the further taps of a deep filter, `[taps, S, B * T, F' * C * 2]` for its lowest F' bins.
+        """
         x = functional.layer_norm(features, (self.feature_dim,))
         x = torch.tanh(batched_linear(x, self.weight_in, self.bias_in))  # [S, K, B*T, M]
         x = torch.tanh(batched_linear(x, self.weight_mid, self.bias_mid))
         masks = []
         parts = x.split([bands for bands, _ in self.groups], dim=1)  # slices would each cost a pass over x backwards
         for part, weight, bias in zip(parts, self.weights_out, self.biases_out, strict=True):
-            value, gate = batched_linear(part, weight, bias).chunk(2, dim=-1)
-            masks.append((value * torch.sigmoid(gate)).transpose(1, 2).flatten(2))  # [S, B*T, K' * width * C * 2]
-        return torch.cat(masks, dim=-1)
+            masks.append(gated_linear(part, weight, bias).transpose(1, 2).flatten(2))  # [S, B*T, K' * width * C * 2]
+        return torch.cat(masks, dim=-1), self._taps(x) if self.delays else None
+
+    def _taps(self, x: Tensor) -> Tensor:
+        """What is behind the MLP, `[S, K, B * T, M]`, to the further taps."""
+        counts = [bands for bands, _ in self.tap_groups]
+        taps = []
+        parts = x[:, : sum(counts)].split(counts, dim=1)
+        for part, weight, bias in zip(parts, self.tap_weights, self.tap_biases, strict=True):
+            each = gated_linear(part, weight, bias).unflatten(-1, (self.delays, -1))  # [S, K', B*T, taps, width*C*2]
+            taps.append(each.permute(3, 0, 2, 1, 4).flatten(3))
+        return torch.cat(taps, dim=-1)
 
 
 class BSRNN(nn.Module):
@@ -119,11 +141,13 @@ class BSRNN(nn.Module):
             for _ in range(repeat if config.attention_heads else 0)
         )
         self.mask = MaskHead(config, channels)
+        self.filters = nn.ModuleList(DeepFilter(config, channels) for _ in range(config.filter_taps > 1))
         self.register_buffer("share", torch.tensor([1 / len(config.stems), 0.0]), persistent=False)
         signals = CHANNELS // channels  # that one batch item makes
         self.state_specs = (
             *_state_specs(self.time_layers, signals * bands),
             *_state_specs(self.attention_layers, signals),
+            *_state_specs(self.filters, signals),
         )
 
     def initial_state(self, batch: int, device: torch.device | None = None) -> State:
@@ -135,21 +159,23 @@ class BSRNN(nn.Module):
         batch, _, _, channels, _ = frames.shape
         folded = self.config.folded
         x = frames.permute(0, 3, 1, 2, 4).flatten(0, 1).unsqueeze(3) if folded else frames  # [B', T, F, C', 2]
-        z, new = self._repeat(self.split(x), x.shape[0], state)
-        masks = self.mask(z).float().reshape(-1, *x.shape)  # [S, B', T, F, C', 2]
+        new: dict[str, list[Tensor]] = {spec.name: [] for spec in self.state_specs}
+        masks, taps = self.mask(self._repeat(self.split(x), x.shape[0], state, new))
+        masks = masks.float().reshape(-1, *x.shape)  # [S, B', T, F, C', 2]
         if self.config.consistent:  # the masks of all stems sum to one: what they leave over is given back
             masks = masks - (masks.sum(0) / masks.shape[0] - self.share)
         stems = complex_product(masks, x)
+        for further in self.filters:
+            stems = _remembering(further, 0, stems, state, new, taps, x)
         if self.config.residual_stem:
             stems = torch.cat([stems, (x - stems.sum(0)).unsqueeze(0)])
         if folded:
             stems = stems.squeeze(4).unflatten(1, (batch, channels)).permute(0, 1, 3, 4, 2, 5)
-        return stems.transpose(0, 1), new
+        return stems.transpose(0, 1), State({name: torch.cat(tensors) for name, tensors in new.items()})
 
-    def _repeat(self, z: Tensor, signals: int, state: State) -> tuple[Tensor, State]:
-        """The blocks: features `[K, B' * T, N]` and the memory so far to the same; `signals` is B'."""
+    def _repeat(self, z: Tensor, signals: int, state: State, new: dict[str, list[Tensor]]) -> Tensor:
+        """The blocks: features `[K, B' * T, N]` to the same; `signals` is B'. Adds what they remember to `new`."""
         bands, _, n = z.shape
-        new: dict[str, list[Tensor]] = {spec.name: [] for spec in self.state_specs}
         for index, (time, band) in enumerate(zip(self.time_layers, self.band_layers, strict=True)):
             z = z.reshape(bands * signals, -1, n).transpose(0, 1)  # [T, K * B', N]
             z = _remembering(time, index, z, state, new)
@@ -162,7 +188,7 @@ class BSRNN(nn.Module):
                 z = z.reshape(bands, signals, -1, n).permute(1, 2, 0, 3)  # [B', T, K, N]
                 z = _remembering(self.attention_layers[index], index, z, state, new)
                 z = z.permute(2, 0, 1, 3).reshape(bands, -1, n)
-        return z, State({name: torch.cat(tensors) for name, tensors in new.items()})
+        return z
 
 
 def _state_specs(layers: nn.ModuleList, rows: int) -> tuple[StateSpec, ...]:
@@ -171,10 +197,12 @@ def _state_specs(layers: nn.ModuleList, rows: int) -> tuple[StateSpec, ...]:
     return tuple(StateSpec(name, (len(layers), rows, *size)) for name, size in sizes.items())
 
 
-def _remembering(layer: nn.Module, index: int, x: Tensor, state: State, new: dict[str, list[Tensor]]) -> Tensor:
+def _remembering(
+    layer: nn.Module, index: int, x: Tensor, state: State, new: dict[str, list[Tensor]], *more: Tensor | None
+) -> Tensor:
     """Run layer `index` of its kind on with its memory in `state` and add what it remembers then to `new`."""
     names = cast("dict[str, tuple[int, ...]]", layer.memory_sizes)
-    x, memory = layer(x, state.layer(index, names))
+    x, memory = layer(x, state.layer(index, names), *more)
     for name, tensor in zip(names, memory, strict=False):  # an LSTM in both directions returns what nobody keeps
         new[name].append(tensor)
     return x
@@ -186,13 +214,10 @@ def batched_linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return y + bias.to(y.dtype)
 
 
-def complex_product(a: Tensor, b: Tensor) -> Tensor:
-    """Product of complex numbers with real and imaginary part on the last axis; ONNX has no complex type."""
-    if not torch.onnx.is_in_onnx_export():
-        return torch.view_as_real(torch.view_as_complex(a) * torch.view_as_complex(b))
-    a_real, a_imag = a.unbind(-1)
-    b_real, b_imag = b.unbind(-1)
-    return torch.stack([a_real * b_real - a_imag * b_imag, a_real * b_imag + a_imag * b_real], dim=-1)
+def gated_linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """GLU: the first half of what `batched_linear` gives, as far as the second half lets it through."""
+    value, gate = batched_linear(x, weight, bias).chunk(2, dim=-1)
+    return value * torch.sigmoid(gate)
 
 
 def count_parameters(model: nn.Module) -> int:

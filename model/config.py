@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from stemlive.errors import UsageError
@@ -25,6 +26,7 @@ LEAST = {
     "attention_heads": 0,
     "attention_dim": 1,
     "attention_window": 2,
+    "filter_taps": 1,
 }
 TYPE_NAMES = {str: "a name", int: "a whole number", bool: "true or false", tuple: "a list of names (in Python a tuple)"}
 
@@ -47,6 +49,9 @@ class ModelConfig:
     attention_window: frames that a frame sees in a causal model, itself included; otherwise it sees all.
     residual_stem: the last stem has no mask head, it is the mixture minus the others. Only with all four stems: of
         fewer, the last would hold what belongs to none of them.
+    filter_taps: coefficients per bin and stem: 1 is a mask, more are a deep filter over so many frames, the present one
+        and those before it (arXiv 1904.08369, arXiv 2110.05588).
+    filter_top_hz: a deep filter works in the bands that end at or below it; above them is a mask.
     causal: unidirectional in time; otherwise bidirectional in time.
     """
 
@@ -68,6 +73,8 @@ class ModelConfig:
     attention_dim: int = 8
     attention_window: int = 128
     residual_stem: bool = False
+    filter_taps: int = 1
+    filter_top_hz: float = 5000.0
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -92,7 +99,12 @@ class ModelConfig:
             raise UsageError(
                 f"residual_stem needs all of {', '.join(STEMS)}: what {', '.join(self.stems)} leave over is no stem"
             )
-        _ = self.band_widths
+        top_hz = self._top_hz(self.band_widths[0])
+        if self.filter_taps > 1 and not self.filtered_widths:
+            raise UsageError(
+                f"filter_top_hz {self.filter_top_hz:g} leaves no band to filter: "
+                f"the lowest reaches up to {top_hz:.0f} Hz"
+            )
 
     def _check_types(self) -> None:
         """Raise UsageError for a value of another type than its default: TOML tells 1, 1.0 and "1" apart."""
@@ -123,6 +135,19 @@ class ModelConfig:
     def band_widths(self) -> tuple[int, ...]:
         """Width in bins of each band, lowest first."""
         return band_widths(self.band_scheme, self.num_bins, self.sample_rate_hz)
+
+    @property
+    def filtered_widths(self) -> tuple[int, ...]:
+        """Of these, the widths of the bands where a deep filter works; none where there is a mask only."""
+        if self.filter_taps == 1:
+            return ()
+        widths = self.band_widths
+        tops_hz = map(self._top_hz, accumulate(widths))
+        return tuple(width for width, top_hz in zip(widths, tops_hz, strict=True) if top_hz <= self.filter_top_hz)
+
+    def _top_hz(self, bins: int) -> float:
+        """Frequency of the highest of so many bins."""
+        return (bins - 1) * self.sample_rate_hz / self.framing.analysis_samples
 
     @property
     def hidden_dim(self) -> int:

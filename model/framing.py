@@ -25,6 +25,11 @@ class FramingPreset:
     hop_samples: int
     streaming: bool = True
 
+    @property
+    def unfinished_hops(self) -> int:
+        """W / R - 1: so many hops at the end of a signal later frames would add to."""
+        return self.synthesis_samples // self.hop_samples - 1
+
     def windows(self) -> tuple[Tensor, Tensor]:
         """Analysis and synthesis window, float32 `[A]` each; their product sums to one at hop R."""
         length, short, hop = self.analysis_samples, self.synthesis_samples, self.hop_samples

@@ -48,5 +48,5 @@ class State:
         return cls({spec.name: tensor for spec, tensor in zip(specs, tensors, strict=True)})
 
     def detach(self) -> "State":
-        """The same values without their history: segments are trained one after another this way."""
-        return State({name: tensor.detach() for name, tensor in self.tensors.items()})
+        """The same values without their history, as float32: pieces are trained one after another this way."""
+        return State({name: tensor.detach().float() for name, tensor in self.tensors.items()})

@@ -30,6 +30,8 @@ CONFIGS = {
     "two heads": dataclasses.replace(TINY, attention_heads=2, attention_dim=3, attention_window=100),
     "tac tanh": dataclasses.replace(TINY, stereo="tac"),
     "tac prelu": dataclasses.replace(TINY, stereo="tac", tac_activation="prelu"),
+    "three taps": dataclasses.replace(TINY, filter_taps=3),
+    "two taps, mono": dataclasses.replace(TINY, filter_taps=2, filter_top_hz=1e5, stereo="mono", residual_stem=True),
     "residual": dataclasses.replace(TINY, residual_stem=True),
     "gru and all": dataclasses.replace(
         TINY, time_layer="gru", stereo="tac", attention_heads=2, attention_window=6, residual_stem=True

@@ -40,6 +40,7 @@ EVERYTHING = {
     "attention_heads": 2,
     "attention_window": 6,
     "residual_stem": True,
+    "filter_taps": 4,
 }
 CHOICES = {f"{time} {band}": {"time_layer": time, "band_layer": band} for time, band in LAYER_PAIRS} | {
     "one head": {"attention_heads": 1, "attention_window": 6},
@@ -48,6 +49,8 @@ CHOICES = {f"{time} {band}": {"time_layer": time, "band_layer": band} for time, 
     "tac tanh": {"stereo": "tac"},
     "tac prelu": {"stereo": "tac", "tac_activation": "prelu"},
     "residual": {"residual_stem": True},
+    "two taps": {"filter_taps": 2, "filter_top_hz": 22050.0},
+    "three taps": {"filter_taps": 3},
     "everything": EVERYTHING,
 }
 CHOSEN = {name: dataclasses.replace(TINY, **choice) for name, choice in CHOICES.items()}
@@ -129,6 +132,8 @@ def test_wrong_band_list_names_both_numbers():
         ({"attention_heads": 5}, "attention_heads 5 do not divide feature_dim 48"),
         ({"attention_heads": -1}, "attention_heads must be at least 0"),
         ({"attention_window": 1}, "attention_window must be at least 2"),
+        ({"filter_taps": 0}, "filter_taps must be at least 1"),
+        ({"filter_taps": 3, "filter_top_hz": 60.0}, "filter_top_hz 60 leaves no band .* up to 65 Hz"),
         ({"stems": ("vocals", "other"), "residual_stem": True}, "what vocals, other leave over is no stem"),
         ({"attention_heads": "two"}, "attention_heads must be a whole number, not 'two'"),
         ({"feature_dim": 48.0}, "feature_dim must be a whole number, not 48.0"),
@@ -221,7 +226,9 @@ def test_a_model_that_is_not_causal_hears_the_future():
     assert model.state_specs == ()
 
 
-@pytest.mark.parametrize("config", [TINY, *(CHOSEN[name] for name in ("tac tanh", "residual", "everything"))], ids=str)
+@pytest.mark.parametrize(
+    "config", [TINY, *(CHOSEN[name] for name in ("tac tanh", "residual", "two taps", "everything"))], ids=str
+)
 def test_four_stems_sum_to_the_mixture(config):
     audio = noise(0.5)
     framing = Framing(config.framing)
@@ -229,12 +236,13 @@ def test_four_stems_sum_to_the_mixture(config):
     assert (separate(make(config), audio).sum(0) - audio[0])[:, :complete].abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("name", ["lstm lstm", "residual", "everything"])
+@pytest.mark.parametrize("name", ["lstm lstm", "residual", "three taps", "everything"])
 def test_silence_gives_silence_in_any_state(name):
     model = make(CHOSEN[name])
     _, state = model(Framing(TINY.framing)(noise(0.3)), model.initial_state(1))
     stems, _ = model(torch.zeros(1, 5, TINY.num_bins, 2, 2), state)
-    assert not stems.any()
+    reach = CHOSEN[name].filter_taps - 1  # frames in which a filter still hears what was
+    assert [bool(frame.any()) for frame in stems.unbind(2)] == [frame < reach for frame in range(5)]
 
 
 @pytest.mark.parametrize("stereo", ["mono", "tac"])
@@ -291,6 +299,50 @@ def test_attention_is_its_definition_frame_by_frame(window):
             assert torch.allclose(layer(x, memory)[0][item, frame], expected, atol=1e-5)
 
 
+def test_a_deep_filter_works_in_the_bands_below_its_limit():
+    """V3 has eight bands of 46 bins, four of 92: the highest bin of the fifth is 229 * 44100 / 2048 = 4931.1 Hz."""
+    for top_hz, bins in ((4931.0, 4 * 46), (4932.0, 5 * 46), (5000.0, 5 * 46), (22050.0, 1025)):
+        config = dataclasses.replace(TINY, filter_taps=2, filter_top_hz=top_hz)
+        assert sum(config.filtered_widths) == bins
+    assert dataclasses.replace(TINY, filter_top_hz=10.0).filtered_widths == ()
+    model, plain = make(CHOSEN["three taps"]), make(TINY)
+    plain.load_state_dict({name: value for name, value in model.state_dict().items() if ".tap_" not in name})
+    frames = Framing(TINY.framing)(noise(0.3))
+    with torch.no_grad():
+        stems, masked = (one(frames, one.initial_state(1))[0] for one in (model, plain))
+    assert torch.equal(stems[..., 230:, :, :], masked[..., 230:, :, :])
+    change = (stems - masked)[..., :230, :, :].square().mean() / masked[..., :230, :, :].square().mean()
+    assert 1e-5 < change < 1e-2  # a new filter is nearly a mask
+    with torch.no_grad():
+        for values in (*model.mask.tap_weights, *model.mask.tap_biases):
+            values.zero_()
+        assert torch.equal(model(frames, model.initial_state(1))[0], masked)
+
+
+@pytest.mark.parametrize(("stems", "causal"), [(("vocals",), True), (("vocals",), False), (STEMS, True)])
+def test_a_filter_does_what_no_mask_can(stems, causal):
+    """Coefficients set by hand: what is heard is the sound of two frames before, times 2 - i, on top of the masks."""
+    config = dataclasses.replace(TINY, stems=stems, filter_taps=3, filter_top_hz=22050.0, causal=causal)
+    model = make(config)
+    with torch.no_grad():
+        for name, values in model.mask.named_parameters():
+            if "out" in name or "tap" in name:
+                values.zero_()
+        for bias in model.mask.tap_biases:  # [S, K', 1, value and gate * delay * width * channel * 2]
+            value, gate = bias[:1].unflatten(-1, (2, 2, -1, 2)).unbind(3)
+            gate[:] = 20.0  # open
+            value[..., 1, :, :] = torch.tensor([2.0, -1.0])
+        frames = Framing(config.framing)(noise(0.3))
+        result = torch.view_as_complex(model(frames, model.initial_state(1))[0])
+    x = torch.view_as_complex(frames)
+    late = torch.cat([torch.zeros_like(x[:, :2]), x[:, :-2]], dim=1) * (2 - 1j)
+    if stems == STEMS:  # taps that sum to zero over the stems, masks to one
+        expected = torch.stack([0.75 * late, *[-0.25 * late] * 3], dim=1) + 0.25 * x.unsqueeze(1)
+    else:
+        expected = late.unsqueeze(1)
+    torch.testing.assert_close(result, expected, atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize("name", ["lstm lstm", "everything"])
 def test_batch_items_do_not_touch_each_other(name):
     model = make(CHOSEN[name])
@@ -307,6 +359,7 @@ def test_batch_items_do_not_touch_each_other(name):
         ("gru conv", {"h": (2, 14, 11)}),
         ("conv lstm", {"conv": (2, 14, 8, 2)}),
         ("tac tanh", {"h": (2, 28, 11), "c": (2, 28, 11)}),
+        ("three taps", {"h": (2, 14, 11), "c": (2, 14, 11), "spectra": (1, 1, 2, 230, 2, 2)}),
         (
             "everything",
             {
@@ -314,6 +367,7 @@ def test_batch_items_do_not_touch_each_other(name):
                 "attn_k": (2, 2, 2, 5, 14 * 8),
                 "attn_v": (2, 2, 2, 5, 14 * 4),
                 "attn_valid": (2, 2, 5),
+                "spectra": (1, 2, 3, 230, 1, 2),
             },
         ),
     ],
@@ -341,7 +395,7 @@ def test_every_parameter_learns(name, configs):
     assert count_parameters(model) == sum(p.numel() for p in model.parameters())
 
 
-@pytest.mark.parametrize("name", ["lstm lstm", "gru gru", "conv conv", "one head", "everything"])
+@pytest.mark.parametrize("name", ["lstm lstm", "gru gru", "conv conv", "one head", "three taps", "everything"])
 def test_a_step_in_bfloat16(name):
     model = make(CHOSEN[name]).train()
     frames = Framing(TINY.framing)(noise(0.2))
@@ -374,6 +428,15 @@ COSTS = {
             "band layers": 4 * (3 * 4 * 8 + 8 * 4),
             "stereo exchange": 2 * (2 * 4 * 12 + 12 * 12 + 2 * 24 * 4),
             "mask heads": 2 * (2 * (4 * 4 + 4 * 4) + 4 * 4 * 1025),
+        },
+    ),
+    "three taps": (
+        {"filter_taps": 3, "filter_top_hz": 600.0},
+        {
+            "band split": (25 * 4 + 1) * 4 + (1000 * 4 + 1) * 4,
+            "time layers": 2 * (4 * 4 * (4 + 4) + 4 * 4),
+            "band layers": 2 * (2 * 4 * 4 * (4 + 4) + 8 * 4),
+            "mask heads": 2 * (4 * 4 + 4 * 4) + 4 * 8 * (1025 + 2 * 25),
         },
     ),
 }

@@ -72,7 +72,7 @@ def test_a_larger_model_begins_as_the_smaller_one_and_all_of_it_learns(layer, tm
     small_config = dataclasses.replace(TINY, time_layer=layer, band_layer=layer)
     small = BSRNN(small_config).eval()
     save_checkpoint(small, tmp_path / "small.pt", {"progress": {"audio_s": 60.0}})
-    config = dataclasses.replace(small_config, num_repeat=3, hidden_factor=2.5)
+    config = dataclasses.replace(small_config, num_repeat=3, hidden_factor=2.5, filter_taps=3, filter_top_hz=3000.0)
     large, provenance = start_model(config, tmp_path / "small.pt")
     assert provenance == {"progress": {"audio_s": 60.0}}
     assert large.config == config
@@ -93,10 +93,20 @@ def test_a_larger_model_begins_as_the_smaller_one_and_all_of_it_learns(layer, tm
 
 @pytest.mark.parametrize(
     "change",
-    [{"feature_dim": 12}, {"num_repeat": 1}, {"hidden_factor": 1.0}, {"preset": "low"}, {"time_layer": "conv"}],
+    [
+        {"feature_dim": 12},
+        {"num_repeat": 1},
+        {"hidden_factor": 1.0},
+        {"preset": "low"},
+        {"time_layer": "conv"},
+        {"filter_taps": 1},
+        {"filter_taps": 3},
+        {"filter_top_hz": 9000.0},
+    ],
 )
 def test_a_model_that_is_no_enlargement_is_refused(change, tmp_path):
-    save_checkpoint(BSRNN(dataclasses.replace(TINY, num_repeat=2)), tmp_path / "small.pt", {})
-    wanted = dataclasses.replace(TINY, **{"num_repeat": 2, **change})
+    saved = dataclasses.replace(TINY, num_repeat=2, filter_taps=2)
+    save_checkpoint(BSRNN(saved), tmp_path / "small.pt", {})
+    wanted = dataclasses.replace(saved, **change)
     with pytest.raises(TrainingError, match="no smaller one that could grow into it"):
         start_model(wanted, tmp_path / "small.pt")

@@ -1,5 +1,7 @@
 """Recipes, losses, scores and the loop, on a corpus of a few seconds that the tests make."""
 
+import contextlib
+import copy
 import csv
 import dataclasses
 import itertools
@@ -183,10 +185,10 @@ def changed(recipe, **choices):
     return dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, **choices))
 
 
-@pytest.mark.parametrize("optimiser", ["adam", "muon"])
-def test_resumed_equals_uninterrupted(optimiser, sources, tmp_path):
+@pytest.mark.parametrize("choices", [{"optimiser": "adam"}, {"optimiser": "muon"}, {"carry": 3}], ids=str)
+def test_resumed_equals_uninterrupted(choices, sources, tmp_path):
     for steps, folder in ((6, "whole"), (3, "parts"), (6, "parts")):
-        Trainer(changed(recipe(steps), optimiser=optimiser), sources, Sources(), tmp_path / folder).run()
+        Trainer(changed(recipe(steps), **choices), sources, Sources(), tmp_path / folder).run()
     assert_same_run(tmp_path / "whole", tmp_path / "parts", 6)
     with pytest.raises(TrainingError, match="another model"):
         bigger = dataclasses.replace(recipe(6), model=dataclasses.replace(TINY, feature_dim=12))
@@ -240,6 +242,61 @@ def test_accumulated_batches_are_one_large_batch(sources, tmp_path):
         torch.testing.assert_close(
             values["exp_avg"], states[1]["optimizer"]["state"][key]["exp_avg"], atol=1e-6, rtol=1e-3
         )
+
+
+CARRYING = {
+    "live": {},
+    "quality": {"preset": "quality"},
+    "low": {"preset": "low"},
+    "all": {"time_layer": "conv", "attention_heads": 1, "attention_window": 20, "stereo": "tac", "filter_taps": 3},
+}
+
+
+@pytest.mark.parametrize("name", CARRYING)
+def test_pieces_with_carried_state_are_the_whole_segment(name, sources, tmp_path):
+    """Their memory, outputs and losses are those of the whole; the gradients too, but end where a piece begins."""
+    model = dataclasses.replace(TINY, **CARRYING[name])
+    mix = MixConfig(segment_s=0.8, share_accompaniment=1)
+    chosen = changed(Recipe(model, mix, recipe(1).train), carry=3, accumulate=2, loss="t", gradient_clip=1e9)
+    trainer = Trainer(chosen, sources, Sources(), tmp_path)
+    whole_model = copy.deepcopy(trainer.network)
+    segments = list(itertools.islice(trainer._batches(), 2))
+    calls, gradients, unsynchronised = [], [], []
+    trainer.network.register_forward_hook(lambda module, inputs, output: calls.append((*inputs, *output)))
+    trainer.optimizer.step = lambda: gradients.extend(p.grad.clone() for p in trainer.network.parameters())
+    trainer.accelerator.no_sync = lambda module: contextlib.nullcontext(unsynchronised.append(module))
+    loss = trainer._train_step(segments)
+    assert len(calls) == 6
+    assert len(unsynchronised) == 5  # processes exchange the gradients once a step
+
+    framing, unfinished = trainer.framing, model.framing.synthesis_samples - model.framing.hop_samples
+    expected = torch.zeros(())
+    for batch, pieces in zip(prepare(segments, STEMS, torch.device("cpu")), (calls[:3], calls[3:]), strict=True):
+        frames, count = framing(batch.mixtures), batch.mixtures.shape[-1]
+        carried, before, begin = whole_model.initial_state(2), frames.new_zeros(2, 4, 0, model.num_bins, 2, 2), 0
+        for piece_frames, state, _, _ in pieces:
+            end = begin + piece_frames.shape[1]
+            torch.testing.assert_close(piece_frames, frames[:, begin:end])
+            with torch.no_grad():
+                _, until_here = whole_model(frames[:, : max(begin, 1)], whole_model.initial_state(2))
+            for kind, values in state.tensors.items():
+                assert not values.requires_grad
+                torch.testing.assert_close(values, until_here.tensors[kind] * (begin > 0), atol=1e-5, rtol=1e-4)
+            stems, carried = whole_model(frames[:, begin:end], carried.detach())
+            heard = framing.inverse(torch.cat([before, stems], dim=2))[..., :-unfinished]
+            end_sample = end * model.framing.hop_samples - unfinished
+            target = batch.targets[..., end_sample - heard.shape[-1] : end_sample]
+            distance = (torch.einsum("bgs,bscn->bgcn", batch.groups, heard) - target).abs().sum((2, 3))
+            weight = batch.weight * loudness_weight(batch.mixtures).unsqueeze(1)
+            expected = expected + (distance / (2 * (count - unfinished)) * weight).sum()
+            before, begin = stems[:, :, -(unfinished // model.framing.hop_samples) :].detach(), end
+        with torch.no_grad():
+            whole, _ = whole_model(frames, whole_model.initial_state(2))
+        torch.testing.assert_close(torch.cat([stems for *_, stems, _ in pieces], dim=2), whole, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(loss, expected.detach(), atol=0, rtol=1e-4)
+    expected.backward()
+    for (key, parameter), gradient in zip(whole_model.named_parameters(), gradients, strict=True):
+        torch.testing.assert_close(gradient, parameter.grad, atol=1e-7, rtol=1e-3, msg=lambda m, key=key: f"{key}: {m}")
 
 
 def test_the_loss_by_items_is_the_loss_of_the_whole_batch(sources):
@@ -357,7 +414,15 @@ MODELS = {
     "conv": {"time_layer": "conv", "band_layer": "conv"},
     "attention": {"attention_heads": 2, "attention_window": 8},
     "tac": {"stereo": "tac", "residual_stem": True},
-    "offline": {"causal": False, "preset": "offline", "time_layer": "conv", "stereo": "tac", "attention_heads": 1},
+    "filter": {"filter_taps": 3},
+    "offline": {
+        "causal": False,
+        "preset": "offline",
+        "time_layer": "conv",
+        "stereo": "tac",
+        "attention_heads": 1,
+        "filter_taps": 2,
+    },
 }
 
 
@@ -430,6 +495,10 @@ def test_recipes_in_the_repository_are_valid(request):
         ("[train]\nschedule = 'steep'", "unknown schedule 'steep': choose one of decay-at-end"),
         ("[train]\nclock = 'sun'", "unknown clock 'sun'"),
         ("[train]\naccumulate = 0", "accumulate must be at least 1"),
+        ("[train]\ncarry = 0", "carry must be at least 1"),
+        ("[train]\ncarry = 2\n[model]\ncausal = false", "carry = 2 needs a causal model"),
+        ("[train]\ncarry = 3\n[mix]\nsegment_s = 0.06", "segment_s 0.06 is too short: .* longer than the 1024"),
+        ("[mix]\nsegment_s = 0.02", "segment_s 0.02 is too short"),
         ("model = ", "cannot read the recipe"),
     ],
 )

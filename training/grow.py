@@ -1,4 +1,4 @@
-"""Begin a model with the weights of a smaller one: recurrent layers with more units, more blocks.
+"""Begin a model with the weights of a smaller one: recurrent layers with more units, more blocks, a filter for a mask.
 
 What is new is joined by weights of zero, so that the larger model first computes what the smaller one did, and learns
 from there. Source of the idea: Chen, Goodfellow and Shlens, "Net2Net" (arXiv 1511.05641).
@@ -18,6 +18,7 @@ from stemlive.model.config import ModelConfig
 
 _GATES = {"lstm": 4, "gru": 3}
 _GROWS = ("num_repeat", "hidden_factor")
+_FILTER = ("filter_taps", "filter_top_hz")
 
 
 def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str, Any]]:
@@ -25,13 +26,14 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
 
     Returns it with the checkpoint's provenance.
 
-    Raises TrainingError unless both differ in `num_repeat` and `hidden_factor` at most, neither of them smaller, and
-    the layers that grow are recurrent.
+    Raises TrainingError unless both differ in `num_repeat` and `hidden_factor` at most, neither of them smaller, and in
+    the deep filter where the checkpoint has only a mask, and the layers that grow are recurrent.
     """
     small, provenance = load_checkpoint(checkpoint)
     if small.config == config:
         return small.train(), provenance
-    same = {name: getattr(small.config, name) for name in _GROWS}
+    new_filter = _FILTER if small.config.filter_taps == 1 else ()
+    same = {name: getattr(small.config, name) for name in (*_GROWS, *new_filter)}
     layers = (config.time_layer, config.band_layer)
     if (
         dataclasses.replace(config, **same) != small.config
@@ -43,7 +45,7 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     ):
         raise TrainingError(
             f"{checkpoint} holds another model than the recipe, and no smaller one that could grow into it "
-            f"({' and '.join(_GROWS)} may be larger): use its [model] table"
+            f"({' and '.join(_GROWS)} may be larger, and filter_taps where that is 1): use its [model] table"
         )
     model = BSRNN(config)
     old = small.state_dict()
@@ -55,8 +57,8 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
 
 def _grown(name: str, fresh: Tensor, old: Tensor | None, hidden: int, config: ModelConfig) -> Tensor:
     """The value of one parameter: `old` where it reaches, `fresh` for what feeds new units, 0 for what they feed."""
-    if old is None:  # a new block adds nothing yet
-        return torch.zeros_like(fresh) if ".proj." in name else fresh
+    if old is None:  # a new block or tap adds nothing yet
+        return torch.zeros_like(fresh) if ".proj." in name or ".tap_" in name else fresh
     if old.shape == fresh.shape:
         return old
     if ".proj." in name:

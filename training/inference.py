@@ -83,7 +83,7 @@ def _stream(model: BSRNN, framing: Framing, audio: Tensor) -> Iterator[Tensor]:
     """Complete samples `[S, C, m]` of the stems of `[1, C, n]`, chunk by chunk, so that memory does not grow."""
     hop = framing.preset.hop_samples
     before = framing.preset.analysis_samples // hop - 1  # frames whose audio reaches into a chunk's first frame
-    unfinished = framing.preset.synthesis_samples // hop - 1  # hops at the end that later frames add to
+    unfinished = framing.preset.unfinished_hops
     state = model.initial_state(1, audio.device)
     last: Tensor | None = None
     for first in range(0, audio.shape[-1] // hop, CHUNK_FRAMES):

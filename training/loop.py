@@ -29,7 +29,7 @@ from stemlive.training.devices import use_gpu
 from stemlive.training.evaluate import averages, score_song
 from stemlive.training.grow import start_model
 from stemlive.training.mixing import SegmentMixer, describe
-from stemlive.training.objective import batch_loss, prepare
+from stemlive.training.objective import batch_loss, pieces, prepare
 from stemlive.training.optimiser import OPTIMISERS
 from stemlive.training.recipe import CLOCKS, Recipe
 from stemlive.training.run_log import RunLog
@@ -190,16 +190,20 @@ class Trainer:
 
     def _train_step(self, segments: list[dict[str, Tensor]]) -> Tensor:
         """One step of the optimiser on the gradients of all batches, as if they were one; returns their mean loss."""
-        c, device = self.recipe.train, self.accelerator.device
+        c, device, framing = self.recipe.train, self.accelerator.device, self.framing
         losses = []
         batches = prepare(segments, self.recipe.model.stems, device)
-        for batch in batches:
-            last = batch is batches[-1]
+        before: list[Tensor] = []  # what stems of the piece before overlap with this one
+        parts = [piece for batch in batches for piece in pieces(batch, framing.preset, c.carry)]
+        for piece in parts:
+            last = piece is parts[-1]
+            if not piece.context:  # a batch begins
+                state, before = self.network.initial_state(len(piece.mixtures), device), []
             with nullcontext() if last else self.accelerator.no_sync(self.model):
-                state = self.network.initial_state(len(batch.mixtures), device)
-                stems, _ = self.model(self.framing(batch.mixtures), state)
-                loss = batch_loss(stems, batch, self.framing, c)
+                stems, state = self.model(framing(piece.mixtures)[:, piece.context :], state)
+                loss = batch_loss(torch.cat([*before, stems], dim=2) if before else stems, piece, framing, c)
                 self.accelerator.backward(loss)
+            state, before = state.detach(), [stems[:, :, -framing.preset.unfinished_hops :].detach()]
             losses.append(loss.detach())
         self.accelerator.clip_grad_norm_(self.model.parameters(), c.gradient_clip)
         self.optimizer.step()

@@ -1,11 +1,12 @@
 """From a batch of segments to what the optimiser makes small."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from stemlive.model.framing import Framing
+from stemlive.model.framing import Framing, FramingPreset
 from stemlive.training.losses import Comparison, group_weights, loudness_weight, separation_loss
 from stemlive.training.mixing import restrict_groups
 from stemlive.training.recipe import TrainConfig
@@ -15,13 +16,23 @@ from stemlive.training.recipe import TrainConfig
 class Batch:
     """Mixtures `[B, C, n]`, targets `[B, G, C, n]`, groups `[B, G, S]` (which stems add up to which target).
 
-    `weight` `[B, G]` sums to one over all batches of a step, so that each group counts alike, whatever batch it is in.
+    level_weight `[B]`: what makes quiet and loud segments count alike.
+    weight `[B, G]`: sums to one over all batches of a step, so that each group counts alike, whatever batch it is in.
+    context: hops at the beginning that belong to the piece before: the frames begin behind, but reach back over them.
     """
 
     mixtures: Tensor
     targets: Tensor
     groups: Tensor
+    level_weight: Tensor
     weight: Tensor
+    context: int = 0
+
+    def item(self, index: int) -> "Batch":
+        """One segment, without the first axis."""
+        fields = (self.mixtures, self.targets, self.groups, self.level_weight, self.weight)
+        mixture, targets, groups, level_weight, weight = (field[index] for field in fields)
+        return Batch(mixture, targets, groups, level_weight, weight, self.context)
 
 
 def prepare(segments: list[dict[str, Tensor]], stems: tuple[str, ...], device: torch.device) -> list[Batch]:
@@ -31,21 +42,41 @@ def prepare(segments: list[dict[str, Tensor]], stems: tuple[str, ...], device: t
     restricted = [restrict_groups(*pair, stems) for pair in pairs]
     weights = group_weights(torch.cat([groups for _, groups in restricted])).split([len(pair[0]) for pair in pairs])
     for (whole, _), (targets, groups), weight in zip(pairs, restricted, weights, strict=True):
-        batches.append(Batch(whole.sum(1), targets, groups, weight))
+        mixtures = whole.sum(1)
+        batches.append(Batch(mixtures, targets, groups, loudness_weight(mixtures), weight))
     return batches
+
+
+def pieces(batch: Batch, framing: FramingPreset, count: int) -> list[Batch]:
+    """The batch cut in time into so many pieces, equally long to within a hop, in the order of the sound.
+
+    The weight is shared out by the samples that a piece completes: what only adds up over samples has the same loss in
+    pieces as in the whole.
+    """
+    hop, unfinished = framing.hop_samples, framing.unfinished_hops
+    hops = batch.mixtures.shape[-1] // hop
+    bounds = [hops * piece // count for piece in range(count + 1)]
+    result = []
+    for first, stop in pairwise(bounds):
+        context = min(first, framing.analysis_samples // hop - 1)
+        mixtures, targets = (x[..., (first - context) * hop : stop * hop] for x in (batch.mixtures, batch.targets))
+        weight = batch.weight * ((stop - max(first, unfinished)) / (hops - unfinished))
+        result.append(replace(batch, mixtures=mixtures, targets=targets, weight=weight, context=context))
+    return result
 
 
 def batch_loss(stems: Tensor, batch: Batch, framing: Framing, config: TrainConfig) -> Tensor:
     """The recipe's loss of separated spectra `[B, S, T, F, C, 2]`.
 
+    In a piece that follows another they begin with the last W / R - 1 frames of that one, whose samples they complete.
     It goes item by item, over the groups that count only, and with the channels before the frames, as the transforms
     have them: on a processor core that takes about a fifth less time than the whole batch at once.
     """
-    fields = (batch.mixtures, batch.targets, batch.groups, batch.weight)
+    items = map(batch.item, range(len(batch.weight)))
     losses = [
-        _item_loss(item, Batch(*parts), framing, config)
-        for item, *parts in zip(stems.unbind(), *(field.unbind() for field in fields), strict=True)
-        if parts[-1].any()
+        _item_loss(of_item, item, framing, config)
+        for of_item, item in zip(stems.unbind(), items, strict=True)
+        if item.weight.any()
     ]
     return torch.stack(losses).sum() if losses else 0.0 * stems.sum()  # that has a gradient for the other processes
 
@@ -56,17 +87,18 @@ def _item_loss(stems: Tensor, item: Batch, framing: Framing, config: TrainConfig
     targets = item.targets[active].unsqueeze(0)  # [1, G', C, n]
     x = stems.movedim(-2, 1)  # [S, C, T, F, 2]
     spectra = torch.matmul(item.groups[active], x.flatten(1)).unflatten(1, x.shape[1:]).unsqueeze(0)
-    complete = framing.complete_samples(targets.shape[-1])
     with torch.no_grad():
-        target_spectra = framing(targets[0]).movedim(-2, 1).unsqueeze(0)  # [1, G', C, T, F, 2]
-    mixture = item.mixtures.unsqueeze(0)
+        target_spectra = framing(targets[0])[:, item.context :].movedim(-2, 1).unsqueeze(0)  # [1, G', C, T, F, 2]
+    before = min(item.context, framing.preset.unfinished_hops)  # frames of the piece before
+    start = (item.context - before) * framing.preset.hop_samples
+    complete = slice(start, start + framing.complete_samples(targets.shape[-1] - start))
     pair = Comparison(
-        framing.inverse(spectra.movedim(2, -2))[..., :complete],
-        targets[..., :complete],
-        spectra,
+        framing.inverse(spectra.movedim(2, -2))[..., : complete.stop - start],
+        targets[..., complete],
+        spectra[:, :, :, before:],
         target_spectra,
-        mixture[..., :complete],
+        item.mixtures.unsqueeze(0)[..., complete],
     )
-    level_weight = loudness_weight(mixture) if config.loudness_weight else None
+    level_weight = item.level_weight.unsqueeze(0) if config.loudness_weight else None
     weight = item.weight[active].unsqueeze(0)
     return separation_loss(config.loss, pair, weight, level_weight, config.spectrum_weight, config.sdr_weight)

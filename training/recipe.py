@@ -20,6 +20,7 @@ PRECISIONS = ("no", "bf16", "fp16")
 LEAST = {
     "batch": 1,
     "accumulate": 1,
+    "carry": 1,
     "epoch_segments": 1,
     "patience": 0,
     "validate_epochs": 0,
@@ -39,6 +40,9 @@ class TrainConfig:
         at an SDR of 6 dB.
     loudness_weight: quiet and loud segments count alike.
     batch, accumulate: segments per process at a time, and how often that before each step of the optimiser.
+    carry: pieces that a segment is cut into and trained in, one after the other, before the step: each begins with the
+        memory that the one before ended with, gradients end at its beginning (truncated backpropagation through time).
+        So a segment may be as many times longer, on no more memory of the computer.
     learning_rate, schedule: the peak, and what follows the warm-up, of SCHEDULES (schedule.py). The original: 1e-3,
         `exponential`, no warm-up.
     decay_share: of `decay-at-end`: last part of the run, over which the learning rate falls to 0.
@@ -59,6 +63,7 @@ class TrainConfig:
     loudness_weight: bool = True
     batch: int = 3
     accumulate: int = 1
+    carry: int = 1
     optimiser: str = "adam"
     learning_rate: float = 1e-3
     schedule: str = "decay-at-end"
@@ -101,6 +106,17 @@ class Recipe:
     mix: MixConfig = field(default_factory=MixConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     card: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        carry, framing = self.train.carry, self.model.framing
+        if carry > 1 and not self.model.causal:
+            raise UsageError(f"carry = {carry} needs a causal model: another one has nothing to carry on")
+        hops = round(self.mix.segment_s * self.model.sample_rate_hz) // framing.hop_samples
+        if hops // carry <= framing.unfinished_hops:
+            raise UsageError(
+                f"segment_s {self.mix.segment_s} is too short: each of its pieces (carry = {carry}) "
+                f"must be longer than the {framing.synthesis_samples} samples of the synthesis window"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as they go into checkpoints."""
