@@ -425,8 +425,8 @@ def test_accompaniment_is_placed_converted_and_bad_tracks_named(
 @pytest.mark.parametrize(
     ("arguments", "remedy"),
     [
-        ({"workers": 0}, "workers 1 or more"),
-        ({"songs": -1}, "songs 0 or more"),
+        ({"workers": 0}, "workers is 0: .* 1 or more workers"),
+        ({"songs": -1}, "songs is -1, .* give 0 or more songs"),
         ({"groove": Path("nowhere")}, "leave it out"),
     ],
 )
