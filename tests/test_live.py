@@ -450,6 +450,7 @@ class TestEngine:
     def test_started_and_stopped_a_hundred_times_without_a_leak(self, fake, model):
         devices = fake(speed=40.0)
         engine = Engine(EngineSettings("device:a", "device:a", model=model))
+        gc.collect()  # what earlier tests left open
         threads, descriptors = threading.active_count(), len(list(Path("/proc/self/fd").iterdir())) if LINUX else 0
         resident, objects = [], []
         for number in range(100):
@@ -461,7 +462,7 @@ class TestEngine:
                 resident.append(resident_bytes())
                 objects.append(len(gc.get_objects()))
         assert threading.active_count() == threads
-        assert not LINUX or len(list(Path("/proc/self/fd").iterdir())) == descriptors
+        assert not LINUX or len(list(Path("/proc/self/fd").iterdir())) <= descriptors
         assert engine.snapshot().state == State.STOPPED
         assert gc.get_freeze_count() == 0
         # The first rounds fill caches and the allocator's pools; a ring that stayed would be half a MB each time.
