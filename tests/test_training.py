@@ -524,11 +524,14 @@ def test_data_that_cannot_be_trained_on_is_one_line_for_two_processes(tmp_path):
 
 def test_the_log_of_a_run_becomes_a_picture(tmp_path):
     log = tmp_path / "log.csv"
-    log.write_text("step,audio_s,wall_s,loss,drums,vocals\n10,3600,60,0.5,,1.5\n20,7200,120,0.25,3.5,2.5\n")
+    log.write_text(
+        "step,audio_s,wall_s,before_audio_s,loss,drums,vocals\n"
+        "10,3600,60,,0.5,,1.5\n20,7200,120,0,0.25,3.5,2.5\n5,3600,30,7200,0.3,3.5,2.5\n"
+    )
     hours, columns = read_log(log)
-    assert hours == [1, 2]
+    assert hours == [1, 2, 3]
     assert list(columns) == ["loss", "drums", "vocals"]
-    assert columns["vocals"] == [1.5, 2.5]
+    assert columns["vocals"] == [1.5, 2.5, 2.5]
     assert math.isnan(columns["drums"][0])
     assert CliRunner().invoke(plot_log, [str(log), str(tmp_path / "log.png")]).exit_code == 0
     assert (tmp_path / "log.png").read_bytes().startswith(b"\x89PNG")

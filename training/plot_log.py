@@ -11,19 +11,31 @@ import click
 from stemlive.errors import TrainingError
 from stemlive.whole_file import whole_file
 
-PROGRESS = ("step", "audio_s", "wall_s", "processor_s", "best_db", "unimproved", "loss")
+PROGRESS = (
+    "step",
+    "audio_s",
+    "wall_s",
+    "processor_s",
+    "best_db",
+    "unimproved",
+    "before_audio_s",
+    "before_wall_s",
+    "loss",
+)
 """Columns of the log that are no scores."""
 
 
 def read_log(path: Path) -> tuple[list[float], dict[str, list[float]]]:
     """Hours of audio heard at each validation, and per column its values there (nan where it has none).
 
+    The hours are all that the weights have heard, those included that the run began with.
+
     Raises TrainingError for what is no log of a run.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        hours = [float(row["audio_s"]) / 3600 for row in rows]
+        hours = [(float(row["audio_s"]) + float(row.get("before_audio_s") or 0)) / 3600 for row in rows]
         columns = [name for name in (rows[0] if rows else ()) if name == "loss" or name not in PROGRESS]
         return hours, {name: [float(row[name] or "nan") for row in rows] for name in columns}
     except (OSError, KeyError, ValueError) as error:
