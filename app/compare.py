@@ -10,7 +10,8 @@ import click
 from stemlive.errors import TrainingError
 from stemlive.evaluate import check_folders, onnx_estimator
 from stemlive.json_file import refuse_existing, write_json
-from stemlive.options import cache_option, model_option, progress
+from stemlive.model_card import table
+from stemlive.options import beginning_option, cache_option, model_option, progress, report_options, songs_options
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,20 +40,11 @@ class Contestant:
 
 
 @click.command()
-@click.option(
-    "--data",
-    "roots",
-    multiple=True,
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder with <split>/<song>/<stem> audio files; may be given several times.",
-)
-@click.option("--split", default="valid", show_default=True, help="Which part of the data: train, valid or test.")
+@songs_options
 @model_option
-@click.option("--seconds", type=click.FloatRange(min=1), help="Only the beginning of each song.")
+@beginning_option
 @cache_option
-@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write all scores here too.")
-@click.option("--force", is_flag=True, help="Replace the file of --json if it exists.")
+@report_options
 def command(
     *,
     roots: tuple[Path, ...],
@@ -74,7 +66,6 @@ def command(
     import torch
 
     from stemlive.bench import measure, processor_name
-    from stemlive.realtime.session import Session
     from stemlive.training import peer_spleeter
     from stemlive.training.evaluate import judge_songs
     from stemlive.training.report import average, rounded
@@ -82,8 +73,8 @@ def command(
 
     torch.set_num_threads(1)
     networks = peer_spleeter.load_networks()
-    estimator, rate_hz, preset, _ = onnx_estimator(model, 1, "stream", 1.0)
-    info = Session(model).info
+    estimator, info, _ = onnx_estimator(model, 1, "stream", 1.0)
+    rate_hz = info.sample_rate_hz
     songs = scan(list(roots), cache.expanduser(), rate_hz, split, scoring=True).songs
     songs = {name: song for name, song in songs.items() if "vocals" in song}
     if not songs:
@@ -93,7 +84,7 @@ def command(
         """Real-time factor, scores of the songs, averages."""
         timed = _Timed(estimator)
         cells = {}
-        for name, row in judge_songs(songs, timed, rate_hz, preset=preset, seconds=seconds, targets=STEMS):
+        for name, row in judge_songs(songs, timed, rate_hz, preset=info.preset, seconds=seconds, targets=STEMS):
             cells[name] = rounded(row)
             advance(1)
         return timed.processor_s * rate_hz / timed.samples, cells, rounded(average(cells.values()))
@@ -115,8 +106,7 @@ def command(
             None,
             *judged(lambda _, mixture: peer_spleeter.separate(networks, mixture)),
         )
-    for line in lines(ours, peer, f"{processor_name()}, one thread"):
-        click.echo(line)
+    click.echo(as_markdown(ours, peer, f"{processor_name()}, one thread"))
     if json_file is not None:
         write_json(json_file, {"processor": processor_name(), "contestants": [asdict(ours), asdict(peer)]})
 
@@ -137,12 +127,11 @@ class _Timed:
         return stems
 
 
-def lines(ours: Contestant, peer: Contestant, machine: str) -> list[str]:
+def as_markdown(ours: Contestant, peer: Contestant, machine: str) -> str:
     """Return the Markdown table: what each is, then uSDR on average and by song."""
     both = (ours, peer)
     rows = [
         ["", ours.name, peer.name, "unprocessed mixture"],
-        ["---"] * 4,
         ["causal", *("yes" if one.causal else "no" for one in both), ""],
         ["heard after", *(f"{one.latency_ms:.1f} ms" for one in both), ""],
         ["parameters", *(f"{one.parameters / 1e6:.1f} M" for one in both), ""],
@@ -154,7 +143,7 @@ def lines(ours: Contestant, peer: Contestant, machine: str) -> list[str]:
         rows += [[song, *_cells(ours.songs[song], peer.songs[song], stem, "{:.2f}")] for song in ours.songs]
     bleed = [f"{one.average['accompaniment']['bleed_db']:.2f}" for one in both if "accompaniment" in one.average]
     rows.append(["voice left in the accompaniment, dB", *bleed, "0.00"])
-    return ["| " + " | ".join(row) + " |" for row in rows]
+    return table(rows)
 
 
 def _factor(value: float | None) -> str:

@@ -8,11 +8,21 @@ import click
 
 from stemlive.errors import TrainingError, UsageError
 from stemlive.json_file import refuse_existing, write_json
-from stemlive.options import cache_option, inference_options, model_option, progress, threads_option
+from stemlive.options import (
+    beginning_option,
+    cache_option,
+    inference_options,
+    model_option,
+    progress,
+    report_options,
+    songs_options,
+    threads_option,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from stemlive.realtime.metadata import ModelInfo
     from stemlive.training.estimates import Estimator
 
 SCORES = {
@@ -33,15 +43,7 @@ _NAME_WIDTH = 28
 
 
 @click.command()
-@click.option(
-    "--data",
-    "roots",
-    multiple=True,
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder with <split>/<song>/<stem> audio files, as MUSDB18-HQ has it; may be given several times.",
-)
-@click.option("--split", default="valid", show_default=True, help="Which part of the data: train, valid or test.")
+@songs_options
 @model_option
 @click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help="Weights that `train` wrote.")
 @click.option(
@@ -50,7 +52,7 @@ _NAME_WIDTH = 28
     help="Folder with <song>/<stem>.wav (flac, ogg) that any program has written, `accompaniment` among the stems.",
 )
 @inference_options
-@click.option("--seconds", type=click.FloatRange(min=1), help="Only the beginning of each song.")
+@beginning_option
 @click.option(
     "--long-play",
     "minutes",
@@ -59,8 +61,7 @@ _NAME_WIDTH = 28
     help="Then play the songs on for so long without a pause, and score the last minute, and the same begun afresh.",
 )
 @cache_option
-@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the scores here too.")
-@click.option("--force", is_flag=True, help="Replace the file of --json if it exists.")
+@report_options
 @threads_option
 def command(
     *,
@@ -115,7 +116,8 @@ def command(
         rate_hz, preset = network.config.sample_rate_hz, network.config.preset
         about = {"checkpoint": str(checkpoint), "inference": method}
     else:
-        estimator, rate_hz, preset, name = onnx_estimator(model, threads, inference or "stream", hop_s)
+        estimator, info, name = onnx_estimator(model, threads, inference or "stream", hop_s)
+        rate_hz, preset = info.sample_rate_hz, info.preset
         about = {"model": name, "inference": inference or "stream"}
     if about.get("inference") == "overlap-add":
         about["hop_s"] = hop_s
@@ -168,8 +170,8 @@ def _text(value: float | str | None) -> str:
     return "-" if value is None else value if isinstance(value, str) else f"{value:.2f}"
 
 
-def onnx_estimator(model: str | None, threads: int, method: str, hop_s: float) -> "tuple[Estimator, int, str, str]":
-    """An ONNX model, run as it is when live: the estimator, sample rate, framing preset and file name."""
+def onnx_estimator(model: str | None, threads: int, method: str, hop_s: float) -> "tuple[Estimator, ModelInfo, str]":
+    """An ONNX model, run as it is when live: the estimator, what the file says of itself, and its name."""
     import numpy as np
     import torch
 
@@ -197,4 +199,4 @@ def onnx_estimator(model: str | None, threads: int, method: str, hop_s: float) -
             stems = separate_pieces(separate, mixture, pieces, info.sample_rate_hz)
         return dict(zip(separator.stems, stems, strict=True))
 
-    return estimate, info.sample_rate_hz, info.preset, Path(session.path).name
+    return estimate, info, Path(session.path).name

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from stemlive.evaluate import LONG_PLAY, SCORES
+from stemlive.models import text
 
 if TYPE_CHECKING:
     from stemlive.realtime.metadata import ModelInfo
@@ -16,8 +17,8 @@ def markdown(info: "ModelInfo", size_bytes: int) -> str:
     card = info.card
     sections = [
         [f"# {card['name']}", card["description"]],
-        [_table([["", ""], *_facts(info, size_bytes)])],
-        ["## Trained on", "\n".join(f"* {_source(source)}" for source in card["training_data"]) or "Not stated."],
+        [table([["", ""], *_facts(info, size_bytes)])],
+        ["## Trained on", "\n".join(f"* {text(source)}" for source in card["training_data"]) or "Not stated."],
         ["## Scores", *_scores(card["scores"])],
     ]
     return "\n\n".join(part for section in sections for part in section if part) + "\n"
@@ -67,10 +68,6 @@ def _architecture(config: dict[str, Any]) -> str:
         return ", ".join(f"{key} {value}" for key, value in config.items())
 
 
-def _source(source: Any) -> str:
-    return f"{source['source']} ({source['licence']})" if isinstance(source, dict) else str(source)
-
-
 def _scores(scores: dict[str, Any]) -> list[str]:
     """Averages of every score, then uSDR and cSDR by song."""
     if not scores.get("average"):
@@ -82,22 +79,23 @@ def _scores(scores: dict[str, Any]) -> list[str]:
         if any(value is not None for value in values):
             rows.append([title.replace("  ", "&nbsp;&nbsp;"), *_numbers(values)])
     split = scores.get("split", "?")
-    tables = [f"By `stemlive evaluate` on the songs of `{split}`, which training never saw.", _table(rows)]
+    parts = [f"By `stemlive evaluate` on the songs of `{split}`, which training never saw.", table(rows)]
     for score in ("usdr_db", "csdr_db"):
         songs = scores.get("songs", {}).items()
         rows = [[name, *_numbers(cells.get(column, {}).get(score) for column in columns)] for name, cells in songs]
         if rows:
-            tables.append(_table([[f"{SCORES[score]}, dB", *columns], *rows]))
+            parts.append(table([[f"{SCORES[score]}, dB", *columns], *rows]))
     if played := scores.get("long_play"):
         rows = [[title.strip(), *_numbers(played[key].get(c) for c in columns)] for key, title in LONG_PLAY.items()]
-        tables.append(_table([[f"uSDR after {played['minutes']:g} minutes without a pause, dB", *columns], *rows]))
-    return tables
+        parts.append(table([[f"uSDR after {played['minutes']:g} minutes without a pause, dB", *columns], *rows]))
+    return parts
 
 
 def _numbers(values: Iterable[float | None]) -> list[str]:
     return ["-" if value is None else f"{value:.2f}" for value in values]
 
 
-def _table(rows: list[list[str]]) -> str:
+def table(rows: list[list[str]]) -> str:
+    """Return a table in Markdown, its first row the head."""
     head, *body = rows
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *body])

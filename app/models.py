@@ -36,9 +36,9 @@ class ModelCard:
             ("latency", f"{self.latency_ms:.1f} ms at {self.sample_rate_hz} Hz (preset {self.preset})"),
             ("size", f"{self.size_bytes / 1e6:.1f} MB, {self.parameters:,} parameters"),
             ("licence", self.licence),
-            ("hours", _text(self.hours)),
-            ("trained on", _text(self.training_data) or "not stated"),
-            ("uSDR, dB", _text(_average(self.scores)) or "not measured"),
+            ("hours", text(self.hours)),
+            ("trained on", text(self.training_data) or "not stated"),
+            ("uSDR, dB", text(_average(self.scores)) or "not measured"),
         ]
         title = self.name + (" (default)" if self.default else "")
         return [title, *(f"  {label:<12}{text}" if label else f"  {text}" for label, text in rows)]
@@ -57,8 +57,10 @@ def command(model: str | None, as_json: bool) -> None:
 
     if model is not None:
         path = resolve_model(model)
-        card = read_card(path)
-        click.echo(json.dumps(asdict(card), indent=2) if as_json else markdown(path), nl=as_json)
+        if as_json:
+            click.echo(json.dumps(asdict(read_card(path)), indent=2))
+        else:
+            click.echo(markdown(path), nl=False)
         return
     cards = [read_card(path) for path in bundled_models()]
     if as_json:
@@ -112,12 +114,12 @@ def _average(scores: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _text(value: Any) -> str:
-    """Any JSON value in one line: objects as `key value, key value`, numbers short."""
+def text(value: Any) -> str:
+    """Return any JSON value in one line: objects as `key value, key value`, numbers short."""
     if isinstance(value, dict):
         if set(value) == {"source", "licence"}:
             return f"{value['source']} ({value['licence']})"
-        return ", ".join(f"{key.replace('_', ' ')} {_text(inner)}" for key, inner in value.items())
+        return ", ".join(f"{key.replace('_', ' ')} {text(inner)}" for key, inner in value.items())
     if isinstance(value, list):
-        return "; ".join(_text(inner) for inner in value)
+        return "; ".join(text(inner) for inner in value)
     return f"{value:.2f}" if isinstance(value, float) else str(value)

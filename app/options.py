@@ -56,6 +56,41 @@ def threads_option(function: Decorated) -> Decorated:
     )(function)
 
 
+def data_option(help_text: str) -> Callable[[Decorated], Decorated]:
+    """Add --data: one folder of recordings or several, handed on as `roots`."""
+    return click.option(
+        "--data",
+        "roots",
+        multiple=True,
+        required=True,
+        type=click.Path(file_okay=False, path_type=Path),
+        help=help_text,
+    )
+
+
+def songs_options(function: Decorated) -> Decorated:
+    """Add --data and --split: songs whose stems are known."""
+    split = click.option(
+        "--split", default="valid", show_default=True, help="Which part of the data: train, valid or test."
+    )
+    return data_option(
+        "Folder with <split>/<song>/<stem> audio files, as MUSDB18-HQ has it; may be given several times."
+    )(split(function))
+
+
+def beginning_option(function: Decorated) -> Decorated:
+    """Add --seconds, for whoever scores songs."""
+    return click.option("--seconds", type=click.FloatRange(min=1), help="Only the beginning of each song.")(function)
+
+
+def report_options(function: Decorated) -> Decorated:
+    """Add --json FILE and --force: scores for other programs."""
+    force = click.option("--force", is_flag=True, help="Replace the file of --json if it exists.")
+    return click.option(
+        "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the scores here too."
+    )(force(function))
+
+
 def cache_option(function: Decorated) -> Decorated:
     """Add --cache: where training data is decoded to, for all commands the same."""
     return click.option(

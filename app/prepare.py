@@ -8,18 +8,11 @@ from typing import Any
 import click
 
 from stemlive.errors import UsageError
-from stemlive.options import cache_option, progress, warn
+from stemlive.options import cache_option, data_option, progress, warn
 
 
 @click.command()
-@click.option(
-    "--data",
-    "roots",
-    multiple=True,
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder with training data, as for `train`; may be given several times.",
-)
+@data_option("Folder with training data, as for `train`; may be given several times.")
 @cache_option
 @click.option("--sad", is_flag=True, help="Find the active passages too, for recipes with [mix] sad = true.")
 @click.option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stemlive.errors import UsageError
-from stemlive.options import cache_option, progress
+from stemlive.options import cache_option, data_option, progress
 
 if TYPE_CHECKING:
     from stemlive.training.recipe import Recipe
@@ -15,14 +15,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("recipe", type=click.Path(dir_okay=False, path_type=Path))
-@click.option(
-    "--data",
-    "roots",
-    multiple=True,
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder with train/<song>/<stem> (as MUSDB18-HQ has it) and pool/<stem>/<source> audio files; may be given "
-    "several times.",
+@data_option(
+    "Folder with train/<song>/<stem> (as MUSDB18-HQ has it) and pool/<stem>/<source> audio files; may be given "
+    "several times."
 )
 @click.option(
     "--validate",

@@ -1,6 +1,5 @@
 """Writes a checkpoint as an ONNX file that streams, and does not finish unless all three ways of running it agree."""
 
-import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from stemlive.realtime.metadata import MODEL_CHANNELS, ModelInfo, StateSpec
 from stemlive.realtime.offline import separate_blocks
 from stemlive.realtime.separator import StreamingSeparator
 from stemlive.realtime.session import Session
+from stemlive.whole_file import whole_file
 
 OPSET = 17  # the first with LayerNormalization
 PARITY_LIMIT = 1e-4  # largest difference of the audio between any two ways, full scale being 1
@@ -76,18 +76,14 @@ def export_onnx(
     info = describe(model, provenance, scores or {}, speed or {})
     if int8:
         info.card["name"] += INT8_SUFFIX
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial.onnx")
     try:
-        write_graph(model, partial, info)
-        if int8:
-            quantise(partial)
-        parity = check_parity(model, partial, INT8_LIMIT if int8 else PARITY_LIMIT)
-        partial.replace(output)
+        with whole_file(output) as part:
+            write_graph(model, part, info)
+            if int8:
+                quantise(part)
+            return check_parity(model, part, INT8_LIMIT if int8 else PARITY_LIMIT)
     except OSError as error:
         raise ModelError(f"cannot write {output}: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return parity
 
 
 def describe(model: BSRNN, provenance: dict[str, Any], scores: dict[str, Any], speed: dict[str, Any]) -> ModelInfo:

@@ -48,24 +48,20 @@ class MicrophoneBar(QFrame):
         self.reverb = Reverb("Microphone: reverberation")
         self.reverb.setToolTip("Reverberation of the microphone: arrows, Home for none")
         self.fader.colour = self.reverb.colour = _COLOUR
-        self.delay = QLabel()
-        self.delay.setObjectName("faint")
-        self.delay.setFont(number_font(11))
-        self.delay.setStyleSheet("font-size: 11px;")
-        self.delay.setAccessibleName("Delay of the microphone")
-        self.delay.setToolTip("From the microphone to the output, as far as the devices tell")
-        self.delay.setMinimumWidth(QFontMetrics(self.delay.font()).horizontalAdvance("delay 000 ms"))
+        self.delay = _number(
+            "Delay of the microphone",
+            "From the microphone to the output, as far as the devices tell",
+            widest="delay 000 ms",
+        )
         self.key = Choice("Key", _KEY_TIP, least_characters=5)
         self.key.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         for semitones in range(MOST_SEMITONES, -MOST_SEMITONES - 1, -1):
             self.key.addItem(key_text(semitones), semitones)
-        self.key_delay = QLabel()
-        self.key_delay.setObjectName("faint")
-        self.key_delay.setFont(number_font(11))
-        self.key_delay.setStyleSheet("font-size: 11px;")
-        self.key_delay.setAccessibleName("Delay of the key change")
-        self.key_delay.setToolTip("How much later the music is heard in another key than in its own")
-        self.key_delay.setMinimumWidth(QFontMetrics(self.key_delay.font()).horizontalAdvance("+00 ms"))
+        self.key_delay = _number(
+            "Delay of the key change",
+            "How much later the music is heard in another key than in its own",
+            widest="+00 ms",
+        )
         room, key = QLabel("Reverb"), QLabel("Key")
         for label in (room, key):
             label.setObjectName("faint")
@@ -125,3 +121,15 @@ class MicrophoneBar(QFrame):
         for part in (self.fader, self.reverb, self.meter):
             part.theme = theme
             part.update()
+
+
+def _number(name: str, tip: str, *, widest: str) -> QLabel:
+    """A small figure beside a control, as wide as its widest text, so that nothing jumps."""
+    label = QLabel()
+    label.setObjectName("faint")
+    label.setFont(number_font(11))
+    label.setStyleSheet("font-size: 11px;")
+    label.setAccessibleName(name)
+    label.setToolTip(tip)
+    label.setMinimumWidth(QFontMetrics(label.font()).horizontalAdvance(widest))
+    return label

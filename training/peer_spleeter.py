@@ -17,7 +17,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from stemlive.errors import TrainingError
-from stemlive.training.estimates import Estimator
 
 SAMPLE_RATE_HZ = 44100
 WINDOW_SAMPLES = 4096
@@ -80,9 +79,3 @@ def separate(networks: dict[str, torch.nn.Module], mixture: Tensor) -> dict[str,
         whole = functional.pad(masked, (0, 0, 0, spectrum.shape[1] - BINS))
         stems[stem] = torch.istft(whole, WINDOW_SAMPLES, HOP_SAMPLES, window=window, length=mixture.shape[-1])
     return stems
-
-
-def spleeter_estimator() -> Estimator:
-    """The two stems of any song at 44.1 kHz. Raises TrainingError when the package is not installed."""
-    networks = load_networks()
-    return lambda _, mixture: separate(networks, mixture)
