@@ -19,14 +19,17 @@ from stemlive.training.activity import ActivityConfig, active_passages, detect, 
 from stemlive.training.augment import (
     change_pitch_and_tempo,
     change_speed,
+    double,
+    echo,
     equalise_and_reverberate,
     lossy_codec,
     low_pass,
+    overdrive,
     swap_and_flip,
 )
 from stemlive.training.drawing import WeightedDraw, song_sources
 from stemlive.training.layout import MUSDB18_VALIDATION, find_audio, song_folders
-from stemlive.training.loose import LooseStems
+from stemlive.training.loose import LooseConfig, LooseStems
 from stemlive.training.mixing import MixConfig, SegmentMixer, restrict_groups
 from stemlive.training.recipe import read_recipe
 from stemlive.training.recordings import decode
@@ -408,6 +411,72 @@ def test_augmentations_do_what_they_say():
     assert np.abs(room[RATE // 10 : RATE // 4]).max() > 1e-4
     dry = equalise_and_reverberate(click, np.random.default_rng(0), RATE, None)
     assert np.abs(dry[RATE // 10 :]).max() < 1e-4
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_doubled_voice_is_wide_late_and_as_loud(seed):
+    rng = np.random.default_rng(99)
+    voice = np.repeat(rng.standard_normal((RATE, 1)), 2, axis=1).astype(np.float32) * 0.1
+    voice[: RATE // 2] = 0
+    doubled = double(voice, np.random.default_rng(seed), RATE)
+    assert doubled.dtype == np.float32
+    assert np.mean(np.square(doubled)) == pytest.approx(np.mean(np.square(voice)), rel=1e-3)
+    side, middle = doubled[:, 0] - doubled[:, 1], doubled.sum(1)
+    assert np.square(side).sum() > 0.05 * np.square(middle).sum()
+    assert np.abs(doubled[: RATE // 2]).max() == 0
+    click = np.zeros((RATE, 2), np.float32)
+    click[100] = 1
+    late = np.flatnonzero(np.abs(double(click, np.random.default_rng(seed), RATE)[101:]).max(1)) / RATE
+    assert late.min() >= 0.008 - 1e-3
+    assert late.max() <= 0.035 + 0.02 + 1e-3  # the latest, and the most that drifting adds
+
+
+def test_drifting_copies_stay_within_twenty_cents():
+    tone = sine(1000).astype(np.float32)
+    for seed in range(6):
+        spectrum = np.abs(np.fft.rfft(double(tone, np.random.default_rng(seed), RATE)[RATE // 4 :, 0]))
+        away = np.abs(np.arange(len(spectrum)) * RATE / (len(tone) - RATE // 4) - 1000) > 25  # 20 cents are 12 Hz
+        assert np.square(spectrum[away]).sum() < 0.01 * np.square(spectrum).sum()
+
+
+def test_an_echo_repeats_ever_more_softly():
+    click = np.zeros((3 * RATE, 2), np.float32)
+    click[0] = 1
+    crossed = 0
+    for seed in range(10):
+        heard = echo(click, np.random.default_rng(seed), RATE)
+        places = np.flatnonzero(heard.max(1))
+        assert len(places) == 5
+        assert len(set(np.diff(places))) == 1
+        assert 0.08 * RATE - 1 <= places[1] <= 0.5 * RATE
+        assert (np.diff(heard[places].max(1)) < 0).all()
+        crossed += heard[places[1], 0] > heard[places[1], 1] and heard[places[2], 0] < heard[places[2], 1]
+    assert 0 < crossed < 10
+
+
+def test_overdrive_adds_harmonics_at_the_same_level():
+    tone = sine(440).astype(np.float32)
+    third = []
+    for seed in range(8):
+        bent = overdrive(tone, np.random.default_rng(seed))
+        assert np.mean(np.square(bent)) == pytest.approx(np.mean(np.square(tone)), rel=1e-3)
+        spectrum = np.abs(np.fft.rfft(bent[:, 0]))
+        third.append(20 * np.log10(spectrum[1320] / spectrum[440]))
+    assert min(third) < -25
+    assert max(third) > -15
+
+
+def test_effects_of_voices_are_for_voices_alone(tmp_path):
+    for kind in ("vocals", "other"):
+        write_tone(tmp_path / f"pool/{kind}/anyone/000.wav", 440.0)
+    effects = {"drive_p": 1, "double_p": 1, "echo_p": 1}
+    plain = {"drop_vocals_p": 0, "drop_stem_p": 0, "effect_p": 0, "speed_p": 0, "second_voice_p": 0, "max_pan": 0}
+    sources = scan([tmp_path], tmp_path / "cache", RATE)
+    draws = [LooseStems(sources, LooseConfig(**plain, **more), RATE, RATE) for more in ({}, effects)]
+    for kind, width in (("vocals", True), ("other", False)):
+        without, with_effects = (draw.draw(kind, np.random.default_rng(3))[0] for draw in draws)
+        assert np.abs(without[:, 0] - without[:, 1]).max() == 0
+        assert (np.abs(with_effects[:, 0] - with_effects[:, 1]).max() > 0.01) == width
 
 
 def peak_hz(audio):

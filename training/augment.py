@@ -57,15 +57,62 @@ def pan(audio: Audio, rng: np.random.Generator, width: float) -> Audio:
     return audio * np.array([min(1.0, 1 - balance), min(1.0, 1 + balance)], np.float32)
 
 
+def double(audio: Audio, rng: np.random.Generator, sample_rate_hz: int) -> Audio:
+    """A voice sung again for each side: copies 8 to 35 ms late, up to 20 cents off; as loud as before.
+
+    Sometimes nothing is left in the middle. What songs do to voices, and what makes them wide.
+    """
+    count = len(audio)
+    at = np.arange(count, dtype=np.float32)
+    out = audio * np.float32(0.0 if rng.random() < 0.25 else db_to_gain(rng.uniform(-6, 0)))
+    middle = audio.mean(1)
+    for side in range(2):
+        rate = 2 * np.pi * rng.uniform(0.2, 1.5) / sample_rate_hz  # radians per sample
+        depth = rng.uniform(0.0, 0.012) / rate  # samples: 0.012 is 20 cents
+        delay = rng.uniform(0.008, 0.035) * sample_rate_hz
+        late = at - np.float32(delay) - (depth * (1 + np.sin(rate * at + rng.uniform(0, 2 * np.pi)))).astype(np.float32)
+        out[:, side] += np.interp(late, at, middle, left=0.0) * db_to_gain(rng.uniform(-9, 0))
+    return _as_loud(out, audio)
+
+
+def echo(audio: Audio, rng: np.random.Generator, sample_rate_hz: int) -> Audio:
+    """Up to four repeats, 80 to 500 ms apart and ever softer; in half of the cases from side to side."""
+    delay = int(rng.uniform(0.08, 0.5) * sample_rate_hz)
+    gain, decay = db_to_gain(rng.uniform(-16, -5)), db_to_gain(rng.uniform(-9, -3))
+    crossing = rng.random() < 0.5
+    balance = np.array([1.0, 0.3 if crossing else 1.0], np.float32)
+    out = audio.copy()
+    for repeat in range(1, 5):
+        if repeat * delay >= len(audio):
+            break
+        out[repeat * delay :] += audio[: -repeat * delay] * np.float32(gain) * balance
+        gain *= decay
+        balance = balance[::-1]
+    return out
+
+
+def overdrive(audio: Audio, rng: np.random.Generator) -> Audio:
+    """Bends loud samples, from hardly at all to distortion; as loud as before."""
+    level = float(np.sqrt(np.mean(np.square(audio)))) + 1e-9
+    return _as_loud(np.tanh(audio * np.float32(db_to_gain(rng.uniform(-9, 18)) / level)), audio)
+
+
+def _as_loud(audio: Audio, reference: Audio) -> Audio:
+    power, wanted = (float(np.mean(np.square(x))) for x in (audio, reference))
+    return audio * np.float32(np.sqrt(wanted / (power + 1e-12)))
+
+
 def equalise_and_reverberate(
-    audio: Audio, rng: np.random.Generator, sample_rate_hz: int, max_wet_db: float | None
+    audio: Audio, rng: np.random.Generator, sample_rate_hz: int, max_wet_db: float | None, bend_db: float = 6.0
 ) -> Audio:
-    """Bends the spectrum by up to 6 dB either way and, if asked for, adds a room that decays by 60 dB in 0.2 to 2 s."""
+    """Bends the spectrum by up to `bend_db` either way; adds, if asked, a room that decays by 60 dB in 0.2 to 2 s."""
     count = len(audio)
     size = scipy.fft.next_fast_len(count + sample_rate_hz // 2, real=True)
     spectrum = scipy.fft.rfft(audio, size, axis=0)
     nodes_hz = np.array([0, 100, 250, 600, 1500, 3500, 8000, sample_rate_hz / 2])
-    curve_db = np.interp(np.linspace(0, sample_rate_hz / 2, len(spectrum)), nodes_hz, rng.uniform(-6, 6, len(nodes_hz)))
+    curve_db = np.interp(
+        np.linspace(0, sample_rate_hz / 2, len(spectrum)), nodes_hz, rng.uniform(-bend_db, bend_db, len(nodes_hz))
+    )
     spectrum *= (10 ** (curve_db / 20)).astype(np.float32)[:, None]
     if max_wet_db is not None:
         spectrum *= scipy.fft.rfft(_room(rng, sample_rate_hz, max_wet_db), size, axis=0)

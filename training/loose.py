@@ -12,9 +12,12 @@ from stemlive.training.augment import (
     change_pitch_and_tempo,
     change_speed,
     db_to_gain,
+    double,
+    echo,
     equalise_and_reverberate,
     lossy_codec,
     low_pass,
+    overdrive,
     pan,
     swap_and_flip,
 )
@@ -45,6 +48,8 @@ class LooseConfig:
     pitch_p, max_pitch_semitones: pitch alone. tempo_p, tempo_spread: tempo alone. Dear: see `change_pitch_and_tempo`.
     swap_p, flip_p, max_pan: channels swapped, polarity inverted, balance moved by at most so much.
     effect_p, room_p: equalised; and, of those, so many with a room.
+    bend_db, vocals_bend_db: the equaliser's most, either way.
+    drive_p, double_p, echo_p: what songs do to voices, to voices only: distorted, sung again on both sides, repeated.
     band_limit_p: nothing left above a random 4 to 16 kHz. codec_p: through Vorbis at a random quality.
     second_voice_p: a voice gets another beside it.
     """
@@ -73,6 +78,11 @@ class LooseConfig:
     max_pan: float = 0.3
     effect_p: float = 0.4
     room_p: float = 0.7
+    bend_db: float = 6.0
+    vocals_bend_db: float = 6.0
+    drive_p: float = 0.0
+    double_p: float = 0.0
+    echo_p: float = 0.0
     band_limit_p: float = 0.0
     codec_p: float = 0.0
     second_voice_p: float = 0.15
@@ -156,9 +166,16 @@ class LooseStems:
         if speed != 1.0:
             audio = change_speed(audio, speed)
         audio = pan(swap_and_flip(fit(audio, self.count), rng, c.swap_p, c.flip_p), rng, c.max_pan)
+        if kind == "vocals" and chance(c.drive_p, rng):
+            audio = overdrive(audio, rng)
+        if kind == "vocals" and chance(c.double_p, rng):
+            audio = double(audio, rng, self.sample_rate_hz)
         if rng.random() < c.effect_p:
             wet_db = rng.uniform(-20, -2) if rng.random() < c.room_p else None
-            audio = equalise_and_reverberate(audio, rng, self.sample_rate_hz, wet_db)
+            bend_db = c.vocals_bend_db if kind == "vocals" else c.bend_db
+            audio = equalise_and_reverberate(audio, rng, self.sample_rate_hz, wet_db, bend_db)
+        if kind == "vocals" and chance(c.echo_p, rng):
+            audio = echo(audio, rng, self.sample_rate_hz)
         if chance(c.band_limit_p, rng):
             audio = low_pass(audio, rng.uniform(4000, 16000), self.sample_rate_hz)
         if chance(c.codec_p, rng):
