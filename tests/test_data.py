@@ -22,6 +22,7 @@ from stemlive.training.augment import (
     double,
     echo,
     equalise_and_reverberate,
+    hall,
     lossy_codec,
     low_pass,
     overdrive,
@@ -454,6 +455,18 @@ def test_an_echo_repeats_ever_more_softly():
     assert 0 < crossed < 10
 
 
+def test_a_hall_goes_on_for_seconds_and_fills_the_sides():
+    click = np.zeros((3 * RATE, 2), np.float32)
+    click[0] = 1
+    for seed in range(4):
+        heard = hall(click, np.random.default_rng(seed), RATE)
+        assert np.square(heard).sum() == pytest.approx(2, rel=1e-3)
+        early, late = (np.square(heard[int(at * RATE) : int((at + 0.3) * RATE)]).sum() for at in (0.1, 1.5))
+        assert 0.9 * 14 / 6 < 10 * np.log10(early / late) < 1.1 * 14 * 4  # 60 dB in 6 s, in 1.5 s
+        assert -10.2 < 10 * np.log10(np.square(heard[1:]).sum() / np.square(heard[0]).sum()) < 5.2
+        assert np.abs(heard[1:, 0] - heard[1:, 1]).max() > 1e-4
+
+
 def test_overdrive_adds_harmonics_at_the_same_level():
     tone = sine(440).astype(np.float32)
     third = []
@@ -469,7 +482,7 @@ def test_overdrive_adds_harmonics_at_the_same_level():
 def test_effects_of_voices_are_for_voices_alone(tmp_path):
     for kind in ("vocals", "other"):
         write_tone(tmp_path / f"pool/{kind}/anyone/000.wav", 440.0)
-    effects = {"drive_p": 1, "double_p": 1, "echo_p": 1}
+    effects = {"drive_p": 1, "double_p": 1, "echo_p": 1, "hall_p": 1}
     plain = {"drop_vocals_p": 0, "drop_stem_p": 0, "effect_p": 0, "speed_p": 0, "second_voice_p": 0, "max_pan": 0}
     sources = scan([tmp_path], tmp_path / "cache", RATE)
     draws = [LooseStems(sources, LooseConfig(**plain, **more), RATE, RATE) for more in ({}, effects)]

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
+import scipy.signal
 import soundfile
 import soxr
 
@@ -115,18 +116,26 @@ def equalise_and_reverberate(
     )
     spectrum *= (10 ** (curve_db / 20)).astype(np.float32)[:, None]
     if max_wet_db is not None:
-        spectrum *= scipy.fft.rfft(_room(rng, sample_rate_hz, max_wet_db), size, axis=0)
+        wet_db = rng.uniform(max_wet_db - 15, max_wet_db)
+        spectrum *= scipy.fft.rfft(_room(rng, sample_rate_hz, rng.uniform(0.2, 2.0), wet_db, 0.5), size, axis=0)
     out: Audio = scipy.fft.irfft(spectrum, size, axis=0)[:count].astype(np.float32)
     return out
 
 
-def _room(rng: np.random.Generator, sample_rate_hz: int, max_wet_db: float) -> Audio:
-    decay_s = rng.uniform(0.2, 2.0)
-    count = int(min(decay_s, 0.5) * sample_rate_hz)
+def hall(audio: Audio, rng: np.random.Generator, sample_rate_hz: int) -> Audio:
+    """A large hall: decays by 60 dB in 1.5 to 6 s (the first 2 s of that), 10 dB below the voice to 5 dB above it."""
+    room = _room(rng, sample_rate_hz, rng.uniform(1.5, 6.0), rng.uniform(-10, 5), 2.0)
+    out: Audio = scipy.signal.oaconvolve(audio, room, axes=0)[: len(audio)].astype(np.float32)
+    return _as_loud(out, audio)
+
+
+def _room(rng: np.random.Generator, sample_rate_hz: int, decay_s: float, wet_db: float, longest_s: float) -> Audio:
+    """Impulse response: the sound itself, then noise that decays, of `wet_db` against it."""
+    count = int(min(decay_s, longest_s) * sample_rate_hz)
     tail = rng.standard_normal((count, 2), dtype=np.float32)
     tail *= np.exp(-6.9 * np.arange(count, dtype=np.float32) / (decay_s * sample_rate_hz))[:, None]
     tail[: int(rng.uniform(0.002, 0.03) * sample_rate_hz)] = 0  # pre-delay
-    tail *= db_to_gain(rng.uniform(max_wet_db - 15, max_wet_db)) / np.sqrt(np.square(tail).sum(0).mean() + 1e-12)
+    tail *= db_to_gain(wet_db) / np.sqrt(np.square(tail).sum(0).mean() + 1e-12)
     tail[0] = 1
     return tail
 

@@ -15,6 +15,7 @@ from stemlive.training.augment import (
     double,
     echo,
     equalise_and_reverberate,
+    hall,
     lossy_codec,
     low_pass,
     overdrive,
@@ -49,7 +50,8 @@ class LooseConfig:
     swap_p, flip_p, max_pan: channels swapped, polarity inverted, balance moved by at most so much.
     effect_p, room_p: equalised; and, of those, so many with a room.
     bend_db, vocals_bend_db: the equaliser's most, either way.
-    drive_p, double_p, echo_p: what songs do to voices, to voices only: distorted, sung again on both sides, repeated.
+    drive_p, double_p, echo_p, hall_p: what songs do to voices, to voices only: distorted, sung again on both sides,
+        repeated, in a large hall.
     band_limit_p: nothing left above a random 4 to 16 kHz. codec_p: through Vorbis at a random quality.
     second_voice_p: a voice gets another beside it.
     """
@@ -83,6 +85,7 @@ class LooseConfig:
     drive_p: float = 0.0
     double_p: float = 0.0
     echo_p: float = 0.0
+    hall_p: float = 0.0
     band_limit_p: float = 0.0
     codec_p: float = 0.0
     second_voice_p: float = 0.15
@@ -176,6 +179,8 @@ class LooseStems:
             audio = equalise_and_reverberate(audio, rng, self.sample_rate_hz, wet_db, bend_db)
         if kind == "vocals" and chance(c.echo_p, rng):
             audio = echo(audio, rng, self.sample_rate_hz)
+        if kind == "vocals" and chance(c.hall_p, rng):
+            audio = hall(audio, rng, self.sample_rate_hz)
         if chance(c.band_limit_p, rng):
             audio = low_pass(audio, rng.uniform(4000, 16000), self.sample_rate_hz)
         if chance(c.codec_p, rng):
