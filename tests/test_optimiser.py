@@ -66,13 +66,21 @@ def test_muon_shrinks_weights_apart_from_their_gradients():
     torch.testing.assert_close(model.weight.detach(), before * (1 - 0.1 * 0.5))
 
 
-@pytest.mark.parametrize("layer", ["lstm", "gru"])
-def test_a_larger_model_begins_as_the_smaller_one_and_all_of_it_learns(layer, tmp_path):
+@pytest.mark.parametrize(
+    ("layer", "sizes"),
+    [
+        ("lstm", {"hidden_factor": 2.5}),
+        ("gru", {"hidden_factor": 2.5}),
+        ("lstm", {"feature_dim": 16, "mask_factor": 11 / 16}),
+        ("gru", {"feature_dim": 24, "mask_factor": 11 / 24, "hidden_factor": 1.0}),
+    ],
+)
+def test_a_larger_model_begins_as_the_smaller_one_and_all_of_it_learns(layer, sizes, tmp_path):
     torch.manual_seed(0)
     small_config = dataclasses.replace(TINY, time_layer=layer, band_layer=layer)
     small = BSRNN(small_config).eval()
     save_checkpoint(small, tmp_path / "small.pt", {"progress": {"audio_s": 60.0}})
-    config = dataclasses.replace(small_config, num_repeat=3, hidden_factor=2.5, filter_taps=3, filter_top_hz=3000.0)
+    config = dataclasses.replace(small_config, num_repeat=3, filter_taps=3, filter_top_hz=3000.0, **sizes)
     large, provenance = start_model(config, tmp_path / "small.pt")
     assert provenance == {"progress": {"audio_s": 60.0}}
     assert large.config == config
@@ -89,12 +97,16 @@ def test_a_larger_model_begins_as_the_smaller_one_and_all_of_it_learns(layer, tm
         still = [name for name, value in large.named_parameters() if not value.grad.any()]
         optimiser.step()
     assert still == []
+    if (times := config.feature_dim // small_config.feature_dim) > 1:  # the copies of a feature have parted
+        rows = large.time_layers[0].proj.weight.unflatten(0, (times, -1))
+        assert (rows[0] - rows[1]).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"feature_dim": 12},
+        {"feature_dim": 16},
         {"num_repeat": 1},
         {"hidden_factor": 1.0},
         {"preset": "low"},

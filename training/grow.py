@@ -1,7 +1,8 @@
-"""Begin a model with the weights of a smaller one: recurrent layers with more units, more blocks, a filter for a mask.
+"""Begin a model with the weights of a smaller one: wider, with more units or blocks, with a filter for a mask.
 
-What is new is joined by weights of zero, so that the larger model first computes what the smaller one did, and learns
-from there. Source of the idea: Chen, Goodfellow and Shlens, "Net2Net" (arXiv 1511.05641).
+What is new is joined by weights of zero, and more features are copies of those that are there, so that the larger model
+first computes what the smaller one did, and learns from there.
+Source of the idea: Chen, Goodfellow and Shlens, "Net2Net" (arXiv 1511.05641).
 """
 
 import dataclasses
@@ -17,8 +18,10 @@ from stemlive.model.checkpoint import load_checkpoint
 from stemlive.model.config import ModelConfig
 
 _GATES = {"lstm": 4, "gru": 3}
-_GROWS = ("num_repeat", "hidden_factor")
+_GROWS = ("feature_dim", "num_repeat", "hidden_factor", "mask_factor")
 _FILTER = ("filter_taps", "filter_top_hz")
+_UNLIKE = 0.5
+"""How far what listens to the copies of a feature tells them apart, over what it had for the one: so they part."""
 
 
 def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str, Any]]:
@@ -26,8 +29,9 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
 
     Returns it with the checkpoint's provenance.
 
-    Raises TrainingError unless both differ in `num_repeat` and `hidden_factor` at most, neither of them smaller, and in
-    the deep filter where the checkpoint has only a mask, and the layers that grow are recurrent.
+    Raises TrainingError unless the model's features are the checkpoint's or a multiple of them, its blocks and hidden
+    units as many or more, its mask heads as large, its layers recurrent, and all else the same but for a deep filter
+    where the checkpoint has only a mask.
     """
     small, provenance = load_checkpoint(checkpoint)
     if small.config == config:
@@ -37,6 +41,8 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     layers = (config.time_layer, config.band_layer)
     if (
         dataclasses.replace(config, **same) != small.config
+        or config.feature_dim % small.config.feature_dim
+        or config.mask_dim != small.config.mask_dim
         or config.num_repeat < small.config.num_repeat
         or config.hidden_dim < small.config.hidden_dim
         or any(layer not in _GATES for layer in layers)
@@ -45,14 +51,32 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     ):
         raise TrainingError(
             f"{checkpoint} holds another model than the recipe, and no smaller one that could grow into it "
-            f"({' and '.join(_GROWS)} may be larger, and filter_taps where that is 1): use its [model] table"
+            "(num_repeat and hidden sizes may be larger, feature_dim a multiple where the mask heads keep their size, "
+            "and filter_taps where that is 1): use its [model] table"
         )
     model = BSRNN(config)
-    old = small.state_dict()
+    times = config.feature_dim // small.config.feature_dim
+    old = {name: _widened(name, value, times) for name, value in small.state_dict().items()}
     hidden = small.config.hidden_dim
     new = {name: _grown(name, value, old.get(name), hidden, config) for name, value in model.state_dict().items()}
     model.load_state_dict(new)
     return model.train(), provenance
+
+
+def _widened(name: str, old: Tensor, times: int) -> Tensor:
+    """One parameter for `times` as many features, copies of the old ones: what makes them, or what listens to them."""
+    if times == 1:
+        return old
+    if name.startswith("split."):
+        return torch.cat([old] * times, dim=-1)
+    if ".norm." in name or ".proj." in name:
+        return torch.cat([old] * times)
+    listening = {"weight_ih": 1, "mask.weight_in": 2}
+    for part, axis in listening.items():
+        if part in name:
+            unlike = torch.randn(times, *old.shape) * old.std() * _UNLIKE
+            return torch.cat([*((old + unlike - unlike.mean(0)) / times)], dim=axis)
+    return old
 
 
 def _grown(name: str, fresh: Tensor, old: Tensor | None, hidden: int, config: ModelConfig) -> Tensor:

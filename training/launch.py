@@ -13,12 +13,13 @@ from types import FrameType
 
 from stemlive.errors import TrainingError, UsageError
 
-# What training on a CPU takes (measured): one thread a process, and a C library that keeps its memory.
+# What training on a CPU takes (measured): one thread a process, and a C library that keeps its memory, in large pages.
 CPU_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MALLOC_MMAP_THRESHOLD_": str(2**33),
     "MALLOC_TRIM_THRESHOLD_": str(2**34),
     "MALLOC_TOP_PAD_": str(2**28),
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 ERROR_PREFIX = "stemlive: error: "
 
