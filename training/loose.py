@@ -9,18 +9,19 @@ from stemlive.errors import UsageError
 from stemlive.training.activity import Passages, active_passages, draw_start
 from stemlive.training.augment import (
     Audio,
+    chance,
     change_pitch_and_tempo,
     change_speed,
     db_to_gain,
     double,
     echo,
     equalise_and_reverberate,
-    hall,
     lossy_codec,
     low_pass,
     overdrive,
     pan,
     swap_and_flip,
+    widen,
 )
 from stemlive.training.drawing import WeightedDraw, song_sources
 from stemlive.training.layout import KINDS
@@ -49,9 +50,9 @@ class LooseConfig:
     pitch_p, max_pitch_semitones: pitch alone. tempo_p, tempo_spread: tempo alone. Dear: see `change_pitch_and_tempo`.
     swap_p, flip_p, max_pan: channels swapped, polarity inverted, balance moved by at most so much.
     effect_p, room_p: equalised; and, of those, so many with a room.
-    bend_db, vocals_bend_db: the equaliser's most, either way.
-    drive_p, double_p, echo_p, hall_p: what songs do to voices, to voices only: distorted, sung again on both sides,
-        repeated, in a large hall.
+    drive_p, widen_p, double_p, echo_p: what songs do to voices, to voices only: distorted, out of phase between the
+        sides, sung again on both sides, repeated.
+    narrow_p: other stems without what differs between the sides: so that neither tells a voice.
     band_limit_p: nothing left above a random 4 to 16 kHz. codec_p: through Vorbis at a random quality.
     second_voice_p: a voice gets another beside it.
     """
@@ -80,12 +81,11 @@ class LooseConfig:
     max_pan: float = 0.3
     effect_p: float = 0.4
     room_p: float = 0.7
-    bend_db: float = 6.0
-    vocals_bend_db: float = 6.0
     drive_p: float = 0.0
+    widen_p: float = 0.0
     double_p: float = 0.0
     echo_p: float = 0.0
-    hall_p: float = 0.0
+    narrow_p: float = 0.0
     band_limit_p: float = 0.0
     codec_p: float = 0.0
     second_voice_p: float = 0.15
@@ -171,16 +171,17 @@ class LooseStems:
         audio = pan(swap_and_flip(fit(audio, self.count), rng, c.swap_p, c.flip_p), rng, c.max_pan)
         if kind == "vocals" and chance(c.drive_p, rng):
             audio = overdrive(audio, rng)
+        if kind == "vocals" and chance(c.widen_p, rng):
+            audio = widen(audio, rng, self.sample_rate_hz)
+        if kind != "vocals" and chance(c.narrow_p, rng):
+            audio = np.repeat(audio.mean(1, keepdims=True), 2, axis=1)
         if kind == "vocals" and chance(c.double_p, rng):
             audio = double(audio, rng, self.sample_rate_hz)
         if rng.random() < c.effect_p:
             wet_db = rng.uniform(-20, -2) if rng.random() < c.room_p else None
-            bend_db = c.vocals_bend_db if kind == "vocals" else c.bend_db
-            audio = equalise_and_reverberate(audio, rng, self.sample_rate_hz, wet_db, bend_db)
+            audio = equalise_and_reverberate(audio, rng, self.sample_rate_hz, wet_db)
         if kind == "vocals" and chance(c.echo_p, rng):
             audio = echo(audio, rng, self.sample_rate_hz)
-        if kind == "vocals" and chance(c.hall_p, rng):
-            audio = hall(audio, rng, self.sample_rate_hz)
         if chance(c.band_limit_p, rng):
             audio = low_pass(audio, rng.uniform(4000, 16000), self.sample_rate_hz)
         if chance(c.codec_p, rng):
@@ -198,11 +199,6 @@ class LooseStems:
             if np.sqrt(np.mean(np.square(audio))) > 0.1 * recording.rms:
                 break
         return audio
-
-
-def chance(probability: float, rng: np.random.Generator) -> bool:
-    """True with this probability; one of 0 draws no number, so that a new transform leaves old recipes as they were."""
-    return probability > 0 and rng.random() < probability
 
 
 def band_limit_hz(name: str) -> float:

@@ -28,8 +28,6 @@ SPEECH_S = 45.0
 _FULL_BAND_HZ, _NARROWEST_HZ = 12000.0, 5000.0
 """A voice with less is marked, one with much less (a telephone's) is not used."""
 _HARMONY_SHARE = 0.2
-_REGISTER = (45, 78)
-"""Middles of melodies, MIDI pitches: from a bass's (110 Hz) to a soprano's (740 Hz)."""
 
 
 def render_singer(root: Path, seed: int, index: int) -> bool:
@@ -70,7 +68,7 @@ def render_singer(root: Path, seed: int, index: int) -> bool:
 def sing(voice: Voice, timbre: Timbre, rng: np.random.Generator) -> Floats:
     """About a minute of phrases, ``[samples]``, at LEVEL; now and then two voices in harmony."""
     speaking_pitch = A4_PITCH + 12 * np.log2(voice.speaking_hz * timbre.formants / A4_HZ)
-    phrases = compose_phrases(rng, float(np.clip(speaking_pitch + rng.uniform(-3, 17), *_REGISTER)))
+    phrases = compose_phrases(rng, float(np.clip(speaking_pitch + rng.uniform(2, 9), 48, 71)))
     style = draw_style(rng)
     first = int(rng.integers(len(voice.syllables)))
     parts = [(phrases, timbre, 0.0)]
