@@ -169,14 +169,15 @@ class LooseStems:
         if speed != 1.0:
             audio = change_speed(audio, speed)
         audio = pan(swap_and_flip(fit(audio, self.count), rng, c.swap_p, c.flip_p), rng, c.max_pan)
-        if kind == "vocals" and chance(c.drive_p, rng):
-            audio = overdrive(audio, rng)
-        if kind == "vocals" and chance(c.widen_p, rng):
-            audio = widen(audio, rng, self.sample_rate_hz)
-        if kind != "vocals" and chance(c.narrow_p, rng):
+        if kind == "vocals":
+            if chance(c.drive_p, rng):
+                audio = overdrive(audio, rng)
+            if chance(c.widen_p, rng):
+                audio = widen(audio, rng, self.sample_rate_hz)
+            if chance(c.double_p, rng):
+                audio = double(audio, rng, self.sample_rate_hz)
+        elif chance(c.narrow_p, rng):
             audio = np.repeat(audio.mean(1, keepdims=True), 2, axis=1)
-        if kind == "vocals" and chance(c.double_p, rng):
-            audio = double(audio, rng, self.sample_rate_hz)
         if rng.random() < c.effect_p:
             wet_db = rng.uniform(-20, -2) if rng.random() < c.room_p else None
             audio = equalise_and_reverberate(audio, rng, self.sample_rate_hz, wet_db)
