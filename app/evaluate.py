@@ -60,6 +60,14 @@ _NAME_WIDTH = 28
     type=click.FloatRange(1, 1440),
     help="Then play the songs on for so long without a pause, and score the last minute, and the same begun afresh.",
 )
+@click.option(
+    "--late-voice",
+    "late_ms",
+    metavar="MS",
+    multiple=True,
+    type=click.FloatRange(0.1, 100),
+    help="Score the songs again with the right side of the voice so late, as widened voices are; may be given often.",
+)
 @cache_option
 @report_options
 @threads_option
@@ -74,6 +82,7 @@ def command(
     hop_s: float,
     seconds: float | None,
     minutes: float | None,
+    late_ms: tuple[float, ...],
     cache: Path,
     json_file: Path | None,
     force: bool,
@@ -94,15 +103,16 @@ def command(
     """
     if sum(choice is not None for choice in (model, checkpoint, estimates)) > 1:
         raise UsageError("name one of --model, --checkpoint and --estimates")
-    if estimates is not None and inference is not None:
-        raise UsageError("--inference says how a model is run: leave it out with --estimates")
-    if estimates is not None and minutes is not None:
-        raise UsageError("--long-play plays a model: leave it out with --estimates")
+    options = {"--inference": inference, "--long-play": minutes, "--late-voice": late_ms or None}
+    for option, value in options.items():
+        if estimates is not None and value is not None:
+            raise UsageError(f"{option} is about running a model: leave it out with --estimates")
     check_folders([*roots, *([estimates] if estimates else [])])
     refuse_existing(json_file, force)
 
     from stemlive.training.estimates import estimates_in
     from stemlive.training.evaluate import judge_songs, report, torch_estimator
+    from stemlive.training.late_voice import late_voice
     from stemlive.training.long_play import long_play
     from stemlive.training.sources import scan
 
@@ -133,6 +143,7 @@ def command(
     result = report(scored, split, seconds, **about, oracle_preset=preset)
     if minutes is not None:
         result["long_play"] = asdict(long_play(songs, estimator, rate_hz, minutes))
+    result["late_voice"] = [asdict(late_voice(songs, estimator, rate_hz, ms, seconds)) for ms in late_ms]
     for line in lines(result):
         click.echo(line)
     if json_file is not None:
@@ -163,6 +174,10 @@ def lines(result: dict[str, Any]) -> list[str]:
         table.append(("", []))
         table.append((f"uSDR after {played['minutes']:g} minutes, dB", [*columns]))
         table += [(title, [played[key].get(c) for c in columns]) for key, title in LONG_PLAY.items()]
+    if late := result.get("late_voice"):
+        table.append(("", []))
+        table.append(("voice's right side late, dB", [*columns]))
+        table += [(f"uSDR at {row['late_ms']:g} ms", [row["usdr_db"].get(c) for c in columns]) for row in late]
     return [f"{title:<{_NAME_WIDTH}}{''.join(f'{_text(value):>15}' for value in row)}".rstrip() for title, row in table]
 
 

@@ -88,6 +88,9 @@ def _scores(scores: dict[str, Any]) -> list[str]:
     if played := scores.get("long_play"):
         rows = [[title.strip(), *_numbers(played[key].get(c) for c in columns)] for key, title in LONG_PLAY.items()]
         parts.append(table([[f"uSDR after {played['minutes']:g} minutes without a pause, dB", *columns], *rows]))
+    if late := scores.get("late_voice"):
+        rows = [[f"{row['late_ms']:g} ms late", *_numbers(row["usdr_db"].get(c) for c in columns)] for row in late]
+        parts.append(table([["uSDR, dB, right side of the voice", *columns], *rows]))
     return parts
 
 

@@ -406,6 +406,7 @@ def test_models_prints_a_card_in_markdown(tmp_path):
             "average": cells,
             "songs": {"one": cells},
             "long_play": {"minutes": 10, "last_db": {"vocals": 5.1}, "afresh_db": {"vocals": 5.2}},
+            "late_voice": [{"late_ms": 0.5, "usdr_db": {"vocals": 2.5, "accompaniment": 4.25}}],
         },
         "speed": json.loads(succeed("bench", "--seconds", 0.5, "--json").stdout),
     }
@@ -423,6 +424,7 @@ def test_models_prints_a_card_in_markdown(tmp_path):
         "| vocal bleed | - | -9.50 |",
         "| one | 5.12 | 7.00 |",
         "| of the last one | 5.10 | - |",
+        "| 0.5 ms late | 2.50 | 4.25 |",
     ):
         assert line in lines
     assert json.loads(succeed("models", path, "--json").stdout)["speed"] == speed

@@ -21,6 +21,7 @@ from stemlive.model.config import STEMS, ModelConfig
 from stemlive.model.framing import PRESETS, Framing
 from stemlive.training import inference, peer_spleeter
 from stemlive.training.inference import SEGMENTS, overlap_add, separate_pieces, separate_whole
+from stemlive.training.late_voice import late_voice
 from stemlive.training.long_play import long_play
 from stemlive.training.oracle import ideal_ratio_mask
 from stemlive.training.references import Reference, load_reference
@@ -315,6 +316,7 @@ def test_estimates_may_lack_stems_and_have_another_rate(corpus, tmp_path, caplog
         (["--estimates", "nowhere"], "does not exist"),
         (["--estimates", "short", "--model", "live"], "name one of --model, --checkpoint and --estimates"),
         (["--estimates", "short", "--inference", "segments"], "leave it out with --estimates"),
+        (["--estimates", "short", "--late-voice", "10"], "--late-voice is about running a model: leave it out"),
         (["--estimates", "short", "--split", "test"], "has no test/<song>/<stem>"),
         (["--checkpoint", "none.pt"], "no checkpoint at none.pt"),
     ],
@@ -357,12 +359,15 @@ def test_an_onnx_model_is_scored_as_it_streams(corpus, tmp_path):
     for method in ("stream", "segments"):
         done = run(
             *["--model", model, "--data", corpus, "--cache", tmp_path / "cache", "--inference", method],
-            *["--json", tmp_path / f"{method}.json"],
+            *["--json", tmp_path / f"{method}.json", "--late-voice", 0.5, "--late-voice", 10],
         )
         assert done.exit_code == 0, done.output
+        assert "\nuSDR at 10 ms  " in done.output
     streamed, pieces = (json.loads((tmp_path / f"{m}.json").read_text()) for m in ("stream", "segments"))
     assert streamed["model"] == "tiny.onnx"
     assert streamed["songs"] == pieces["songs"]  # three seconds are one segment
+    assert [row["late_ms"] for row in streamed["late_voice"]] == [0.5, 10]
+    assert streamed["late_voice"] == pieces["late_voice"]
 
 
 @pytest.mark.parametrize("preset", ["live", "offline"])
@@ -430,6 +435,36 @@ def test_a_long_play_scores_the_last_minute_with_and_without_what_went_before(tm
     assert result.minutes == 2.0
     with pytest.raises(TrainingError, match="less than the last one"):
         long_play(songs, tiring, RATE, 0.5)
+
+
+def test_a_late_voice_is_lost_on_who_knows_the_middle_only(tmp_path):
+    vocals, rest = noise(0, 10.0)[:1].repeat(2, 1), noise(1, 10.0)
+    write(tmp_path / "corpus/valid/one/vocals.wav", vocals)
+    write(tmp_path / "corpus/valid/one/accompaniment.wav", rest)
+    write(tmp_path / "corpus/valid/unsung/accompaniment.wav", rest)
+    songs = scan([tmp_path / "corpus"], tmp_path / "cache", RATE, "valid", scoring=True).songs
+    heard = []
+
+    def middle(name, mixture):
+        heard.append(mixture)
+        return {"vocals": (mixture - rest).mean(0).repeat(2, 1)}
+
+    result = late_voice(songs, middle, RATE, 10.0)
+    (mixture,) = heard  # the song without a voice is left out
+    late = torch.zeros_like(vocals)
+    late[0], late[1, 441:] = vocals[0], vocals[1, :-441]
+    torch.testing.assert_close(mixture, late + rest, atol=2e-4, rtol=0)
+    # half of the noise and half of the same, late: an error of half the power, 10 log10(2)
+    assert result.usdr_db == {"vocals": pytest.approx(3.01, abs=0.1), "accompaniment": pytest.approx(3.01, abs=0.1)}
+    with pytest.raises(TrainingError, match="no song has a voice"):
+        late_voice({"unsung": songs["unsung"]}, middle, RATE, 10.0)
+
+
+def test_a_late_voice_is_late_in_a_mixture_file_too():
+    vocals, mixed = noise(0), noise(1)
+    late = Reference("song", RATE, {"vocals": vocals}, (), mixed).with_late_voice(22)
+    torch.testing.assert_close(late.mixture[0], mixed[0])
+    torch.testing.assert_close(late.mixture[1, 22:], mixed[1, 22:] - vocals[1, 22:] + vocals[1, :-22])
 
 
 class Share(torch.nn.Module):

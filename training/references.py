@@ -8,10 +8,11 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from stemlive.errors import TrainingError
 from stemlive.model.config import STEMS
@@ -65,6 +66,16 @@ class Reference:
         if "accompaniment" in self.targets and "accompaniment" not in outputs and "vocals" in estimates:
             outputs["accompaniment"] = self.mixture - estimates["vocals"]
         return outputs
+
+    def with_late_voice(self, samples: int) -> "Reference":
+        """The same song with the right side of its voice so many samples late, in the mixture too.
+
+        Raises KeyError for a song without a voice.
+        """
+        voice = self.tracks["vocals"]
+        wide = torch.stack([voice[0], functional.pad(voice[1], (samples, 0))[: voice.shape[-1]]])
+        mixed = None if self.mixed is None else self.mixed + wide - voice
+        return replace(self, tracks={**self.tracks, "vocals": wide}, mixed=mixed)
 
 
 def load_reference(
