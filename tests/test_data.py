@@ -511,6 +511,18 @@ def test_narrow_music_has_no_sides_and_voices_keep_theirs(tmp_path):
     assert np.abs(voice[:, 0] - voice[:, 1]).max() > 1e-3
 
 
+def test_a_mono_segment_is_the_middle_of_what_it_was(tmp_path):
+    for kind in ("vocals", "drums", "bass", "other"):
+        write_tone(tmp_path / f"pool/{kind}/anyone/000.wav", 440.0)
+    sources = scan([tmp_path], tmp_path / "cache", RATE)
+    config = MixConfig(share_random=1, share_song=0, share_accompaniment=0, segment_s=1.0, level_mixture=False)
+    wide, mono = (SegmentMixer(sources, dataclasses.replace(config, mono_p=p), RATE, 512, 0) for p in (0.0, 1.0))
+    for index in range(5):
+        stereo, narrow = (mixer[index]["targets"] for mixer in (wide, mono))
+        assert (stereo[:, 0] - stereo[:, 1]).abs().max() > 0.01
+        torch.testing.assert_close(narrow, stereo.mean(1, keepdim=True).expand_as(stereo))
+
+
 def peak_hz(audio):
     spectrum = np.abs(np.fft.rfft(audio[:, 0] * np.hanning(len(audio))))
     return np.argmax(spectrum) * RATE / len(audio)

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from stemlive.errors import UsageError
 from stemlive.model.config import STEMS
-from stemlive.training.augment import Audio, change_speed, db_to_gain, low_pass
+from stemlive.training.augment import Audio, chance, change_speed, db_to_gain, low_pass
 from stemlive.training.drawing import WeightedDraw, song_sources
 from stemlive.training.loose import REFERENCE_RMS, LooseConfig, LooseStems, fit
 from stemlive.training.sources import Sources
@@ -31,6 +31,7 @@ class MixConfig(LooseConfig):
     song_gain_db: a song's stems keep their balance to within so many dB.
     level_mixture: the whole is brought to a random -32 to -10 dBFS RMS, peaks to at most full scale.
     low_pass_p: share of segments without anything above a random 4 to 16 kHz.
+    mono_p: share of segments with the same on both sides: nothing but its sound tells a voice from the music.
     """
 
     segment_s: float = 4.0
@@ -40,6 +41,7 @@ class MixConfig(LooseConfig):
     song_gain_db: float = 4.0
     level_mixture: bool = True
     low_pass_p: float = 0.04
+    mono_p: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -129,11 +131,13 @@ class SegmentMixer(Dataset[dict[str, Tensor]]):
         return stems, groups, cut_hz
 
     def _finish(self, targets: Audio, cut_hz: float, rng: np.random.Generator) -> Audio:
-        """Level and treble of the whole mixture."""
+        """Treble, width and level of the whole mixture."""
         if rng.random() < self.config.low_pass_p:
             cut_hz = min(cut_hz, rng.uniform(4000, 16000))
         if cut_hz < np.inf:
             targets = np.stack([low_pass(target, cut_hz, self.sample_rate_hz) for target in targets])
+        if chance(self.config.mono_p, rng):
+            targets = np.repeat(targets.mean(-1, keepdims=True), 2, axis=-1)
         mixture = targets.sum(0)
         rms, peak = float(np.sqrt(np.mean(np.square(mixture)))), float(np.abs(mixture).max())
         if self.config.level_mixture and peak > 0:
