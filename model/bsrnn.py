@@ -20,19 +20,24 @@ from stemlive.model.state import State, StateSpec
 from stemlive.model.stereo import TransformAverageConcatenate
 
 LEVEL_FLOOR = 1e-8  # mean square of a band's bins that counts as silence
+MAGNITUDE_FLOOR = 1e-4  # square of a magnitude, over the mean square of its band, that counts as silence
 TAP_SCALE = 0.1  # of new weights behind the taps of a deep filter, over those behind the mask: it begins near a mask
 
 
 class BandSplit(nn.Module):
-    """Per band: normalisation of its bins, linear layer to N features. One matrix product per run of equal widths."""
+    """Per band: normalisation of its bins, linear layer to N features. One matrix product per run of equal widths.
+
+    The layer gets real and imaginary parts, the level and, where the configuration says so, the bins' magnitudes.
+    """
 
     def __init__(self, config: ModelConfig, channels: int) -> None:
         super().__init__()
         self.groups = equal_width_groups(config.band_widths)
+        self.magnitudes = config.magnitudes
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
         for bands, width in self.groups:
-            inputs = width * channels * 2 + 1
+            inputs = width * channels * (2 + self.magnitudes) + 1
             bound = inputs**-0.5
             self.weights.append(nn.init.uniform_(torch.empty(bands, inputs, config.feature_dim), -bound, bound))
             self.biases.append(torch.zeros(bands, 1, config.feature_dim))
@@ -46,8 +51,11 @@ class BandSplit(nn.Module):
             stop = start + bands * width
             x = bins[:, :, start:stop].reshape(batch * frames, bands, -1).transpose(0, 1)  # [K', B*T, width*C*2]
             power = x.square().mean(-1, keepdim=True) + LEVEL_FLOOR
-            x = torch.cat([x * power.rsqrt(), 0.1 * power.log()], dim=-1)
-            features.append(batched_linear(x, weight, bias))
+            x = x * power.rsqrt()
+            parts = [x, 0.1 * power.log()]
+            if self.magnitudes:
+                parts.append(x.unflatten(-1, (-1, 2)).square().sum(-1).add(MAGNITUDE_FLOOR).sqrt().sqrt() - 1)
+            features.append(batched_linear(torch.cat(parts, dim=-1), weight, bias))
             start = stop
         return torch.cat(features)
 

@@ -11,7 +11,7 @@ import torch
 from stemlive.errors import ModelError, UsageError
 from stemlive.model.attention import FrameAttention
 from stemlive.model.bands import BAND_SCHEMES_HZ, band_widths, equal_width_groups
-from stemlive.model.bsrnn import BSRNN, count_parameters
+from stemlive.model.bsrnn import BSRNN, BandSplit, count_parameters
 from stemlive.model.checkpoint import load_checkpoint, save_atomically, save_checkpoint
 from stemlive.model.config import LAYERS, STEMS, ModelConfig
 from stemlive.model.cost import SEGMENT_S, model_costs, state_numbers
@@ -41,6 +41,7 @@ EVERYTHING = {
     "attention_window": 6,
     "residual_stem": True,
     "filter_taps": 4,
+    "magnitudes": True,
 }
 CHOICES = {f"{time} {band}": {"time_layer": time, "band_layer": band} for time, band in LAYER_PAIRS} | {
     "one head": {"attention_heads": 1, "attention_window": 6},
@@ -49,6 +50,7 @@ CHOICES = {f"{time} {band}": {"time_layer": time, "band_layer": band} for time, 
     "tac tanh": {"stereo": "tac"},
     "tac prelu": {"stereo": "tac", "tac_activation": "prelu"},
     "residual": {"residual_stem": True},
+    "magnitudes": {"magnitudes": True},
     "two taps": {"filter_taps": 2, "filter_top_hz": 22050.0},
     "three taps": {"filter_taps": 3},
     "everything": EVERYTHING,
@@ -107,6 +109,24 @@ def test_every_scheme_fits_every_preset():
     for scheme in BAND_SCHEMES_HZ:
         for preset in PRESETS:
             ModelConfig(band_scheme=scheme, preset=preset, causal=False)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_magnitudes_know_neither_phase_nor_level_and_come_last(channels):
+    split = BandSplit(dataclasses.replace(TINY, magnitudes=True), channels)
+    bins = torch.randn(1, 3, 1025, channels, 2, generator=torch.Generator().manual_seed(0))
+    turned = (
+        7.0
+        * torch.stack([-bins[..., 1], bins[..., 0]], dim=-1)
+        * torch.tensor([1.0, -1.0]).repeat(513)[:1025, None, None]
+    )
+    with torch.no_grad():
+        assert (split(bins) - split(turned)).abs().max() > 0.1
+        for (_, width), weight in zip(split.groups, split.weights, strict=True):
+            assert weight.shape[1] == 3 * channels * width + 1
+            weight[:, : 2 * channels * width + 1] = 0
+        torch.testing.assert_close(split(bins), split(turned))
+        assert split(bins).std(1).amax(-1).min() > 0.01  # every band tells frames by their magnitudes
 
 
 def test_wrong_band_list_names_both_numbers():

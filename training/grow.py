@@ -31,13 +31,14 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
 
     Raises TrainingError unless the model's features are the checkpoint's or a multiple of them, its blocks and hidden
     units as many or more, its mask heads as large, its layers recurrent, and all else the same but for a deep filter
-    where the checkpoint has only a mask.
+    where the checkpoint has only a mask, and magnitudes where it has none.
     """
     small, provenance = load_checkpoint(checkpoint)
     if small.config == config:
         return small.train(), provenance
     new_filter = _FILTER if small.config.filter_taps == 1 else ()
-    same = {name: getattr(small.config, name) for name in (*_GROWS, *new_filter)}
+    new_input = () if small.config.magnitudes else ("magnitudes",)
+    same = {name: getattr(small.config, name) for name in (*_GROWS, *new_filter, *new_input)}
     layers = (config.time_layer, config.band_layer)
     if (
         dataclasses.replace(config, **same) != small.config
@@ -52,7 +53,7 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
         raise TrainingError(
             f"{checkpoint} holds another model than the recipe, and no smaller one that could grow into it "
             "(num_repeat and hidden sizes may be larger, feature_dim a multiple where the mask heads keep their size, "
-            "and filter_taps where that is 1): use its [model] table"
+            "filter_taps where that is 1, and magnitudes may be new): use its [model] table"
         )
     model = BSRNN(config)
     times = config.feature_dim // small.config.feature_dim
@@ -85,6 +86,8 @@ def _grown(name: str, fresh: Tensor, old: Tensor | None, hidden: int, config: Mo
         return torch.zeros_like(fresh) if ".proj." in name or ".tap_" in name else fresh
     if old.shape == fresh.shape:
         return old
+    if name.startswith("split.weights"):  # new inputs, behind the old
+        return torch.cat([old, old.new_zeros(len(old), fresh.shape[1] - old.shape[1], old.shape[2])], dim=1)
     if ".proj." in name:
         value: Tensor = torch.zeros_like(fresh).unflatten(1, (-1, config.hidden_dim))  # [N, directions, H]
         value[..., :hidden] = old.unflatten(1, (-1, hidden))
