@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 @click.option(
     "--start-from",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Checkpoint whose weights a new run begins with; one of less num_repeat, hidden_factor or filter_taps grows.",
+    help="Checkpoint whose weights a new run begins with; those of a smaller model, or without magnitudes, grow.",
 )
 @click.option(
     "--workers",
