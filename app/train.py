@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 @click.option(
     "--start-from",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Checkpoint whose weights a new run begins with; those of a smaller model, or without magnitudes, grow.",
+    help="Checkpoint whose weights a new run begins with; those of a smaller model grow.",
 )
 @click.option(
     "--workers",

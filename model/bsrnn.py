@@ -27,17 +27,18 @@ TAP_SCALE = 0.1  # of new weights behind the taps of a deep filter, over those b
 class BandSplit(nn.Module):
     """Per band: normalisation of its bins, linear layer to N features. One matrix product per run of equal widths.
 
-    The layer gets real and imaginary parts, the level and, where the configuration says so, the bins' magnitudes.
+    The layer gets the level and, as `inputs` says, real and imaginary parts, then magnitudes.
     """
 
     def __init__(self, config: ModelConfig, channels: int) -> None:
         super().__init__()
         self.groups = equal_width_groups(config.band_widths)
-        self.magnitudes = config.magnitudes
+        self.complex, self.magnitudes = (config.inputs in (name, "both") for name in ("complex", "magnitudes"))
+        per_bin = 2 * channels * self.complex + (4 if channels == CHANNELS else 1) * self.magnitudes
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
         for bands, width in self.groups:
-            inputs = width * channels * (2 + self.magnitudes) + 1
+            inputs = width * per_bin + 1
             bound = inputs**-0.5
             self.weights.append(nn.init.uniform_(torch.empty(bands, inputs, config.feature_dim), -bound, bound))
             self.biases.append(torch.zeros(bands, 1, config.feature_dim))
@@ -52,12 +53,22 @@ class BandSplit(nn.Module):
             x = bins[:, :, start:stop].reshape(batch * frames, bands, -1).transpose(0, 1)  # [K', B*T, width*C*2]
             power = x.square().mean(-1, keepdim=True) + LEVEL_FLOOR
             x = x * power.rsqrt()
-            parts = [x, 0.1 * power.log()]
+            parts = [x] if self.complex else []
+            parts.append(0.1 * power.log())
             if self.magnitudes:
-                parts.append(x.unflatten(-1, (-1, 2)).square().sum(-1).add(MAGNITUDE_FLOOR).sqrt().sqrt() - 1)
+                parts.append(_magnitudes(x, bins.shape[3]))
             features.append(batched_linear(torch.cat(parts, dim=-1), weight, bias))
             start = stop
         return torch.cat(features)
+
+
+def _magnitudes(x: Tensor, channels: int) -> Tensor:
+    """Bins `[..., width * C * 2]` to roots of magnitudes, 0 on average: `[..., width * 4]`, of one channel `width`."""
+    x = x.unflatten(-1, (-1, channels, 2))
+    if channels == CHANNELS:
+        left, right = x.unbind(-2)
+        x = torch.stack([left, right, (left + right) * 0.5**0.5, (left - right) * 0.5**0.5], dim=-2)
+    return (x.square().sum(-1).add(MAGNITUDE_FLOOR).sqrt().sqrt() - 1).flatten(-2)
 
 
 class MaskHead(nn.Module):

@@ -14,8 +14,15 @@ STEMS = ("vocals", "drums", "bass", "other")
 CHANNELS = 2
 STEREO = ("joint", "mono", "tac")
 LAYERS = ("lstm", "gru", "conv")
+INPUTS = ("complex", "magnitudes", "both")
 ACTIVATIONS = ("tanh", "prelu")
-NAMED_CHOICES = {"stereo": STEREO, "time_layer": LAYERS, "band_layer": LAYERS, "tac_activation": ACTIVATIONS}
+NAMED_CHOICES = {
+    "stereo": STEREO,
+    "inputs": INPUTS,
+    "time_layer": LAYERS,
+    "band_layer": LAYERS,
+    "tac_activation": ACTIVATIONS,
+}
 LEAST = {
     "feature_dim": 1,
     "num_repeat": 1,
@@ -47,8 +54,9 @@ class ModelConfig:
     attention_heads: of full-band self-attention after each band layer (TF-GridNet, arXiv 2209.03952); 0 for none.
     attention_dim: numbers per band and head of its queries and keys.
     attention_window: frames that a frame sees in a causal model, itself included; otherwise it sees all.
-    magnitudes: the square roots of the bins' magnitudes, over the level of the band, are features too: partials and
-        formants need not be found in real and imaginary parts first.
+    inputs: what the band split hears of a bin: `complex`, its real and imaginary parts; `magnitudes`, square roots of
+        the magnitudes of left, right, middle and side (of the one channel where they are folded), which know no phase
+        but that between the sides; or `both`.
     residual_stem: the last stem has no mask head, it is the mixture minus the others. Only with all four stems: of
         fewer, the last would hold what belongs to none of them.
     filter_taps: coefficients per bin and stem: 1 is a mask, more are a deep filter over so many frames, the present one
@@ -74,7 +82,7 @@ class ModelConfig:
     attention_heads: int = 0
     attention_dim: int = 8
     attention_window: int = 128
-    magnitudes: bool = False
+    inputs: str = "complex"
     residual_stem: bool = False
     filter_taps: int = 1
     filter_top_hz: float = 5000.0

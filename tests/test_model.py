@@ -41,7 +41,7 @@ EVERYTHING = {
     "attention_window": 6,
     "residual_stem": True,
     "filter_taps": 4,
-    "magnitudes": True,
+    "inputs": "both",
 }
 CHOICES = {f"{time} {band}": {"time_layer": time, "band_layer": band} for time, band in LAYER_PAIRS} | {
     "one head": {"attention_heads": 1, "attention_window": 6},
@@ -50,7 +50,8 @@ CHOICES = {f"{time} {band}": {"time_layer": time, "band_layer": band} for time, 
     "tac tanh": {"stereo": "tac"},
     "tac prelu": {"stereo": "tac", "tac_activation": "prelu"},
     "residual": {"residual_stem": True},
-    "magnitudes": {"magnitudes": True},
+    "magnitudes": {"inputs": "magnitudes"},
+    "both inputs": {"inputs": "both"},
     "two taps": {"filter_taps": 2, "filter_top_hz": 22050.0},
     "three taps": {"filter_taps": 3},
     "everything": EVERYTHING,
@@ -112,21 +113,29 @@ def test_every_scheme_fits_every_preset():
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_magnitudes_know_neither_phase_nor_level_and_come_last(channels):
-    split = BandSplit(dataclasses.replace(TINY, magnitudes=True), channels)
+def test_magnitudes_know_neither_phase_nor_level_but_how_the_sides_agree(channels):
+    split = BandSplit(dataclasses.replace(TINY, inputs="magnitudes"), channels)
     bins = torch.randn(1, 3, 1025, channels, 2, generator=torch.Generator().manual_seed(0))
-    turned = (
-        7.0
-        * torch.stack([-bins[..., 1], bins[..., 0]], dim=-1)
-        * torch.tensor([1.0, -1.0]).repeat(513)[:1025, None, None]
-    )
+    turned = torch.stack([-bins[..., 1], bins[..., 0]], dim=-1)
+    turned[:, :, ::2] *= -1
+    late = bins.clone()
+    late[:, :, :, -1] = turned[:, :, :, -1]
     with torch.no_grad():
-        assert (split(bins) - split(turned)).abs().max() > 0.1
-        for (_, width), weight in zip(split.groups, split.weights, strict=True):
-            assert weight.shape[1] == 3 * channels * width + 1
-            weight[:, : 2 * channels * width + 1] = 0
-        torch.testing.assert_close(split(bins), split(turned))
-        assert split(bins).std(1).amax(-1).min() > 0.01  # every band tells frames by their magnitudes
+        features = split(bins)
+        torch.testing.assert_close(split(7 * turned) - split(7 * bins), torch.zeros_like(features), atol=1e-5, rtol=0)
+        assert features.std(1).amax(-1).min() > 0.01  # every band tells frames by their magnitudes
+        assert ((split(late) - features).abs().amax() > 0.01) == (channels == 2)
+
+
+def test_both_inputs_are_the_complex_ones_the_level_and_the_magnitudes():
+    both, only = (BandSplit(dataclasses.replace(TINY, inputs=name), 2) for name in ("both", "magnitudes"))
+    for (_, width), one, other in zip(both.groups, both.weights, only.weights, strict=True):
+        assert (one.shape[1], other.shape[1]) == (8 * width + 1, 4 * width + 1)
+        with torch.no_grad():
+            other.copy_(one[:, 4 * width :])
+            one[:, : 4 * width] = 0
+    bins = torch.randn(1, 3, 1025, 2, 2, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(both(bins), only(bins))
 
 
 def test_wrong_band_list_names_both_numbers():
@@ -143,6 +152,7 @@ def test_wrong_band_list_names_both_numbers():
         ({"preset": "fast"}, "unknown framing preset 'fast'"),
         ({"preset": "offline"}, "does not stream"),
         ({"stereo": "wide"}, "stereo 'wide' is unknown"),
+        ({"inputs": "phase"}, "inputs 'phase' is unknown: choose one of complex, magnitudes, both"),
         ({"feature_dim": 0}, "feature_dim must be at least 1"),
         ({"band_scheme": "v9"}, "unknown band scheme 'v9'"),
         ({"time_layer": "rnn"}, "time_layer 'rnn' is unknown: choose one of lstm, gru, conv"),

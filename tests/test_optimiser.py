@@ -81,7 +81,7 @@ def test_a_larger_model_begins_as_the_smaller_one_and_all_of_it_learns(layer, si
     small = BSRNN(small_config).eval()
     save_checkpoint(small, tmp_path / "small.pt", {"progress": {"audio_s": 60.0}})
     config = dataclasses.replace(
-        small_config, num_repeat=3, filter_taps=3, filter_top_hz=3000.0, magnitudes=True, **sizes
+        small_config, num_repeat=3, filter_taps=3, filter_top_hz=3000.0, inputs="both", **sizes
     )
     large, provenance = start_model(config, tmp_path / "small.pt")
     assert provenance == {"progress": {"audio_s": 60.0}}
@@ -116,11 +116,12 @@ def test_a_larger_model_begins_as_the_smaller_one_and_all_of_it_learns(layer, si
         {"filter_taps": 1},
         {"filter_taps": 3},
         {"filter_top_hz": 9000.0},
-        {"magnitudes": False},
+        {"inputs": "complex"},
+        {"inputs": "magnitudes"},
     ],
 )
 def test_a_model_that_is_no_enlargement_is_refused(change, tmp_path):
-    saved = dataclasses.replace(TINY, num_repeat=2, filter_taps=2, magnitudes=True)
+    saved = dataclasses.replace(TINY, num_repeat=2, filter_taps=2, inputs="both")
     save_checkpoint(BSRNN(saved), tmp_path / "small.pt", {})
     wanted = dataclasses.replace(saved, **change)
     with pytest.raises(TrainingError, match="no smaller one that could grow into it"):

@@ -31,13 +31,13 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
 
     Raises TrainingError unless the model's features are the checkpoint's or a multiple of them, its blocks and hidden
     units as many or more, its mask heads as large, its layers recurrent, and all else the same but for a deep filter
-    where the checkpoint has only a mask, and magnitudes where it has none.
+    where the checkpoint has only a mask, and both inputs where it has the complex ones.
     """
     small, provenance = load_checkpoint(checkpoint)
     if small.config == config:
         return small.train(), provenance
     new_filter = _FILTER if small.config.filter_taps == 1 else ()
-    new_input = () if small.config.magnitudes else ("magnitudes",)
+    new_input = ("inputs",) if (small.config.inputs, config.inputs) == ("complex", "both") else ()
     same = {name: getattr(small.config, name) for name in (*_GROWS, *new_filter, *new_input)}
     layers = (config.time_layer, config.band_layer)
     if (
@@ -53,7 +53,7 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
         raise TrainingError(
             f"{checkpoint} holds another model than the recipe, and no smaller one that could grow into it "
             "(num_repeat and hidden sizes may be larger, feature_dim a multiple where the mask heads keep their size, "
-            "filter_taps where that is 1, and magnitudes may be new): use its [model] table"
+            "filter_taps where that is 1, and inputs both where that is complex): use its [model] table"
         )
     model = BSRNN(config)
     times = config.feature_dim // small.config.feature_dim
