@@ -72,7 +72,7 @@ def _magnitudes(x: Tensor, channels: int) -> Tensor:
 
 
 class MaskHead(nn.Module):
-    """Per stem and band: normalisation, MLP N - M - M (tanh), GLU, complex mask of the band's bins.
+    """Per stem and band: normalisation, MLP N - M - M (tanh), GLU, mask of the band's bins, complex or real.
 
     The normalisation has no gain and shift of its own: the linear layer behind it holds them. The further taps of a
     deep filter come from the same MLP by a GLU of their own.
@@ -89,7 +89,7 @@ class MaskHead(nn.Module):
         self.weights_out = nn.ParameterList()
         self.biases_out = nn.ParameterList()
         for count, width in self.groups:
-            weight, bias = self._linear(count, wide, width * channels * 4)
+            weight, bias = self._linear(count, wide, 2 * width * channels * config.mask_parts)
             self.weights_out.append(weight)
             self.biases_out.append(bias)
         self.delays = config.filter_taps - 1
@@ -107,7 +107,7 @@ class MaskHead(nn.Module):
         return nn.Parameter(weight), nn.Parameter(bias)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
-        """`[K, B * T, N]` to masks `[S, B * T, F * C * 2]`; real and imaginary part are neighbours.
+        """`[K, B * T, N]` to masks `[S, B * T, F * C * 2]`, real and imaginary part neighbours; real ones half as many.
 
         And to the further taps of a deep filter, `[taps, S, B * T, F' * C * 2]` for its lowest F' bins.
         """
@@ -117,7 +117,9 @@ class MaskHead(nn.Module):
         masks = []
         parts = x.split([bands for bands, _ in self.groups], dim=1)  # slices would each cost a pass over x backwards
         for part, weight, bias in zip(parts, self.weights_out, self.biases_out, strict=True):
-            masks.append(gated_linear(part, weight, bias).transpose(1, 2).flatten(2))  # [S, B*T, K' * width * C * 2]
+            masks.append(
+                gated_linear(part, weight, bias).transpose(1, 2).flatten(2)
+            )  # [S, B*T, K' * width * C * parts]
         return torch.cat(masks, dim=-1), self._taps(x) if self.delays else None
 
     def _taps(self, x: Tensor) -> Tensor:
@@ -161,7 +163,8 @@ class BSRNN(nn.Module):
         )
         self.mask = MaskHead(config, channels)
         self.filters = nn.ModuleList(DeepFilter(config, channels) for _ in range(config.filter_taps > 1))
-        self.register_buffer("share", torch.tensor([1 / len(config.stems), 0.0]), persistent=False)
+        share = torch.tensor([1 / len(config.stems), 0.0])
+        self.register_buffer("share", share[: config.mask_parts], persistent=False)
         signals = CHANNELS // channels  # that one batch item makes
         self.state_specs = (
             *_state_specs(self.time_layers, signals * bands),
@@ -180,10 +183,10 @@ class BSRNN(nn.Module):
         x = frames.permute(0, 3, 1, 2, 4).flatten(0, 1).unsqueeze(3) if folded else frames  # [B', T, F, C', 2]
         new: dict[str, list[Tensor]] = {spec.name: [] for spec in self.state_specs}
         masks, taps = self.mask(self._repeat(self.split(x), x.shape[0], state, new))
-        masks = masks.float().reshape(-1, *x.shape)  # [S, B', T, F, C', 2]
+        masks = masks.float().reshape(-1, *x.shape[:-1], self.config.mask_parts)  # [S, B', T, F, C', 2 or 1]
         if self.config.consistent:  # the masks of all stems sum to one: what they leave over is given back
             masks = masks - (masks.sum(0) / masks.shape[0] - self.share)
-        stems = complex_product(masks, x)
+        stems = complex_product(masks, x) if self.config.mask == "complex" else masks * x
         for further in self.filters:
             stems = _remembering(further, 0, stems, state, new, taps, x)
         if self.config.residual_stem:

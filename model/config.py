@@ -15,10 +15,12 @@ CHANNELS = 2
 STEREO = ("joint", "mono", "tac")
 LAYERS = ("lstm", "gru", "conv")
 INPUTS = ("complex", "magnitudes", "both")
+MASKS = ("complex", "real")
 ACTIVATIONS = ("tanh", "prelu")
 NAMED_CHOICES = {
     "stereo": STEREO,
     "inputs": INPUTS,
+    "mask": MASKS,
     "time_layer": LAYERS,
     "band_layer": LAYERS,
     "tac_activation": ACTIVATIONS,
@@ -57,6 +59,8 @@ class ModelConfig:
     inputs: what the band split hears of a bin: `complex`, its real and imaginary parts; `magnitudes`, square roots of
         the magnitudes of left, right, middle and side (of the one channel where they are folded), which know no phase
         but that between the sides; or `both`.
+    mask: `complex`, which can turn the phase of a bin, or `real`, which cannot and costs half: enough for a model that
+        hears magnitudes only.
     residual_stem: the last stem has no mask head, it is the mixture minus the others. Only with all four stems: of
         fewer, the last would hold what belongs to none of them.
     filter_taps: coefficients per bin and stem: 1 is a mask, more are a deep filter over so many frames, the present one
@@ -83,6 +87,7 @@ class ModelConfig:
     attention_dim: int = 8
     attention_window: int = 128
     inputs: str = "complex"
+    mask: str = "complex"
     residual_stem: bool = False
     filter_taps: int = 1
     filter_top_hz: float = 5000.0
@@ -169,6 +174,11 @@ class ModelConfig:
     def mask_dim(self) -> int:
         """Hidden size of the mask heads."""
         return round(self.mask_factor * self.feature_dim)
+
+    @property
+    def mask_parts(self) -> int:
+        """Numbers that make the mask of one bin: real and imaginary part, or the real one."""
+        return 2 if self.mask == "complex" else 1
 
     @property
     def consistent(self) -> bool:

@@ -42,6 +42,7 @@ EVERYTHING = {
     "residual_stem": True,
     "filter_taps": 4,
     "inputs": "both",
+    "mask": "real",
 }
 CHOICES = {f"{time} {band}": {"time_layer": time, "band_layer": band} for time, band in LAYER_PAIRS} | {
     "one head": {"attention_heads": 1, "attention_window": 6},
@@ -52,6 +53,8 @@ CHOICES = {f"{time} {band}": {"time_layer": time, "band_layer": band} for time, 
     "residual": {"residual_stem": True},
     "magnitudes": {"inputs": "magnitudes"},
     "both inputs": {"inputs": "both"},
+    "real masks": {"mask": "real"},
+    "magnitudes throughout": {"inputs": "magnitudes", "mask": "real", "stereo": "tac"},
     "two taps": {"filter_taps": 2, "filter_top_hz": 22050.0},
     "three taps": {"filter_taps": 3},
     "everything": EVERYTHING,
@@ -136,6 +139,17 @@ def test_both_inputs_are_the_complex_ones_the_level_and_the_magnitudes():
             one[:, : 4 * width] = 0
     bins = torch.randn(1, 3, 1025, 2, 2, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(both(bins), only(bins))
+
+
+def test_real_masks_leave_the_phase():
+    model = make(dataclasses.replace(TINY, mask="real"))
+    frames = torch.randn(1, 4, 1025, 2, 2, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        stems, _ = model(frames, model.initial_state(1))
+    ratio = torch.view_as_complex(stems) / torch.view_as_complex(frames).unsqueeze(1)
+    assert ratio.imag.abs().max() < 1e-4
+    assert ratio.real.std() > 0.01
+    torch.testing.assert_close(stems.sum(1), frames, atol=1e-5, rtol=0)
 
 
 def test_wrong_band_list_names_both_numbers():

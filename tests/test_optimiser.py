@@ -104,6 +104,20 @@ def test_a_larger_model_begins_as_the_smaller_one_and_all_of_it_learns(layer, si
         assert (rows[0] - rows[1]).abs().max() > 1e-3
 
 
+def test_real_masks_begin_as_the_real_part_of_complex_ones(tmp_path):
+    torch.manual_seed(0)
+    complex_ones = BSRNN(TINY).eval()
+    with torch.no_grad():
+        for value in (*complex_ones.mask.weights_out, *complex_ones.mask.biases_out):
+            value[..., 1 : value.shape[-1] // 2 : 2] = 0  # the imaginary parts, before their gates
+    save_checkpoint(complex_ones, tmp_path / "small.pt", {})
+    real, _ = start_model(dataclasses.replace(TINY, num_repeat=3, mask="real"), tmp_path / "small.pt")
+    frames = random(2, 6, TINY.num_bins, 2, 2)
+    expected, _ = complex_ones(frames, complex_ones.initial_state(2))
+    result, _ = real(frames, real.initial_state(2))
+    torch.testing.assert_close(result, expected, atol=1e-6, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -1,7 +1,7 @@
 """Begin a model with the weights of a smaller one: wider, with more units or blocks, with a filter for a mask.
 
 What is new is joined by weights of zero, and more features are copies of those that are there, so that the larger model
-first computes what the smaller one did, and learns from there.
+first computes what the smaller one did, and learns from there. Real masks begin as the real part of complex ones.
 Source of the idea: Chen, Goodfellow and Shlens, "Net2Net" (arXiv 1511.05641).
 """
 
@@ -31,14 +31,15 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
 
     Raises TrainingError unless the model's features are the checkpoint's or a multiple of them, its blocks and hidden
     units as many or more, its mask heads as large, its layers recurrent, and all else the same but for a deep filter
-    where the checkpoint has only a mask, and both inputs where it has the complex ones.
+    where the checkpoint has only a mask, both inputs where it has the complex ones, and real masks for complex ones.
     """
     small, provenance = load_checkpoint(checkpoint)
     if small.config == config:
         return small.train(), provenance
     new_filter = _FILTER if small.config.filter_taps == 1 else ()
+    new_mask = ("mask",) if (small.config.mask, config.mask) == ("complex", "real") else ()
     new_input = ("inputs",) if (small.config.inputs, config.inputs) == ("complex", "both") else ()
-    same = {name: getattr(small.config, name) for name in (*_GROWS, *new_filter, *new_input)}
+    same = {name: getattr(small.config, name) for name in (*_GROWS, *new_filter, *new_input, *new_mask)}
     layers = (config.time_layer, config.band_layer)
     if (
         dataclasses.replace(config, **same) != small.config
@@ -53,7 +54,7 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
         raise TrainingError(
             f"{checkpoint} holds another model than the recipe, and no smaller one that could grow into it "
             "(num_repeat and hidden sizes may be larger, feature_dim a multiple where the mask heads keep their size, "
-            "filter_taps where that is 1, and inputs both where that is complex): use its [model] table"
+            "filter_taps where that is 1, inputs both where that is complex, and the mask real): use its [model] table"
         )
     model = BSRNN(config)
     times = config.feature_dim // small.config.feature_dim
@@ -86,6 +87,9 @@ def _grown(name: str, fresh: Tensor, old: Tensor | None, hidden: int, config: Mo
         return torch.zeros_like(fresh) if ".proj." in name or ".tap_" in name else fresh
     if old.shape == fresh.shape:
         return old
+    if "s_out." in name:  # the real part of a complex mask
+        halves: Tensor = old.unflatten(-1, (2, -1, 2))
+        return halves[..., 0].flatten(-2)
     if name.startswith("split.weights"):  # new inputs, behind the old
         return torch.cat([old, old.new_zeros(len(old), fresh.shape[1] - old.shape[1], old.shape[2])], dim=1)
     if ".proj." in name:
