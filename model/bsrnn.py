@@ -63,7 +63,7 @@ class BandSplit(nn.Module):
 
 
 def _magnitudes(x: Tensor, channels: int) -> Tensor:
-    """Bins `[..., width * C * 2]` to roots of magnitudes, 0 on average: `[..., width * 4]`, of one channel `width`."""
+    """Bins `[..., width * C * 2]` to roots of magnitudes, near 0: `[..., width * 4]`, of one channel `width`."""
     x = x.unflatten(-1, (-1, channels, 2))
     if channels == CHANNELS:
         left, right = x.unbind(-2)
@@ -119,7 +119,7 @@ class MaskHead(nn.Module):
         for part, weight, bias in zip(parts, self.weights_out, self.biases_out, strict=True):
             masks.append(
                 gated_linear(part, weight, bias).transpose(1, 2).flatten(2)
-            )  # [S, B*T, K' * width * C * parts]
+            )  # [S, B*T, K' * width * C * (1|2)]
         return torch.cat(masks, dim=-1), self._taps(x) if self.delays else None
 
     def _taps(self, x: Tensor) -> Tensor:

@@ -87,7 +87,7 @@ def _grown(name: str, fresh: Tensor, old: Tensor | None, hidden: int, config: Mo
         return torch.zeros_like(fresh) if ".proj." in name or ".tap_" in name else fresh
     if old.shape == fresh.shape:
         return old
-    if "s_out." in name:  # the real part of a complex mask
+    if name.startswith(("mask.weights_out", "mask.biases_out")):  # the real part of a complex mask
         halves: Tensor = old.unflatten(-1, (2, -1, 2))
         return halves[..., 0].flatten(-2)
     if name.startswith("split.weights"):  # new inputs, behind the old
