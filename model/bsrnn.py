@@ -117,9 +117,8 @@ class MaskHead(nn.Module):
         masks = []
         parts = x.split([bands for bands, _ in self.groups], dim=1)  # slices would each cost a pass over x backwards
         for part, weight, bias in zip(parts, self.weights_out, self.biases_out, strict=True):
-            masks.append(
-                gated_linear(part, weight, bias).transpose(1, 2).flatten(2)
-            )  # [S, B*T, K' * width * C * (1|2)]
+            mask = gated_linear(part, weight, bias)  # [S, K', B*T, width * C * 2 or 1]
+            masks.append(mask.transpose(1, 2).flatten(2))
         return torch.cat(masks, dim=-1), self._taps(x) if self.delays else None
 
     def _taps(self, x: Tensor) -> Tensor:
