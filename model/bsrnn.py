@@ -66,9 +66,14 @@ def _magnitudes(x: Tensor, channels: int) -> Tensor:
     """Bins `[..., width * C * 2]` to roots of magnitudes, near 0: `[..., width * 4]`, of one channel `width`."""
     x = x.unflatten(-1, (-1, channels, 2))
     if channels == CHANNELS:
-        left, right = x.unbind(-2)
-        x = torch.stack([left, right, (left + right) * 0.5**0.5, (left - right) * 0.5**0.5], dim=-2)
+        x = torch.cat([x, mid_side(x)], dim=-2)
     return (x.square().sum(-1).add(MAGNITUDE_FLOOR).sqrt().sqrt() - 1).flatten(-2)
+
+
+def mid_side(x: Tensor) -> Tensor:
+    """Left and right `[..., 2, 2]`, the last axis real and imaginary, to middle and side of the same power; or back."""
+    left, right = x.unbind(-2)
+    return torch.stack([left + right, left - right], dim=-2) * 0.5**0.5
 
 
 class MaskHead(nn.Module):
@@ -179,6 +184,8 @@ class BSRNN(nn.Module):
         """`[B, T, F, C, 2]` to `[B, S, T, F, C, 2]`, T from 1. A causal model fed in pieces gives the same."""
         batch, _, _, channels, _ = frames.shape
         folded = self.config.folded
+        if self.config.mid_side:
+            frames = mid_side(frames)
         x = frames.permute(0, 3, 1, 2, 4).flatten(0, 1).unsqueeze(3) if folded else frames  # [B', T, F, C', 2]
         new: dict[str, list[Tensor]] = {spec.name: [] for spec in self.state_specs}
         masks, taps = self.mask(self._repeat(self.split(x), x.shape[0], state, new))
@@ -190,6 +197,8 @@ class BSRNN(nn.Module):
             stems = _remembering(further, 0, stems, state, new, taps, x)
         if self.config.residual_stem:
             stems = torch.cat([stems, (x - stems.sum(0)).unsqueeze(0)])
+        if self.config.mid_side:
+            stems = mid_side(stems)
         if folded:
             stems = stems.squeeze(4).unflatten(1, (batch, channels)).permute(0, 1, 3, 4, 2, 5)
         return stems.transpose(0, 1), State({name: torch.cat(tensors) for name, tensors in new.items()})

@@ -59,6 +59,8 @@ class ModelConfig:
     inputs: what the band split hears of a bin: `complex`, its real and imaginary parts; `magnitudes`, square roots of
         the magnitudes of left, right, middle and side (of the one channel where they are folded), which know no phase
         but that between the sides; or `both`.
+    mid_side: the model hears and masks middle and side in the place of left and right: what is in the middle alone, as
+        most voices are, loses all that is not by masks of zero. Only where `stereo` is `joint`.
     mask: `complex`, which can turn the phase of a bin, or `real`, which cannot and costs half: enough for a model that
         hears magnitudes only.
     residual_stem: the last stem has no mask head, it is the mixture minus the others. Only with all four stems: of
@@ -87,6 +89,7 @@ class ModelConfig:
     attention_dim: int = 8
     attention_window: int = 128
     inputs: str = "complex"
+    mid_side: bool = False
     mask: str = "complex"
     residual_stem: bool = False
     filter_taps: int = 1
@@ -107,6 +110,8 @@ class ModelConfig:
         for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        if self.mid_side and self.stereo != "joint":
+            raise UsageError(f"mid_side needs stereo 'joint': '{self.stereo}' takes each side for itself")
         if self.attention_heads and self.feature_dim % self.attention_heads:
             raise UsageError(
                 f"attention_heads {self.attention_heads} do not divide feature_dim {self.feature_dim}: make them fit"

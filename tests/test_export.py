@@ -34,6 +34,7 @@ CONFIGS = {
     "two taps, mono": dataclasses.replace(TINY, filter_taps=2, filter_top_hz=1e5, stereo="mono", residual_stem=True),
     "residual": dataclasses.replace(TINY, residual_stem=True),
     "magnitudes": dataclasses.replace(TINY, inputs="magnitudes", mask="real"),
+    "middle and side": dataclasses.replace(TINY, inputs="magnitudes", mask="real", mid_side=True),
     "both inputs, mono": dataclasses.replace(TINY, inputs="both", stereo="mono"),
     "gru and all": dataclasses.replace(
         TINY, time_layer="gru", stereo="tac", attention_heads=2, attention_window=6, residual_stem=True

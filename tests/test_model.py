@@ -55,6 +55,8 @@ CHOICES = {f"{time} {band}": {"time_layer": time, "band_layer": band} for time, 
     "both inputs": {"inputs": "both"},
     "real masks": {"mask": "real"},
     "magnitudes throughout": {"inputs": "magnitudes", "mask": "real", "stereo": "tac"},
+    "middle and side": {"mid_side": True},
+    "middle and side of magnitudes": {"mid_side": True, "inputs": "magnitudes", "mask": "real", "filter_taps": 2},
     "two taps": {"filter_taps": 2, "filter_top_hz": 22050.0},
     "three taps": {"filter_taps": 3},
     "everything": EVERYTHING,
@@ -152,6 +154,24 @@ def test_real_masks_leave_the_phase():
     torch.testing.assert_close(stems.sum(1), frames, atol=1e-5, rtol=0)
 
 
+def test_middle_and_side_have_masks_of_their_own():
+    """Without its mask of the side a stem is the same on both sides, and what is on the side alone is not in it."""
+    model = make(dataclasses.replace(TINY, mask="real", mid_side=True, stems=("vocals",)))
+    with torch.no_grad():
+        for value in (*model.mask.weights_out, *model.mask.biases_out):
+            value.unflatten(-1, (2, -1, 2))[..., 0, :, 1] = 0  # the side's, before its gate
+    frames = torch.randn(1, 4, 1025, 2, 2, generator=torch.Generator().manual_seed(0))
+    opposite = torch.stack([frames[..., 0, :], -frames[..., 0, :]], dim=-2)
+    with torch.no_grad():
+        (stems, _), (side, _) = (model(x, model.initial_state(1)) for x in (frames, opposite))
+    left, right = stems.unbind(-2)
+    torch.testing.assert_close(left, right)
+    assert left.abs().mean() > 1e-3
+    assert side.abs().max() < 1e-6
+    ratio = torch.view_as_complex(left) / torch.view_as_complex(frames.mean(-2)).unsqueeze(1)
+    assert ratio.imag.abs().max() < 1e-3
+
+
 def test_wrong_band_list_names_both_numbers():
     with pytest.raises(UsageError, match=r"sums to 1000 bins, but a frame has 1025"):
         ModelConfig(band_scheme=(500, 500))
@@ -173,6 +193,7 @@ def test_wrong_band_list_names_both_numbers():
         ({"band_layer": "attention"}, "band_layer 'attention' is unknown"),
         ({"stereo": "tac", "tac_activation": "relu"}, "tac_activation 'relu' is unknown"),
         ({"tac_factor": 0}, "tac_factor must be at least 1"),
+        ({"mid_side": True, "stereo": "mono"}, "mid_side needs stereo 'joint': 'mono' takes each side for itself"),
         ({"attention_heads": 5}, "attention_heads 5 do not divide feature_dim 48"),
         ({"attention_heads": -1}, "attention_heads must be at least 0"),
         ({"attention_window": 1}, "attention_window must be at least 2"),

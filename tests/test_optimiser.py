@@ -118,6 +118,22 @@ def test_real_masks_begin_as_the_real_part_of_complex_ones(tmp_path):
     torch.testing.assert_close(result, expected, atol=1e-6, rtol=1e-5)
 
 
+def test_masks_of_middle_and_side_begin_as_those_of_left_and_right(tmp_path):
+    torch.manual_seed(0)
+    sides = BSRNN(dataclasses.replace(TINY, inputs="magnitudes", mask="real")).eval()
+    with torch.no_grad():
+        for value in (*sides.mask.weights_out, *sides.mask.biases_out):
+            value[..., 1::2] = value[..., ::2]  # masks that are the same on both sides
+    save_checkpoint(sides, tmp_path / "small.pt", {})
+    wanted = dataclasses.replace(sides.config, mid_side=True)
+    frames = random(2, 6, TINY.num_bins, 2, 2)
+    expected, _ = sides(frames, sides.initial_state(2))
+    for config in (wanted, dataclasses.replace(wanted, num_repeat=3)):
+        model, _ = start_model(config, tmp_path / "small.pt")
+        result, _ = model(frames, model.initial_state(2))
+        torch.testing.assert_close(result, expected, atol=1e-6, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -132,6 +148,7 @@ def test_real_masks_begin_as_the_real_part_of_complex_ones(tmp_path):
         {"filter_top_hz": 9000.0},
         {"inputs": "complex"},
         {"inputs": "magnitudes"},
+        {"mid_side": True},
     ],
 )
 def test_a_model_that_is_no_enlargement_is_refused(change, tmp_path):

@@ -31,9 +31,13 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
 
     Raises TrainingError unless the model's features are the checkpoint's or a multiple of them, its blocks and hidden
     units as many or more, its mask heads as large, its layers recurrent, and all else the same but for a deep filter
-    where the checkpoint has only a mask, both inputs where it has the complex ones, and real masks for complex ones.
+    where the checkpoint has only a mask, both inputs where it has the complex ones, and real masks for complex ones;
+    or middle and side for left and right with magnitudes and real masks, which computes the same only where the masks
+    of left and right are alike.
     """
     small, provenance = load_checkpoint(checkpoint)
+    if config.mid_side and not small.config.mid_side and (config.inputs, small.config.mask) == ("magnitudes", "real"):
+        small = _of_mid_side(small)
     if small.config == config:
         return small.train(), provenance
     new_filter = _FILTER if small.config.filter_taps == 1 else ()
@@ -54,7 +58,7 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
         raise TrainingError(
             f"{checkpoint} holds another model than the recipe, and no smaller one that could grow into it "
             "(num_repeat and hidden sizes may be larger, feature_dim a multiple where the mask heads keep their size, "
-            "filter_taps where that is 1, inputs both where that is complex, and the mask real): use its [model] table"
+            "filter_taps where that is 1, inputs both where that is complex, the mask real, mid_side with magnitudes and real masks): use its [model] table"
         )
     model = BSRNN(config)
     times = config.feature_dim // small.config.feature_dim
@@ -63,6 +67,22 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     new = {name: _grown(name, value, old.get(name), hidden, config) for name, value in model.state_dict().items()}
     model.load_state_dict(new)
     return model.train(), provenance
+
+
+def _of_mid_side(model: BSRNN) -> BSRNN:
+    """The model with the mean of the masks of left and right for those of middle and side."""
+    state = model.state_dict()
+    for index in range(len(model.split.groups)):
+        weight = state[f"split.weights.{index}"]  # [bands, 1 + width * 4, N], the level first
+        left, right, middle, side = weight[:, 1:].unflatten(1, (-1, 4)).unbind(2)
+        changed = torch.stack([middle, side, left, right], dim=2).flatten(1, 2)
+        state[f"split.weights.{index}"] = torch.cat([weight[:, :1], changed], dim=1)
+        for name in (f"mask.weights_out.{index}", f"mask.biases_out.{index}"):
+            sides = state[name].unflatten(-1, (-1, 2))
+            state[name] = sides.mean(-1, keepdim=True).expand_as(sides).flatten(-2)
+    result = BSRNN(dataclasses.replace(model.config, mid_side=True))
+    result.load_state_dict(state)
+    return result
 
 
 def _widened(name: str, old: Tensor, times: int) -> Tensor:
