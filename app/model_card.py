@@ -62,7 +62,8 @@ def _architecture(config: dict[str, Any]) -> str:
         return (
             f"{'causal ' if config['causal'] else ''}Band-Split RNN, {config['num_repeat']} blocks of "
             f"{config['feature_dim']} features, {time} over time and {band} over bands with {hidden} units, mask heads "
-            f"with {masks}, bands {bands}, stereo {config['stereo']}{' (middle and side)' if config.get('mid_side') else ''}, inputs {config.get('inputs', 'complex')}"
+            f"with {masks}, bands {bands}, stereo {config['stereo']}, "
+            f"inputs {config.get('inputs', 'complex')}{' of middle and side' if config.get('mid_side') else ''}"
         )
     except KeyError:
         return ", ".join(f"{key} {value}" for key, value in config.items())

@@ -73,7 +73,8 @@ def _magnitudes(x: Tensor, channels: int) -> Tensor:
 def mid_side(x: Tensor) -> Tensor:
     """Left and right `[..., 2, 2]`, the last axis real and imaginary, to middle and side of the same power; or back."""
     left, right = x.unbind(-2)
-    return torch.stack([left + right, left - right], dim=-2) * 0.5**0.5
+    turned: Tensor = torch.stack([left + right, left - right], dim=-2) * 0.5**0.5
+    return turned
 
 
 class MaskHead(nn.Module):

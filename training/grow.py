@@ -58,7 +58,8 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
         raise TrainingError(
             f"{checkpoint} holds another model than the recipe, and no smaller one that could grow into it "
             "(num_repeat and hidden sizes may be larger, feature_dim a multiple where the mask heads keep their size, "
-            "filter_taps where that is 1, inputs both where that is complex, the mask real, mid_side with magnitudes and real masks): use its [model] table"
+            "filter_taps where that is 1, inputs both where that is complex, the mask real, mid_side true where "
+            "inputs are magnitudes and the mask was real): use its [model] table"
         )
     model = BSRNN(config)
     times = config.feature_dim // small.config.feature_dim
