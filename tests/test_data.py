@@ -412,6 +412,10 @@ def test_augmentations_do_what_they_say():
     assert np.abs(room[RATE // 10 : RATE // 4]).max() > 1e-4
     dry = equalise_and_reverberate(click, np.random.default_rng(0), RATE, None)
     assert np.abs(dry[RATE // 10 :]).max() < 1e-4
+    for bend_db in (0.0, 3.0, 12.0):
+        bent = equalise_and_reverberate(click, np.random.default_rng(0), RATE, None, bend_db)
+        gain_db = 20 * np.log10(np.abs(np.fft.rfft(bent[:, 0])))
+        assert np.abs(gain_db).max() == pytest.approx(bend_db, rel=0.15, abs=0.01)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -641,6 +645,7 @@ def test_the_original_recipe_mixes_as_the_original_did(request, tmp_path):
         ({"share_random": 0, "share_song": 0, "share_accompaniment": 0}, "must be weights"),
         ({"segment_s": 0}, "segment_s must be above 0"),
         ({"tries": 0}, "tries must be at least 1"),
+        ({"bend_db": -1.0}, "bend_db must be 0 or more, not -1.0"),
         ({"source_weights": {"a": -1.0}}, "must not be negative"),
     ],
 )

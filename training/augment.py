@@ -125,14 +125,15 @@ def _as_loud(audio: Audio, reference: Audio) -> Audio:
 
 
 def equalise_and_reverberate(
-    audio: Audio, rng: np.random.Generator, sample_rate_hz: int, max_wet_db: float | None
+    audio: Audio, rng: np.random.Generator, sample_rate_hz: int, max_wet_db: float | None, bend_db: float = 6.0
 ) -> Audio:
-    """Bends the spectrum by up to 6 dB either way and, if asked for, adds a room that decays by 60 dB in 0.2 to 2 s."""
+    """Bends the spectrum by up to `bend_db` either way; if asked for, adds a room that decays by 60 dB in 0.2 to 2 s."""
     count = len(audio)
     size = scipy.fft.next_fast_len(count + sample_rate_hz // 2, real=True)
     spectrum = scipy.fft.rfft(audio, size, axis=0)
     nodes_hz = np.array([0, 100, 250, 600, 1500, 3500, 8000, sample_rate_hz / 2])
-    curve_db = np.interp(np.linspace(0, sample_rate_hz / 2, len(spectrum)), nodes_hz, rng.uniform(-6, 6, len(nodes_hz)))
+    bends_db = rng.uniform(-bend_db, bend_db, len(nodes_hz))
+    curve_db = np.interp(np.linspace(0, sample_rate_hz / 2, len(spectrum)), nodes_hz, bends_db)
     spectrum *= (10 ** (curve_db / 20)).astype(np.float32)[:, None]
     if max_wet_db is not None:
         spectrum *= scipy.fft.rfft(_room(rng, sample_rate_hz, max_wet_db), size, axis=0)

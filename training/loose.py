@@ -49,7 +49,7 @@ class LooseConfig:
         is at most the spread (0.2: 0.82 to 1.22).
     pitch_p, max_pitch_semitones: pitch alone. tempo_p, tempo_spread: tempo alone. Dear: see `change_pitch_and_tempo`.
     swap_p, flip_p, max_pan: channels swapped, polarity inverted, balance moved by at most so much.
-    effect_p, room_p: equalised; and, of those, so many with a room.
+    effect_p, bend_db, room_p: equalised, by so many dB either way; and, of those, so many with a room.
     drive_p, widen_p, double_p, echo_p: what songs do to voices, to voices only: distorted, out of phase between the
         sides, sung again on both sides, repeated.
     narrow_p: other stems without what differs between the sides: so that neither tells a voice.
@@ -80,6 +80,7 @@ class LooseConfig:
     flip_p: float = 0.5
     max_pan: float = 0.3
     effect_p: float = 0.4
+    bend_db: float = 6.0
     room_p: float = 0.7
     drive_p: float = 0.0
     widen_p: float = 0.0
@@ -101,6 +102,8 @@ class LooseConfig:
             raise UsageError(f"tries must be at least 1, not {self.tries}")
         if self.min_gain_db > self.max_gain_db or not 0 <= self.min_gain <= self.max_gain:
             raise UsageError("the smallest gain is above the largest or below 0: mend min_gain and max_gain (_db)")
+        if self.bend_db < 0:
+            raise UsageError(f"bend_db must be 0 or more, not {self.bend_db}")
         if any(weight < 0 for weight in self.source_weights.values()):
             raise UsageError("source_weights must not be negative: 0 leaves a source out")
 
@@ -180,7 +183,7 @@ class LooseStems:
             audio = np.repeat(audio.mean(1, keepdims=True), 2, axis=1)
         if rng.random() < c.effect_p:
             wet_db = rng.uniform(-20, -2) if rng.random() < c.room_p else None
-            audio = equalise_and_reverberate(audio, rng, self.sample_rate_hz, wet_db)
+            audio = equalise_and_reverberate(audio, rng, self.sample_rate_hz, wet_db, c.bend_db)
         if kind == "vocals" and chance(c.echo_p, rng):
             audio = echo(audio, rng, self.sample_rate_hz)
         if chance(c.band_limit_p, rng):
