@@ -127,7 +127,7 @@ def _as_loud(audio: Audio, reference: Audio) -> Audio:
 def equalise_and_reverberate(
     audio: Audio, rng: np.random.Generator, sample_rate_hz: int, max_wet_db: float | None, bend_db: float = 6.0
 ) -> Audio:
-    """Bends the spectrum by up to `bend_db` either way; if asked for, adds a room that decays by 60 dB in 0.2 to 2 s."""
+    """Bends the spectrum by up to `bend_db` either way and, if asked for, adds a room of 0.2 to 2 s (60 dB)."""
     count = len(audio)
     size = scipy.fft.next_fast_len(count + sample_rate_hz // 2, real=True)
     spectrum = scipy.fft.rfft(audio, size, axis=0)
