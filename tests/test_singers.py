@@ -136,6 +136,16 @@ def test_melodies_stay_in_range_and_harmonies_on_the_melodys_scale():
         assert {pitch % 12 for pitch in second} <= {pitch % 12 for pitch in pitches}
 
 
+def test_a_fifth_of_what_is_sung_is_notes_of_seconds():
+    """A model that heard none takes a singer's long straight note for an instrument's."""
+    melodies = [compose_phrases(np.random.default_rng(seed), 60.0) for seed in range(40)]
+    lengths = np.array([note.length for phrases in melodies for phrase in phrases for note in phrase.notes])
+    assert 0.1 < lengths[lengths > 2].sum() / lengths.sum() < 0.35
+    assert lengths.max() < 10
+    medians = [np.median([note.length for phrase in phrases for note in phrase.notes]) for phrases in melodies]
+    assert 4 < sum(median > 0.8 for median in medians) < 24  # slow songs; the others stay as fast as they were
+
+
 @pytest.fixture
 def short_songs(monkeypatch: pytest.MonkeyPatch) -> None:
     notes = tuple(SungNote(0.4 * i, 0.4, 55 + 2 * i, 0.75) for i in range(4))

@@ -22,6 +22,10 @@ _LONGEST_S = 58.0
 _MELODY_CENTER = 70
 _RANGE = 10
 """Semitones around a voice's middle, beyond which a note is sung an octave nearer."""
+_SLOW_SHARE, _SLOWEST = 0.3, 3.5
+"""Of the melodies, those sung up to so much slower, as ballads and chorales are: their notes are held for seconds."""
+_HELD_SHARE, _HELD_S = 0.2, (1.5, 4.0)
+"""Of the phrases, those whose last note is held for so long at least."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def draw_style(rng: np.random.Generator) -> Style:
         return Style(vibrato_cents=0.0, glide=None, drift_cents=1.0, jitter_cents=1.0, scoop=0.0)
     return Style(
         vibrato_hz=float(rng.uniform(4.5, 6.5)),
-        vibrato_cents=float(rng.choice([12.0, 35.0, 60.0, 90.0])) * float(rng.uniform(0.8, 1.25)),
+        vibrato_cents=float(rng.choice([0.0, 12.0, 35.0, 60.0, 90.0])) * float(rng.uniform(0.8, 1.25)),
         vibrato_delay_s=float(rng.uniform(0.1, 0.5)),
         glide=(float(rng.uniform(20, 55)), float(rng.uniform(0.5, 0.85))),
         drift_cents=float(rng.uniform(5, 18)),
@@ -94,6 +98,8 @@ def compose_phrases(rng: np.random.Generator, center: float) -> list[Phrase]:
     beat_s = 60.0 / tempo
     if np.median([note.length for note in notes]) * beat_s < 0.25:
         beat_s *= 2.0  # no words can be sung that fast
+    elif rng.random() < _SLOW_SHARE:
+        beat_s *= float(rng.uniform(1.5, _SLOWEST))
     phrases: list[Phrase] = []
     current: list[SungNote] = []
     begin = last_end = 0.0
@@ -121,7 +127,10 @@ def _phrase(rng: np.random.Generator, begin: float, notes: list[SungNote], befor
         replace(note, length=after.start - note.start) if after.slurred or rng.random() < 0.85 else note
         for note, after in pairwise(notes)
     ]
-    return Phrase(float(rng.uniform(0.35, 1.5)) if before else 0.3, (*bound, notes[-1]))
+    last = notes[-1]
+    if rng.random() < _HELD_SHARE:
+        last = replace(last, length=max(last.length, float(rng.uniform(*_HELD_S))))
+    return Phrase(float(rng.uniform(0.35, 1.5)) if before else 0.3, (*bound, last))
 
 
 def harmony(rng: np.random.Generator, phrases: Sequence[Phrase]) -> list[Phrase]:
