@@ -64,6 +64,7 @@ def _architecture(config: dict[str, Any]) -> str:
             f"{config['feature_dim']} features, {time} over time and {band} over bands with {hidden} units, mask heads "
             f"with {masks}, bands {bands}, stereo {config['stereo']}, "
             f"inputs {config.get('inputs', 'complex')}{' of middle and side' if config.get('mid_side') else ''}"
+            f"{', pitches and their harmonics' if config.get('harmonics') else ''}"
         )
     except KeyError:
         return ", ".join(f"{key} {value}" for key, value in config.items())

@@ -15,6 +15,7 @@ from stemlive.model.attention import FrameAttention
 from stemlive.model.bands import equal_width_groups
 from stemlive.model.config import CHANNELS, ModelConfig
 from stemlive.model.deep_filter import DeepFilter, complex_product
+from stemlive.model.harmonics import Combs, Pitches
 from stemlive.model.layers import LAYERS
 from stemlive.model.state import State, StateSpec
 from stemlive.model.stereo import TransformAverageConcatenate
@@ -142,7 +143,8 @@ class BSRNN(nn.Module):
     """Spectra of a mixture and the memory so far to spectra of the stems and the memory after them.
 
     Each of the `num_repeat` blocks goes over time, then over bands; where the configuration says so, the channels then
-    exchange what they know (`tac`) and the frames attend to each other.
+    exchange what they know (`tac`) and the frames attend to each other. With `harmonics`, the pitches are one band
+    more, before the others.
     """
 
     share: Tensor
@@ -151,8 +153,9 @@ class BSRNN(nn.Module):
         super().__init__()
         self.config = config
         channels = 1 if config.folded else CHANNELS
-        bands, n, repeat = len(config.band_widths), config.feature_dim, config.num_repeat
+        bands, n, repeat = len(config.band_widths) + config.harmonics, config.feature_dim, config.num_repeat
         self.split = BandSplit(config, channels)
+        self.pitches = nn.ModuleList(Pitches(config) for _ in range(config.harmonics))
         time, band = LAYERS[config.time_layer], LAYERS[config.band_layer]
         sizes = (n, config.hidden_dim)
         self.time_layers = nn.ModuleList(time(*sizes, bidirectional=not config.causal) for _ in range(repeat))
@@ -167,6 +170,7 @@ class BSRNN(nn.Module):
             for _ in range(repeat if config.attention_heads else 0)
         )
         self.mask = MaskHead(config, channels)
+        self.combs = nn.ModuleList(Combs(config, channels) for _ in range(config.harmonics))
         self.filters = nn.ModuleList(DeepFilter(config, channels) for _ in range(config.filter_taps > 1))
         share = torch.tensor([1 / len(config.stems), 0.0])
         self.register_buffer("share", share[: config.mask_parts], persistent=False)
@@ -189,8 +193,14 @@ class BSRNN(nn.Module):
             frames = mid_side(frames)
         x = frames.permute(0, 3, 1, 2, 4).flatten(0, 1).unsqueeze(3) if folded else frames  # [B', T, F, C', 2]
         new: dict[str, list[Tensor]] = {spec.name: [] for spec in self.state_specs}
-        masks, taps = self.mask(self._repeat(self.split(x), x.shape[0], state, new))
+        heard = [pitches(x) for pitches in self.pitches]
+        z = torch.cat([*(features for _, features in heard), self.split(x)]) if heard else self.split(x)
+        z = self._repeat(z, x.shape[0], state, new)
+        masks, taps = self.mask(z[len(heard) :])
         masks = masks.float().reshape(-1, *x.shape[:-1], self.config.mask_parts)  # [S, B', T, F, C', 2 or 1]
+        for combs, (strengths, _) in zip(self.combs, heard, strict=True):
+            comb = combs(z, strengths).reshape(*masks.shape[:-1], 1)  # real: it turns no phase
+            masks = masks + functional.pad(comb, (0, self.config.mask_parts - 1))
         if self.config.consistent:  # the masks of all stems sum to one: what they leave over is given back
             masks = masks - (masks.sum(0) / masks.shape[0] - self.share)
         stems = complex_product(masks, x) if self.config.mask == "complex" else masks * x

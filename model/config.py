@@ -63,6 +63,8 @@ class ModelConfig:
         most voices are, loses all that is not by masks of zero. Only where `stereo` is `joint`.
     mask: `complex`, which can turn the phase of a bin, or `real`, which cannot and costs half: enough for a model that
         hears magnitudes only.
+    harmonics: the network hears which pitches there are and adds to the masks those of the harmonics of one pitch per
+        stem (harmonics.py).
     residual_stem: the last stem has no mask head, it is the mixture minus the others. Only with all four stems: of
         fewer, the last would hold what belongs to none of them.
     filter_taps: coefficients per bin and stem: 1 is a mask, more are a deep filter over so many frames, the present one
@@ -91,6 +93,7 @@ class ModelConfig:
     inputs: str = "complex"
     mid_side: bool = False
     mask: str = "complex"
+    harmonics: bool = False
     residual_stem: bool = False
     filter_taps: int = 1
     filter_top_hz: float = 5000.0

@@ -14,11 +14,13 @@ from stemlive.model.config import CHANNELS, ModelConfig
 SEGMENT_S = 3.0  # what a model that is not causal is counted on; its attention costs more the longer the signal
 PARTS = {
     "split": "band split",
+    "pitches": "pitches",
     "time_layers": "time layers",
     "band_layers": "band layers",
     "stereo_layers": "stereo exchange",
     "attention_layers": "attention",
     "mask": "mask heads",
+    "combs": "harmonics",
 }
 """Children of BSRNN that compute, by what to call them."""
 
@@ -67,7 +69,8 @@ def _macs_per_frame(config: ModelConfig, steps: int) -> dict[str, float]:
         if not isinstance(module, nn.ModuleList):
             macs[child] = flops[f"BSRNN.{child}"] / 2 / steps
         elif len(module):
-            macs[child] = flops[f"BSRNN.{child}.0"] / 2 / steps * config.num_repeat
+            times = config.num_repeat if child.endswith("_layers") else 1
+            macs[child] = flops[f"BSRNN.{child}.0"] / 2 / steps * times
     return macs
 
 

@@ -35,6 +35,8 @@ CONFIGS = {
     "residual": dataclasses.replace(TINY, residual_stem=True),
     "magnitudes": dataclasses.replace(TINY, inputs="magnitudes", mask="real"),
     "middle and side": dataclasses.replace(TINY, inputs="magnitudes", mask="real", mid_side=True),
+    "harmonics": dataclasses.replace(TINY, inputs="magnitudes", mask="real", mid_side=True, harmonics=True),
+    "harmonics, tac": dataclasses.replace(TINY, stereo="tac", harmonics=True, residual_stem=True),
     "both inputs, mono": dataclasses.replace(TINY, inputs="both", stereo="mono"),
     "gru and all": dataclasses.replace(
         TINY, time_layer="gru", stereo="tac", attention_heads=2, attention_window=6, residual_stem=True
@@ -54,6 +56,8 @@ PROVENANCE = {
 def checkpoint(folder, config):
     torch.manual_seed(3)
     model = BSRNN(config).eval()
+    for combs in model.combs:
+        torch.nn.init.normal_(combs.gain, std=0.1)  # new ones let nothing through
     save_checkpoint(model, folder / "m.pt", PROVENANCE)
     return model, folder / "m.pt"
 

@@ -16,6 +16,7 @@ from stemlive.model.checkpoint import load_checkpoint, save_atomically, save_che
 from stemlive.model.config import LAYERS, STEMS, ModelConfig
 from stemlive.model.cost import SEGMENT_S, model_costs, state_numbers
 from stemlive.model.framing import PRESETS, Framing
+from stemlive.model.harmonics import Combs, Pitches, pitches_hz
 from stemlive.model.layers import ResidualConv
 from stemlive.model.state import State
 from stemlive.model.stereo import TransformAverageConcatenate
@@ -43,6 +44,7 @@ EVERYTHING = {
     "filter_taps": 4,
     "inputs": "both",
     "mask": "real",
+    "harmonics": True,
 }
 CHOICES = {f"{time} {band}": {"time_layer": time, "band_layer": band} for time, band in LAYER_PAIRS} | {
     "one head": {"attention_heads": 1, "attention_window": 6},
@@ -59,6 +61,8 @@ CHOICES = {f"{time} {band}": {"time_layer": time, "band_layer": band} for time, 
     "middle and side of magnitudes": {"mid_side": True, "inputs": "magnitudes", "mask": "real", "filter_taps": 2},
     "two taps": {"filter_taps": 2, "filter_top_hz": 22050.0},
     "three taps": {"filter_taps": 3},
+    "harmonics": {"harmonics": True},
+    "harmonics of middle and side": {"harmonics": True, "mid_side": True, "inputs": "magnitudes", "mask": "real"},
     "everything": EVERYTHING,
 }
 CHOSEN = {name: dataclasses.replace(TINY, **choice) for name, choice in CHOICES.items()}
@@ -68,7 +72,10 @@ CAUSAL_CONFIGS += [config for config in CHOSEN.values() if config != TINY]
 
 def make(config: ModelConfig) -> BSRNN:
     torch.manual_seed(0)
-    return BSRNN(config).eval()
+    model = BSRNN(config).eval()
+    for combs in model.combs:
+        torch.nn.init.normal_(combs.gain, std=0.1)  # new ones let nothing through
+    return model
 
 
 def noise(seconds: float, seed: int = 0) -> torch.Tensor:
@@ -170,6 +177,49 @@ def test_middle_and_side_have_masks_of_their_own():
     assert side.abs().max() < 1e-6
     ratio = torch.view_as_complex(left) / torch.view_as_complex(frames.mean(-2)).unsqueeze(1)
     assert ratio.imag.abs().max() < 1e-3
+
+
+def tone(hz, seconds=0.5, harmonics=12):
+    """A tone with its harmonics, each half as strong as the one before the one before: `[1, 2, n]`."""
+    time = torch.arange(int(seconds * 44100), dtype=torch.float64) / 44100
+    waves = [torch.sin(2 * torch.pi * hz * number * time + number) / number for number in range(1, harmonics + 1)]
+    return (0.1 * torch.stack(waves).sum(0)).float().expand(1, 2, -1)
+
+
+@pytest.mark.parametrize("hz", [85.0, 110.0, 196.0, 330.0, 523.25, 880.0])
+@pytest.mark.parametrize("gain", [1.0, 0.01])
+def test_pitches_are_found_at_any_level_and_in_the_middle_only(hz, gain):
+    config = dataclasses.replace(TINY, harmonics=True)
+    pitches, framing = Pitches(config), Framing(config.framing)
+    with torch.no_grad():
+        strengths = pitches(framing(gain * (tone(hz)[..., :21504] + 0.02 * noise(0.5))))[0][8:]
+        side = pitches(framing(tone(hz) * torch.tensor([[[1.0], [-1.0]]])))[0][8:]
+    found = pitches_hz()[strengths.argmax(-1)]
+    assert (12 * torch.log2(found / hz)).abs().max() < 0.5  # of a semitone
+    assert side.abs().max() < 0.2 < strengths.amax(-1).min()
+
+
+def test_a_comb_lets_the_harmonics_of_its_pitch_through():
+    """Where the features choose 220 Hz, bins on its harmonics have twice the gain's worth of what the gaps have not."""
+    config = dataclasses.replace(TINY, harmonics=True, stems=("vocals",))
+    combs = Combs(config, 2)
+    wanted = int((pitches_hz() - 220).abs().argmin())
+    features = torch.zeros(1 + len(config.band_widths), 1, config.feature_dim)
+    features[..., 0] = 1.0  # the first is the strongest after normalisation, the others are alike
+    normed = torch.nn.functional.layer_norm(features, (config.feature_dim,))[0, 0]
+    with torch.no_grad():
+        combs.choose.weight.zero_()
+        combs.choose.bias.zero_()
+        combs.choose.bias[132 + wanted] = 10.0  # behind the weights of what was heard: what is added to it
+        combs.gain[..., 0, 0] = 0.5 / normed[0]  # the left, or middle, half let through; the right not at all
+        probabilities = combs.probabilities(normed.unsqueeze(0), torch.zeros(1, 132))
+        mask = combs(features, torch.zeros(1, 132))[0, 0]
+    assert probabilities[0, 0, wanted] > 0.999
+    bins = torch.arange(1, 9) * float(pitches_hz()[wanted]) * 2048 / 44100
+    torch.testing.assert_close(mask[bins.round().int(), 0], torch.full((8,), 0.5), atol=0.06, rtol=0)
+    assert mask[(bins + bins[0] / 2).round().int(), 0].max() < 0.03
+    assert not mask[:, 1].any()
+    assert not mask[int(10100 * 2048 / 44100) :].any()
 
 
 def test_wrong_band_list_names_both_numbers():
@@ -292,7 +342,9 @@ def test_a_model_that_is_not_causal_hears_the_future():
 
 
 @pytest.mark.parametrize(
-    "config", [TINY, *(CHOSEN[name] for name in ("tac tanh", "residual", "two taps", "everything"))], ids=str
+    "config",
+    [TINY, *(CHOSEN[name] for name in ("tac tanh", "residual", "two taps", "harmonics", "everything"))],
+    ids=str,
 )
 def test_four_stems_sum_to_the_mixture(config):
     audio = noise(0.5)
@@ -301,7 +353,7 @@ def test_four_stems_sum_to_the_mixture(config):
     assert (separate(make(config), audio).sum(0) - audio[0])[:, :complete].abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("name", ["lstm lstm", "residual", "three taps", "everything"])
+@pytest.mark.parametrize("name", ["lstm lstm", "residual", "three taps", "harmonics", "everything"])
 def test_silence_gives_silence_in_any_state(name):
     model = make(CHOSEN[name])
     _, state = model(Framing(TINY.framing)(noise(0.3)), model.initial_state(1))
@@ -428,9 +480,9 @@ def test_batch_items_do_not_touch_each_other(name):
         (
             "everything",
             {
-                "conv": (2, 28, 8, 2),
-                "attn_k": (2, 2, 2, 5, 14 * 8),
-                "attn_v": (2, 2, 2, 5, 14 * 4),
+                "conv": (2, 30, 8, 2),
+                "attn_k": (2, 2, 2, 5, 15 * 8),
+                "attn_v": (2, 2, 2, 5, 15 * 4),
                 "attn_valid": (2, 2, 5),
                 "spectra": (1, 2, 3, 230, 1, 2),
             },
@@ -502,6 +554,17 @@ COSTS = {
             "time layers": 2 * (4 * 4 * (4 + 4) + 4 * 4),
             "band layers": 2 * (2 * 4 * 4 * (4 + 4) + 8 * 4),
             "mask heads": 2 * (4 * 4 + 4 * 4) + 4 * 8 * (1025 + 2 * 25),
+        },
+    ),
+    "harmonics": (
+        {"harmonics": True},
+        {
+            "band split": (25 * 4 + 1) * 4 + (1000 * 4 + 1) * 4,
+            "pitches": 279 * 132 + 132 * 96 + 96 * 4,  # up to 6 kHz
+            "time layers": 3 * (4 * 4 * (4 + 4) + 4 * 4),
+            "band layers": 3 * (2 * 4 * 4 * (4 + 4) + 8 * 4),
+            "mask heads": 2 * (4 * 4 + 4 * 4) + 4 * 8 * 1025,
+            "harmonics": 4 * 265 + 132 * 465 + 2 * 4 * 2,  # up to 10 kHz
         },
     ),
 }

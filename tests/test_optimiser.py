@@ -70,15 +70,19 @@ def test_muon_shrinks_weights_apart_from_their_gradients():
     ("layer", "sizes"),
     [
         ("lstm", {"hidden_factor": 2.5}),
-        ("gru", {"hidden_factor": 2.5}),
+        ("gru", {"hidden_factor": 2.5, "harmonics": True}),
         ("lstm", {"feature_dim": 16, "mask_factor": 11 / 16}),
         ("gru", {"feature_dim": 24, "mask_factor": 11 / 24, "hidden_factor": 1.0}),
+        ("lstm", {"feature_dim": 16, "mask_factor": 11 / 16, "harmonics": True}),
     ],
 )
 def test_a_larger_model_begins_as_the_smaller_one_and_all_of_it_learns(layer, sizes, tmp_path):
     torch.manual_seed(0)
-    small_config = dataclasses.replace(TINY, time_layer=layer, band_layer=layer)
+    harmonics = sizes.get("harmonics", False)
+    small_config = dataclasses.replace(TINY, time_layer=layer, band_layer=layer, harmonics=harmonics)
     small = BSRNN(small_config).eval()
+    for combs in small.combs:
+        torch.nn.init.normal_(combs.gain, std=0.1)  # new ones let nothing through
     save_checkpoint(small, tmp_path / "small.pt", {"progress": {"audio_s": 60.0}})
     config = dataclasses.replace(
         small_config, num_repeat=3, filter_taps=3, filter_top_hz=3000.0, inputs="both", **sizes

@@ -415,6 +415,7 @@ MODELS = {
     "attention": {"attention_heads": 2, "attention_window": 8},
     "tac": {"stereo": "tac", "residual_stem": True},
     "filter": {"filter_taps": 3},
+    "harmonics": {"harmonics": True},
     "offline": {
         "causal": False,
         "preset": "offline",

@@ -92,9 +92,9 @@ def _widened(name: str, old: Tensor, times: int) -> Tensor:
         return old
     if name.startswith("split."):
         return torch.cat([old] * times, dim=-1)
-    if ".norm." in name or ".proj." in name:
+    if ".norm." in name or ".proj." in name or ".embed.2." in name:
         return torch.cat([old] * times)
-    listening = {"weight_ih": 1, "mask.weight_in": 2}
+    listening = {"weight_ih": 1, "mask.weight_in": 2, "choose.weight": 1, ".gain": 2}
     for part, axis in listening.items():
         if part in name:
             unlike = torch.randn(times, *old.shape) * old.std() * _UNLIKE
