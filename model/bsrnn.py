@@ -199,8 +199,9 @@ class BSRNN(nn.Module):
         masks, taps = self.mask(z[len(heard) :])
         masks = masks.float().reshape(-1, *x.shape[:-1], self.config.mask_parts)  # [S, B', T, F, C', 2 or 1]
         for combs, (strengths, _) in zip(self.combs, heard, strict=True):
-            comb = combs(z, strengths).reshape(*masks.shape[:-1], 1)  # real: it turns no phase
-            masks = masks + functional.pad(comb, (0, self.config.mask_parts - 1))
+            comb = combs(z, strengths).reshape(*masks.shape[:3], -1, masks.shape[4], 1)  # real: it turns no phase
+            above = masks.shape[3] - comb.shape[3]
+            masks = masks + functional.pad(comb, (0, self.config.mask_parts - 1, 0, 0, 0, above))
         if self.config.consistent:  # the masks of all stems sum to one: what they leave over is given back
             masks = masks - (masks.sum(0) / masks.shape[0] - self.share)
         stems = complex_product(masks, x) if self.config.mask == "complex" else masks * x

@@ -8,6 +8,8 @@ templates have valleys half way between the harmonics; comb filtering by an esti
 al., arXiv 2008.04259).
 """
 
+from itertools import accumulate
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -19,7 +21,7 @@ LOWEST_HZ = 80.0
 PITCHES_PER_OCTAVE = 36
 PITCHES = 132  # up to 997 Hz
 HEARD_HZ = 6000.0  # where the harmonics that tell a pitch end
-TEETH_HZ = 10000.0  # where those that the mask lets through end
+TEETH_HZ = 10000.0  # above it no band begins that the mask lets harmonics through in
 LEAST_WIDTH_BINS = 1.1  # standard deviation of a tooth: the main lobe of the window
 WIDTH = 0.012  # of a tooth, over its frequency, where that is more
 WHITENED_BINS = 47  # a spectrum is measured against its mean over so many
@@ -59,7 +61,7 @@ class Combs(nn.Module):
     """Per stem the probability of every pitch, or of none, and from it a mask of its harmonics.
 
     How far each band of each channel lets them through, or keeps them out, follows from the band's features; in new
-    weights not at all.
+    weights not at all. That is so in the K' bands that begin below TEETH_HZ and their F' bins.
     """
 
     teeth: Tensor
@@ -67,18 +69,19 @@ class Combs(nn.Module):
     def __init__(self, config: ModelConfig, channels: int) -> None:
         super().__init__()
         self.num_stems = len(config.stems) - config.residual_stem
-        self.groups = equal_width_groups(config.band_widths)
+        ends = list(accumulate(config.band_widths, initial=0))
+        limit = TEETH_HZ / _bin_hz(config)
+        widths = [width for width, start in zip(config.band_widths, ends, strict=False) if start < limit]
+        self.bands, self.groups = len(widths), equal_width_groups(tuple(widths))
         self.choose = nn.Linear(config.feature_dim, self.num_stems * (2 * PITCHES + 1))
-        self.gain = nn.Parameter(torch.zeros(self.num_stems, len(config.band_widths), config.feature_dim, channels))
-        self.register_buffer("teeth", _teeth(config), persistent=False)
-        self.bins_above = config.num_bins - self.teeth.shape[1]
+        self.gain = nn.Parameter(torch.zeros(self.num_stems, self.bands, config.feature_dim, channels))
+        self.register_buffer("teeth", _teeth(config, sum(widths)), persistent=False)
 
     def forward(self, features: Tensor, strengths: Tensor) -> Tensor:
-        """Features `[1 + K, B' * T, N]`, those of the pitches first, and their strengths, to `[S, B' * T, F, C']`."""
-        normed = functional.layer_norm(features, (self.choose.in_features,))
+        """Features `[1 + K, B' * T, N]`, those of the pitches first, and their strengths, to `[S, B' * T, F', C']`."""
+        normed = functional.layer_norm(features[: 1 + self.bands], (self.choose.in_features,))
         harmonics = self.probabilities(normed[0], strengths) @ self.teeth  # [S, B' * T, F']
-        harmonics = functional.pad(harmonics, (0, self.bins_above))
-        gains = torch.matmul(normed[1:], self.gain)  # [S, K, B' * T, C']
+        gains = torch.matmul(normed[1:], self.gain)  # [S, K', B' * T, C']
         parts = gains.split([bands for bands, _ in self.groups], dim=1)
         spread = [
             part.permute(0, 2, 1, 3).unsqueeze(3).expand(-1, -1, -1, width, -1).flatten(2, 3)
@@ -104,24 +107,29 @@ def pitches_hz() -> Tensor:
 
 def _templates(config: ModelConfig) -> Tensor:
     """What each pitch is recognised by, `[F', P]`."""
+    bins = min(config.num_bins, int(HEARD_HZ / _bin_hz(config)) + 1)
     harmonics = torch.arange(1, int(HEARD_HZ / LOWEST_HZ) + 2)
-    at = _lobes(config, HEARD_HZ, harmonics) * harmonics**-0.5
-    between = _lobes(config, HEARD_HZ, harmonics - 0.5) * (harmonics - 0.5) ** -0.5
+    at = _lobes(config, bins, harmonics) * harmonics**-0.5
+    between = _lobes(config, bins, harmonics - 0.5) * (harmonics - 0.5) ** -0.5
     template = at.sum(-1) - between.sum(-1)
     template = template - template.mean(0)
     return template / template.norm(dim=0)
 
 
-def _teeth(config: ModelConfig) -> Tensor:
+def _teeth(config: ModelConfig, bins: int) -> Tensor:
     """Masks of the harmonics of each pitch, `[P, F']`: 1 on a harmonic, near 0 between those that can be told apart."""
-    return _lobes(config, TEETH_HZ, torch.arange(1, int(TEETH_HZ / LOWEST_HZ) + 2)).amax(-1).T.contiguous()
+    harmonics = torch.arange(1, int(bins * _bin_hz(config) / LOWEST_HZ) + 2)
+    return _lobes(config, bins, harmonics).amax(-1).T.contiguous()
 
 
-def _lobes(config: ModelConfig, top_hz: float, multiples: Tensor) -> Tensor:
-    """A lobe of height 1 around each multiple of each pitch, in the bins up to `top_hz`: `[F', P, multiples]`."""
-    bin_hz = config.sample_rate_hz / config.framing.analysis_samples
-    bins_hz = torch.arange(min(config.num_bins, int(top_hz / bin_hz) + 1)) * bin_hz
+def _lobes(config: ModelConfig, bins: int, multiples: Tensor) -> Tensor:
+    """A lobe of height 1 around each multiple of each pitch, in the lowest F' bins: `[F', P, multiples]`."""
+    bins_hz = torch.arange(bins) * _bin_hz(config)
     centres_hz = pitches_hz().unsqueeze(1) * multiples
-    widths_hz = (WIDTH * centres_hz).clamp(min=LEAST_WIDTH_BINS * bin_hz)
+    widths_hz = (WIDTH * centres_hz).clamp(min=LEAST_WIDTH_BINS * _bin_hz(config))
     lobes: Tensor = torch.exp(-0.5 * ((bins_hz[:, None, None] - centres_hz) / widths_hz).square())
     return lobes
+
+
+def _bin_hz(config: ModelConfig) -> float:
+    return config.sample_rate_hz / config.framing.analysis_samples
