@@ -112,8 +112,7 @@ def _templates(config: ModelConfig) -> Tensor:
     at = _lobes(config, bins, harmonics) * harmonics**-0.5
     between = _lobes(config, bins, harmonics - 0.5) * (harmonics - 0.5) ** -0.5
     template = at.sum(-1) - between.sum(-1)
-    template = template - template.mean(0)
-    return template / template.norm(dim=0)
+    return functional.normalize(template - template.mean(0), dim=0)
 
 
 def _teeth(config: ModelConfig, bins: int) -> Tensor:
