@@ -34,7 +34,7 @@ def command() -> None:
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Minutes of singing to make from speech in Debian packages.",
+    help="Minutes of singing to make from speech in Debian packages; the speech comes with them.",
 )
 @click.option(
     "--voices",
@@ -59,7 +59,7 @@ def build(
     """Build a training corpus in ROOT from what Debian ships, or complete one that was interrupted.
 
     Songs composed by the program and rendered through free sound fonts and drum kits, drummers' performances, game
-    music without voices, and voices made to sing. LICENCES.md in ROOT names every source.
+    music without voices, speech, and voices made to sing. LICENCES.md in ROOT names every source.
     """
     from stemlive.training.corpus.build import build_corpus
 

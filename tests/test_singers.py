@@ -180,6 +180,20 @@ def test_recordings_are_level_the_same_again_and_not_made_twice(tmp_path):
     assert [path.stat().st_mtime_ns for path in files] == before
 
 
+def test_speech_is_joined_as_it_is_once_and_only_where_there_is_a_voice(tmp_path):
+    add_speaker(tmp_path, "mine", "anna", spoken_vowels())
+    add_speaker(tmp_path, "mine", "noise", 0.1 * np.random.default_rng(0).standard_normal(RATE))
+    soundfile.write(tmp_path / "speakers/mine/anna/silence.wav", np.zeros(RATE), RATE)
+    anna, noise = singers_speakers.list_speakers(tmp_path)
+    assert [singers.render_speech(tmp_path, folder) for folder in (anna, noise, anna)] == [True, False, False]
+    (path,) = (tmp_path / "pool/vocals/said-mine").iterdir()
+    sound, rate = soundfile.read(path)
+    assert (rate, sound.ndim) == (RATE, 1)
+    assert 0 < len(sound) - len(spoken_vowels()) < 0.5 * RATE  # with the pause behind it; silence is no speech
+    voiced = pitch_of(sound)
+    assert abs(np.median(cents(voiced[voiced > 0], 126))) < 60
+
+
 @pytest.mark.usefixtures("short_songs")
 def test_a_source_without_treble_is_marked_and_a_telephone_is_not_used(tmp_path):
     spectrum = np.fft.rfft(spoken_vowels())

@@ -6,6 +6,7 @@ Layout, read by the trainer::
     ROOT/train/band-<name>-<version>/...           MIDI arrangements (OpenMSX), rendered likewise, up to 3 minutes
     ROOT/pool/drums/groove/NNN.flac                 drummers' performances (Groove MIDI Dataset), 1 to 3 minutes
     ROOT/pool/vocals/singers-<package>/NNN.ogg      speech from a package's speakers, sung (singers.py), about a minute
+    ROOT/pool/vocals/said-<package>/<speaker>.ogg   that speech as it is, up to ten minutes of each speaker
     ROOT/speakers/<package>/<speaker>/              that speech; a text-to-speech model's under `kokoro`
     ROOT/models/kokoro/                             that model
     ROOT/pool/accompaniment/<package>/<track>.ogg   game music without voices
@@ -47,9 +48,9 @@ from stemlive.training.corpus.licences import write_licences
 from stemlive.training.corpus.midi import groove_takes, render_groove_file
 from stemlive.training.corpus.render import STEMS, render_arrangement
 from stemlive.training.corpus.render_sounds import find_sounds
-from stemlive.training.corpus.singers import render_singer
+from stemlive.training.corpus.singers import render_singer, render_speech
 from stemlive.training.corpus.singers_kokoro import fetch_kokoro, speak
-from stemlive.training.corpus.singers_speakers import SPEAKER_FILES, fetch_speakers
+from stemlive.training.corpus.singers_speakers import SPEAKER_FILES, fetch_speakers, list_speakers
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of jobs done, jobs in all and the name of the job that ended."""
@@ -176,6 +177,8 @@ def _render_jobs(
     for path in sorted(bands.rglob("*.mid")) if bands else []:
         for version in range(BAND_VERSIONS):
             yield f"{path.stem} {version}", (render_band, root, seed, path, version)
+    for speaker in list_speakers(root) if singers else []:
+        yield f"speaker {speaker.parent.name}/{speaker.name}", (render_speech, root, speaker)
     for index in range(singers):
         yield f"singer {index:05d}", (render_singer, root, seed, index)
 
@@ -254,6 +257,7 @@ def _measure(root: Path, report: CorpusReport) -> None:
         "bands": (root / "train").glob("band-*/other.flac"),
         "groove drums": (root / "pool" / "drums").rglob("*.flac"),
         "singers": (root / "pool" / "vocals").glob("singers-*/*.ogg"),
+        "speech": (root / "pool" / "vocals").glob("said-*/*.ogg"),
         "guitars": (root / "pool" / "other").rglob("*.ogg"),
         "accompaniment": (root / "pool" / "accompaniment").rglob("*.ogg"),
     }

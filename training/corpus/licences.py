@@ -114,5 +114,5 @@ def _recordings(root: Path, packages: Sequence[PackageResult]) -> dict[str, list
                 found.setdefault(folder.name, files)
     for folder in sorted((root / "pool" / "vocals").glob("singers-*")):
         if (root / SPEAKERS_FOLDER / (package := folder.name.removeprefix("singers-"))).exists():
-            found[package] = [f"sung, in pool/vocals/{folder.name}"]
+            found[package] = [f"sung, in pool/vocals/{folder.name}, and spoken, in said-{package}"]
     return found

@@ -1,8 +1,10 @@
-"""Recordings of singers who never sang: speech from `singers_speakers` on the composer's melodies.
+"""Recordings of singers who never sang: speech from `singers_speakers` on the composer's melodies, and as it is.
 
 ``ROOT/pool/vocals/singers-<package>/<seed>-<index>-<speaker>.ogg``: about a minute of phrases each, 44.1 kHz mono, at
 -20 dBFS RMS where it sounds. Recording N of a seed depends on nothing but the speakers that are there. Where the source
 has no treble, ``-bandNNNN`` in the name says where it ends, in Hz, and the trainer's mixtures end there too.
+``ROOT/pool/vocals/said-<package>/<speaker>.ogg``: the same people speaking, up to ten minutes each. What sings is made
+by a vocoder, and a model that hears no other voices learns what vocoders sound like.
 """
 
 from __future__ import annotations
@@ -21,10 +23,11 @@ from stemlive.training.corpus.singers_speakers import list_speakers, read_speech
 from stemlive.training.corpus.singers_synthesis import Timbre, draw_timbre, sing_phrase
 from stemlive.training.corpus.singers_voice import Floats, Voice, VoiceError, analyse_voice
 
-_SINGER = 3
-"""Tag of the generators; the other kinds of jobs have 0 to 2."""
+_SINGER, _SPEECH = 3, 4
+"""Tags of the generators; the other kinds of jobs have 0 to 2."""
 LEVEL = 0.1  # -20 dBFS
 SPEECH_S = 45.0
+SAID_S = 600.0
 _FULL_BAND_HZ, _NARROWEST_HZ = 12000.0, 5000.0
 """A voice with less is marked, one with much less (a telephone's) is not used."""
 _HARMONY_SHARE = 0.2
@@ -57,12 +60,37 @@ def render_singer(root: Path, seed: int, index: int) -> bool:
         if band_hz < _NARROWEST_HZ:
             refusals.append(f"{speaker.name}: nothing above {band_hz:.0f} Hz")
             continue
-        mark = f"-band{int(band_hz // 100 * 100)}" if band_hz < _FULL_BAND_HZ else ""
         folder = root / "pool" / "vocals" / f"singers-{speaker.parent.name}"
         folder.mkdir(parents=True, exist_ok=True)
-        write_ogg(folder / f"{name}-{speaker.name}{mark}.ogg", sing(voice, timbre, rng))
+        write_ogg(folder / f"{name}-{speaker.name}{_mark(band_hz)}.ogg", sing(voice, timbre, rng))
         return True
     raise VoiceError(f"none of the speakers will do ({'; '.join(refusals[:3])}): add recordings of speech")
+
+
+def render_speech(root: Path, speaker: Path) -> bool:
+    """Join a speaker's recordings to one in ``root/pool/vocals``; False if it is there, or has no voice in it."""
+    folder = root / "pool" / "vocals" / f"said-{speaker.parent.name}"
+    if (folder / f"{speaker.name}.ogg").exists() or any(folder.glob(f"{speaker.name}-band*.ogg")):
+        return False
+    rng = np.random.default_rng([_SPEECH, *f"{speaker.parent.name}/{speaker.name}".encode()])
+    try:
+        band_hz = analyse_voice(read_speech(speaker, rng, SPEECH_S)).band_hz
+    except VoiceError:
+        return False
+    if band_hz < _NARROWEST_HZ:
+        return False
+    parts: list[Floats] = []
+    for clip in read_speech(speaker, rng, SAID_S):
+        if np.abs(clip).max() > 1e-3:
+            parts += [levelled(clip), np.zeros(int(rng.uniform(0.03, 0.4) * SAMPLE_RATE_HZ))]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_ogg(folder / f"{speaker.name}{_mark(band_hz)}.ogg", np.concatenate(parts))
+    return True
+
+
+def _mark(band_hz: float) -> str:
+    """What the name of a recording says of where its treble ends."""
+    return f"-band{int(band_hz // 100 * 100)}" if band_hz < _FULL_BAND_HZ else ""
 
 
 def sing(voice: Voice, timbre: Timbre, rng: np.random.Generator) -> Floats:
