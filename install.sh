@@ -29,6 +29,7 @@ case ",$extras," in *,dev,*)
     command -v Xvfb >/dev/null || needed="$needed xvfb"
     command -v xdotool >/dev/null || needed="$needed xdotool"
     command -v fluidsynth >/dev/null || needed="$needed fluidsynth"
+    command -v ffmpeg >/dev/null || needed="$needed ffmpeg" # museval is not imported without it
     command -v jackd >/dev/null || needed="$needed jackd2"
     command -v pulseaudio >/dev/null || needed="$needed pulseaudio"
     command -v pactl >/dev/null || needed="$needed pulseaudio-utils"
