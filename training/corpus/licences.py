@@ -112,7 +112,10 @@ def _recordings(root: Path, packages: Sequence[PackageResult]) -> dict[str, list
             files = sorted(path.name for path in folder.glob("*.ogg"))
             if files:
                 found.setdefault(folder.name, files)
-    for folder in sorted((root / "pool" / "vocals").glob("singers-*")):
-        if (root / SPEAKERS_FOLDER / (package := folder.name.removeprefix("singers-"))).exists():
-            found[package] = [f"sung, in pool/vocals/{folder.name}, and spoken, in said-{package}"]
-    return found
+    voices: dict[str, list[str]] = {}
+    for kind, how in (("singers", "made to sing"), ("sung", "sung"), ("said", "spoken")):
+        for folder in sorted((root / "pool" / "vocals").glob(f"{kind}-*")):
+            package = folder.name.removeprefix(f"{kind}-")
+            if (root / SPEAKERS_FOLDER / package).exists():
+                voices.setdefault(package, []).append(f"{how}, in pool/vocals/{folder.name}")
+    return found | voices

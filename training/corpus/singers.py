@@ -62,7 +62,7 @@ def render_singer(root: Path, seed: int, index: int) -> bool:
             continue
         folder = root / "pool" / "vocals" / f"singers-{speaker.parent.name}"
         folder.mkdir(parents=True, exist_ok=True)
-        write_ogg(folder / f"{name}-{speaker.name}{_mark(band_hz)}.ogg", sing(voice, timbre, rng))
+        write_ogg(folder / f"{name}-{speaker.name}{marked(band_hz)}.ogg", sing(voice, timbre, rng))
         return True
     raise VoiceError(f"none of the speakers will do ({'; '.join(refusals[:3])}): add recordings of speech")
 
@@ -84,11 +84,11 @@ def render_speech(root: Path, speaker: Path) -> bool:
         if np.abs(clip).max() > 1e-3:
             parts += [levelled(clip), np.zeros(int(rng.uniform(0.03, 0.4) * SAMPLE_RATE_HZ))]
     folder.mkdir(parents=True, exist_ok=True)
-    write_ogg(folder / f"{speaker.name}{_mark(band_hz)}.ogg", np.concatenate(parts))
+    write_ogg(folder / f"{speaker.name}{marked(band_hz)}.ogg", np.concatenate(parts))
     return True
 
 
-def _mark(band_hz: float) -> str:
+def marked(band_hz: float) -> str:
     """What the name of a recording says of where its treble ends."""
     return f"-band{int(band_hz // 100 * 100)}" if band_hz < _FULL_BAND_HZ else ""
 

@@ -37,9 +37,11 @@ _FOLDER = PurePosixPath("models", "kokoro")
 _VOICE = 4
 """Tag of the generators; the other kinds of jobs have 0 to 3."""
 _UTTERANCES, _WORDS = 2, 14
-_ONSETS = ["tɹ", "st", "sp", "pl", "bl", "fl", "kɹ", "ɡɹ", "sw", *"pbtdkɡfvszʃʒθðhmnlɹjwʧʤ"]
-_NUCLEI = ["ɜɹ", *"iɪAɛæɑɔOʊuʌəIWY"]
-_CODAS = ["", "", "", "", "nd", "st", *"nmltskŋdɹ"]
+ONSETS = ["tɹ", "st", "sp", "pl", "bl", "fl", "kɹ", "ɡɹ", "sw", *"pbtdkɡfvszʃʒθðhmnlɹjwʧʤ"]
+NUCLEI = ["ɜɹ", *"iɪAɛæɑɔOʊuʌəIWY"]
+CODAS = ["", "", "", "", "nd", "st", *"nmltskŋdɹ"]
+Style = npt.NDArray[np.float32]
+"""A voice, ``[510, 256]``: a vector for each number of sounds that an utterance may have."""
 _LICENCE = """License: Apache-2.0
 License: MIT
 Kokoro-82M, its voices (hexgrad, Apache-2.0) and its ONNX export (thewh1teagle, MIT), as distributed in
@@ -99,23 +101,11 @@ def _fetch(command: list[str], into: Path) -> None:
 
 
 def speak(root: Path, seed: int, index: int) -> bool:
-    """Let voice `index` speak for about 15 seconds into ``root/speakers/kokoro/<voice>``; False if it is there.
-
-    The model's own voices come first, then mixtures of three.
-    """
-    files = sorted((root / _FOLDER / "voices").glob("*.bin"))
-    rng = np.random.default_rng([seed, _VOICE, index])
-    own = index < len(files)
-    name = files[index].stem if own else f"mix-{seed:03d}-{index:05d}"
+    """Let voice `index` speak for about 15 seconds into ``root/speakers/kokoro/<voice>``; False if it is there."""
+    name, style, rng = draw_voice(root, seed, index)
     folder = root / SPEAKERS_FOLDER / PACKAGE / name
     if folder.exists():
         return False
-    if own:
-        style = _style(files[index])
-    else:
-        parents = [_style(files[int(one)]) for one in rng.choice(len(files), 3, replace=False)]
-        shares = rng.dirichlet((1.0, 1.0, 1.0)).astype(np.float32)
-        style = np.tensordot(shares, np.stack(parents), 1)
     with staging(root) as part_folder:
         for number in range(_UTTERANCES):
             write_ogg(part_folder / f"{number:03d}.ogg", say(root, nonsense(rng, _WORDS), style), RATE_HZ)
@@ -124,7 +114,18 @@ def speak(root: Path, seed: int, index: int) -> bool:
     return True
 
 
-def _style(file: Path) -> npt.NDArray[np.float32]:
+def draw_voice(root: Path, seed: int, index: int) -> tuple[str, Style, np.random.Generator]:
+    """Name and style of voice `index`, the model's own before mixtures of three; what its words are drawn from."""
+    files = sorted((root / _FOLDER / "voices").glob("*.bin"))
+    rng = np.random.default_rng([seed, _VOICE, index])
+    if index < len(files):
+        return files[index].stem, _style(files[index]), rng
+    parents = [_style(files[int(one)]) for one in rng.choice(len(files), 3, replace=False)]
+    shares = rng.dirichlet((1.0, 1.0, 1.0)).astype(np.float32)
+    return f"mix-{seed:03d}-{index:05d}", np.tensordot(shares, np.stack(parents), 1), rng
+
+
+def _style(file: Path) -> Style:
     """A voice, ``[510, 256]``: a vector for each number of sounds that an utterance may have."""
     return np.fromfile(file, "<f4").reshape(-1, 256)
 
@@ -135,14 +136,14 @@ def nonsense(rng: np.random.Generator, words: int) -> str:
     for _ in range(words):
         count = int(rng.integers(1, 4))
         stressed = int(rng.integers(count))
-        syllables = (f"{rng.choice(_ONSETS)}{'ˈ' * (at == stressed)}{rng.choice(_NUCLEI)}" for at in range(count))
-        spoken.append("".join(syllables) + str(rng.choice(_CODAS)) + "," * int(rng.random() < 0.15))
+        syllables = (f"{rng.choice(ONSETS)}{'ˈ' * (at == stressed)}{rng.choice(NUCLEI)}" for at in range(count))
+        spoken.append("".join(syllables) + str(rng.choice(CODAS)) + "," * int(rng.random() < 0.15))
     return " ".join(spoken) + "."
 
 
-def say(root: Path, sounds: str, style: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def say(root: Path, sounds: str, style: Style) -> npt.NDArray[np.float32]:
     """The sounds in a voice, ``[samples]`` at 24 kHz; signs that the model does not know are passed over."""
-    session, vocabulary = _model(root)
+    session, vocabulary = model(root)
     tokens = [vocabulary[sign] for sign in sounds if sign in vocabulary][: len(style)]
     given = {
         "tokens": np.array([[0, *tokens, 0]], np.int64),
@@ -153,11 +154,21 @@ def say(root: Path, sounds: str, style: npt.NDArray[np.float32]) -> npt.NDArray[
 
 
 @lru_cache(maxsize=1)
-def _model(root: Path) -> tuple[Any, dict[str, int]]:
+def model(root: Path) -> tuple[Any, dict[str, int]]:
+    """The model in a session, and the number of each sign."""
+    vocabulary = json.loads((root / _FOLDER / "vocabulary.json").read_text(encoding="utf-8"))["vocab"]
+    return open_session(model_file(root).read_bytes()), vocabulary
+
+
+def model_file(root: Path) -> Path:
+    """Where the model is."""
+    return root / _FOLDER / "model.onnx"
+
+
+def open_session(content: bytes) -> Any:
+    """A session of a serialised model on one thread: a process per core is the builder's way."""
     import onnxruntime  # only who asks for such voices needs it
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # a process per core is the builder's way
-    folder = root / _FOLDER
-    session = onnxruntime.InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
-    return session, json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))["vocab"]
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -62,7 +62,7 @@ def sing_phrase(
     count = int(np.ceil((lead_s + phrase.notes[-1].end + _TAIL_S) / FRAME_S))
     envelope, aperiodicity = np.full((count, _BINS), _SILENCE), np.ones((count, _BINS))
     voiced = np.zeros(count, bool)
-    groups = _groups(phrase.notes)
+    groups = grouped(phrase.notes)
     earliest = round((lead_s - _LEAD_S) / FRAME_S) + 1
     for index, group in enumerate(groups):
         syllable = voice.syllables[(first + index) % len(voice.syllables)]
@@ -81,7 +81,7 @@ def sing_phrase(
         earliest = part.stop
     if inhales:
         _inhale(envelope, voice, round((lead_s - _LEAD_S) / FRAME_S), rng)
-    gain_db = _dynamics(phrase.notes, count, lead_s, rng)
+    gain_db = dynamics_db(phrase.notes, count, lead_s, rng)
     envelope = _coloured(envelope, gain_db, timbre)
     aperiodicity = np.clip(_warped(aperiodicity, timbre.formants) ** timbre.breath, 1e-4, 1.0)
     pitch = np.where(voiced, pitch_hz(phrase.notes, style, count, lead_s, rng), 0.0)
@@ -89,7 +89,7 @@ def sing_phrase(
     return np.asarray(sound), lead_s
 
 
-def _groups(notes: Sequence[SungNote]) -> list[list[SungNote]]:
+def grouped(notes: Sequence[SungNote]) -> list[list[SungNote]]:
     """The notes of each syllable."""
     groups: list[list[SungNote]] = []
     for note in notes:
@@ -157,7 +157,7 @@ def _inhale(envelope: Floats, voice: Voice, end: int, rng: np.random.Generator) 
     envelope[:end] = uniform_filter1d(colour, 41) + (rising_db + level_db[:, None]) * _DB
 
 
-def _dynamics(notes: Sequence[SungNote], count: int, lead_s: float, rng: np.random.Generator) -> Floats:
+def dynamics_db(notes: Sequence[SungNote], count: int, lead_s: float, rng: np.random.Generator) -> Floats:
     """Gain in dB of each frame: the notes' loudness, more for higher ones, a swell, a little tremor, a soft end."""
     times = np.arange(count) * FRAME_S - lead_s
     middle = float(np.mean([note.pitch for note in notes]))
