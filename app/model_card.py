@@ -65,6 +65,7 @@ def _architecture(config: dict[str, Any]) -> str:
             f"with {masks}, bands {bands}, stereo {config['stereo']}, "
             f"inputs {config.get('inputs', 'complex')}{' of middle and side' if config.get('mid_side') else ''}"
             f"{', pitches and their harmonics' if config.get('harmonics') else ''}"
+            f"{', panning of each bin' if config.get('panning') else ''}"
         )
     except KeyError:
         return ", ".join(f"{key} {value}" for key, value in config.items())

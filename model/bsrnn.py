@@ -17,6 +17,7 @@ from stemlive.model.config import CHANNELS, ModelConfig
 from stemlive.model.deep_filter import DeepFilter, complex_product
 from stemlive.model.harmonics import Combs, Pitches
 from stemlive.model.layers import LAYERS
+from stemlive.model.panning import Panning, side_of
 from stemlive.model.state import State, StateSpec
 from stemlive.model.stereo import TransformAverageConcatenate
 
@@ -144,7 +145,7 @@ class BSRNN(nn.Module):
 
     Each of the `num_repeat` blocks goes over time, then over bands; where the configuration says so, the channels then
     exchange what they know (`tac`) and the frames attend to each other. With `harmonics`, the pitches are one band
-    more, before the others.
+    more, before the others. With `panning`, the masks depend on where each bin lies between left and right.
     """
 
     share: Tensor
@@ -171,6 +172,7 @@ class BSRNN(nn.Module):
         )
         self.mask = MaskHead(config, channels)
         self.combs = nn.ModuleList(Combs(config, channels) for _ in range(config.harmonics))
+        self.panning = nn.ModuleList(Panning(config) for _ in range(config.panning))
         self.filters = nn.ModuleList(DeepFilter(config, channels) for _ in range(config.filter_taps > 1))
         share = torch.tensor([1 / len(config.stems), 0.0])
         self.register_buffer("share", share[: config.mask_parts], persistent=False)
@@ -202,9 +204,16 @@ class BSRNN(nn.Module):
             comb = combs(z, strengths).reshape(*masks.shape[:3], -1, masks.shape[4], 1)  # real: it turns no phase
             above = masks.shape[3] - comb.shape[3]
             masks = masks + functional.pad(comb, (0, self.config.mask_parts - 1, 0, 0, 0, above))
+        shares = []
+        for panning in self.panning:
+            gains, share = panning(z[len(heard) :], x)
+            masks = masks * gains.unsqueeze(-1).unsqueeze(-1)
+            shares.append(share - share.mean(0) if self.config.consistent else share)  # the stems keep their sum
         if self.config.consistent:  # the masks of all stems sum to one: what they leave over is given back
             masks = masks - (masks.sum(0) / masks.shape[0] - self.share)
         stems = complex_product(masks, x) if self.config.mask == "complex" else masks * x
+        for share in shares:
+            stems = stems - share.unsqueeze(-1).unsqueeze(-1) * side_of(x)
         for further in self.filters:
             stems = _remembering(further, 0, stems, state, new, taps, x)
         if self.config.residual_stem:

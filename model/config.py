@@ -65,6 +65,8 @@ class ModelConfig:
         hears magnitudes only.
     harmonics: the network hears which pitches there are and adds to the masks those of the harmonics of one pitch per
         stem (harmonics.py).
+    panning: the masks of each bin depend on where it lies between left and right (panning.py). Only where `stereo` is
+        `joint` and not with mid_side.
     residual_stem: the last stem has no mask head, it is the mixture minus the others. Only with all four stems: of
         fewer, the last would hold what belongs to none of them.
     filter_taps: coefficients per bin and stem: 1 is a mask, more are a deep filter over so many frames, the present one
@@ -94,6 +96,7 @@ class ModelConfig:
     mid_side: bool = False
     mask: str = "complex"
     harmonics: bool = False
+    panning: bool = False
     residual_stem: bool = False
     filter_taps: int = 1
     filter_top_hz: float = 5000.0
@@ -115,6 +118,8 @@ class ModelConfig:
                 raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}")
         if self.mid_side and self.stereo != "joint":
             raise UsageError(f"mid_side needs stereo 'joint': '{self.stereo}' takes each side for itself")
+        if self.panning and (self.stereo != "joint" or self.mid_side):
+            raise UsageError("panning needs stereo 'joint' without mid_side: it compares left and right")
         if self.attention_heads and self.feature_dim % self.attention_heads:
             raise UsageError(
                 f"attention_heads {self.attention_heads} do not divide feature_dim {self.feature_dim}: make them fit"

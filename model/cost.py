@@ -21,6 +21,7 @@ PARTS = {
     "attention_layers": "attention",
     "mask": "mask heads",
     "combs": "harmonics",
+    "panning": "panning",
 }
 """Children of BSRNN that compute, by what to call them."""
 

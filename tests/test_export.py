@@ -37,6 +37,7 @@ CONFIGS = {
     "middle and side": dataclasses.replace(TINY, inputs="magnitudes", mask="real", mid_side=True),
     "harmonics": dataclasses.replace(TINY, inputs="magnitudes", mask="real", mid_side=True, harmonics=True),
     "harmonics, tac": dataclasses.replace(TINY, stereo="tac", harmonics=True, residual_stem=True),
+    "panning": dataclasses.replace(TINY, panning=True),
     "both inputs, mono": dataclasses.replace(TINY, inputs="both", stereo="mono"),
     "gru and all": dataclasses.replace(
         TINY, time_layer="gru", stereo="tac", attention_heads=2, attention_window=6, residual_stem=True
@@ -58,6 +59,8 @@ def checkpoint(folder, config):
     model = BSRNN(config).eval()
     for combs in model.combs:
         torch.nn.init.normal_(combs.gain, std=0.1)  # new ones let nothing through
+    for panning in model.panning:
+        torch.nn.init.normal_(panning.steer, std=0.2)  # new ones change nothing
     save_checkpoint(model, folder / "m.pt", PROVENANCE)
     return model, folder / "m.pt"
 

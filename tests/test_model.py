@@ -18,6 +18,7 @@ from stemlive.model.cost import SEGMENT_S, model_costs, state_numbers
 from stemlive.model.framing import PRESETS, Framing
 from stemlive.model.harmonics import Combs, Pitches, pitches_hz
 from stemlive.model.layers import ResidualConv
+from stemlive.model.panning import Panning, cues, side_of
 from stemlive.model.state import State
 from stemlive.model.stereo import TransformAverageConcatenate
 from stemlive.realtime.framing import Framing as NumpyFraming
@@ -63,6 +64,8 @@ CHOICES = {f"{time} {band}": {"time_layer": time, "band_layer": band} for time, 
     "three taps": {"filter_taps": 3},
     "harmonics": {"harmonics": True},
     "harmonics of middle and side": {"harmonics": True, "mid_side": True, "inputs": "magnitudes", "mask": "real"},
+    "panning": {"panning": True},
+    "panning and more": {"panning": True, "residual_stem": True, "filter_taps": 2, "harmonics": True, "mask": "real"},
     "everything": EVERYTHING,
 }
 CHOSEN = {name: dataclasses.replace(TINY, **choice) for name, choice in CHOICES.items()}
@@ -75,6 +78,9 @@ def make(config: ModelConfig) -> BSRNN:
     model = BSRNN(config).eval()
     for combs in model.combs:
         torch.nn.init.normal_(combs.gain, std=0.1)  # new ones let nothing through
+    for panning in model.panning:
+        torch.nn.init.normal_(panning.steer, std=0.2)  # new ones change nothing
+        torch.nn.init.normal_(panning.lean, std=0.2)
     return model
 
 
@@ -222,6 +228,56 @@ def test_a_comb_lets_the_harmonics_of_its_pitch_through():
     assert combs.teeth.shape[1] == sum(config.band_widths[: combs.bands])
 
 
+def placed(left, right):
+    """One frame of noise with these gains on the sides, `[1, 1, 1025, 2, 2]`."""
+    bins = torch.randn(1, 1, 1025, 2, generator=torch.Generator().manual_seed(0))
+    return torch.stack([left * bins, right * bins], dim=3)
+
+
+def test_cues_tell_where_a_bin_lies_at_any_level():
+    places = {(1, 1): (2.5, 0), (1, -1): (-1.5, 0), (1, 0): (0, 1), (0, 1): (0, -1), (1, 0.5): (np.log(9) / 4, 0.6)}
+    for (left, right), (middle, balance) in places.items():
+        for gain in (1.0, 1000.0):
+            heard = cues(gain * placed(left, right))[0, 0]
+            usual = heard[:, 1:4].median(0).values  # bins near silence know less
+            torch.testing.assert_close(usual, torch.tensor([middle, middle, balance]).float(), atol=0.01, rtol=0)
+    peak = placed(1, 1)
+    peak[:, :, 500] *= 30
+    assert cues(peak)[0, 0, :, 4].argmax() == 500
+    torch.testing.assert_close(cues(50 * peak)[..., 4], cues(peak)[..., 4], atol=0.01, rtol=0)
+
+
+def test_what_lies_in_the_middle_is_kept_and_the_side_is_taken_away():
+    config = dataclasses.replace(TINY, panning=True, stems=("vocals",))
+    panning = Panning(config)
+    x = torch.cat([placed(1, 1), placed(1, -0.9)], dim=1)  # two frames: middle and side
+    features = torch.zeros(len(config.band_widths), 2, config.feature_dim)
+    with torch.no_grad():
+        panning.lean.unflatten(-1, (2, 5))[..., 0, 2] = 8.0  # gain: by middle over side around the bin
+        panning.lean.unflatten(-1, (2, 5))[..., 1, 0] = 0.25  # a quarter of the side, wherever
+        gains, shares = panning(features, x)
+    assert gains.shape == shares.shape == (1, 1, 2, 1025)
+    assert gains[0, 0, 0].min() > 1.99
+    assert gains[0, 0, 1].max() < 0.01
+    torch.testing.assert_close(shares, torch.full_like(shares, 0.25))
+    assert not side_of(x[:, 0]).any()
+    torch.testing.assert_close(side_of(x)[:, 1, :, 0], 0.95 * placed(1, 1)[:, 0, :, 0])
+    torch.testing.assert_close(side_of(x)[..., 0, :], -side_of(x)[..., 1, :])
+
+
+def test_panning_keeps_the_sum_of_the_stems_and_moves_side_between_them():
+    config = dataclasses.replace(TINY, panning=True)
+    model = make(config)
+    frames = Framing(config.framing)(noise(0.2))
+    with torch.no_grad():
+        stems, _ = model(frames, model.initial_state(1))
+        torch.testing.assert_close(stems.sum(1), frames, atol=1e-4, rtol=1e-4)
+        model.panning[0].lean.unflatten(-1, (2, 4, 5))[..., 1, 0, 0] += 1.0  # vocals lose side
+        fewer, _ = model(frames, model.initial_state(1))
+    moved = torch.tensor([0.75, -0.25, -0.25, -0.25]).reshape(1, 4, 1, 1, 1, 1) * side_of(frames).unsqueeze(1)
+    torch.testing.assert_close(stems - fewer, moved, atol=1e-4, rtol=1e-4)
+
+
 def test_wrong_band_list_names_both_numbers():
     with pytest.raises(UsageError, match=r"sums to 1000 bins, but a frame has 1025"):
         ModelConfig(band_scheme=(500, 500))
@@ -236,6 +292,8 @@ def test_wrong_band_list_names_both_numbers():
         ({"preset": "fast"}, "unknown framing preset 'fast'"),
         ({"preset": "offline"}, "does not stream"),
         ({"stereo": "wide"}, "stereo 'wide' is unknown"),
+        ({"panning": True, "stereo": "tac"}, "panning needs stereo 'joint' without mid_side"),
+        ({"panning": True, "mid_side": True}, "panning needs stereo 'joint' without mid_side"),
         ({"inputs": "phase"}, "inputs 'phase' is unknown: choose one of complex, magnitudes, both"),
         ({"feature_dim": 0}, "feature_dim must be at least 1"),
         ({"band_scheme": "v9"}, "unknown band scheme 'v9'"),
@@ -343,7 +401,7 @@ def test_a_model_that_is_not_causal_hears_the_future():
 
 @pytest.mark.parametrize(
     "config",
-    [TINY, *(CHOSEN[name] for name in ("tac tanh", "residual", "two taps", "harmonics", "everything"))],
+    [TINY, *(CHOSEN[name] for name in ("tac tanh", "residual", "two taps", "harmonics", "panning", "everything"))],
     ids=str,
 )
 def test_four_stems_sum_to_the_mixture(config):
@@ -353,7 +411,7 @@ def test_four_stems_sum_to_the_mixture(config):
     assert (separate(make(config), audio).sum(0) - audio[0])[:, :complete].abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("name", ["lstm lstm", "residual", "three taps", "harmonics", "everything"])
+@pytest.mark.parametrize("name", ["lstm lstm", "residual", "three taps", "harmonics", "panning and more", "everything"])
 def test_silence_gives_silence_in_any_state(name):
     model = make(CHOSEN[name])
     _, state = model(Framing(TINY.framing)(noise(0.3)), model.initial_state(1))
@@ -565,6 +623,16 @@ COSTS = {
             "band layers": 3 * (2 * 4 * 4 * (4 + 4) + 8 * 4),
             "mask heads": 2 * (4 * 4 + 4 * 4) + 4 * 8 * 1025,
             "harmonics": 4 * 265 + 132 * 1025 + 2 * 4 * 2,
+        },
+    ),
+    "panning": (
+        {"panning": True},
+        {
+            "band split": (25 * 4 + 1) * 4 + (1000 * 4 + 1) * 4,
+            "time layers": 2 * (4 * 4 * (4 + 4) + 4 * 4),
+            "band layers": 2 * (2 * 4 * 4 * (4 + 4) + 8 * 4),
+            "mask heads": 2 * (4 * 4 + 4 * 4) + 4 * 8 * 1025,
+            "panning": 2 * 4 * 2 * 5 + 2 * 5 * 1025,
         },
     ),
 }

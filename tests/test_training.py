@@ -416,6 +416,7 @@ MODELS = {
     "tac": {"stereo": "tac", "residual_stem": True},
     "filter": {"filter_taps": 3},
     "harmonics": {"harmonics": True},
+    "panning": {"panning": True},
     "offline": {
         "causal": False,
         "preset": "offline",

@@ -30,10 +30,10 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     Returns it with the checkpoint's provenance.
 
     Raises TrainingError unless the model's features are the checkpoint's or a multiple of them, its blocks and hidden
-    units as many or more, its mask heads as large, its layers recurrent, and all else the same but for a deep filter
-    where the checkpoint has only a mask, both inputs where it has the complex ones, and real masks for complex ones;
-    or middle and side for left and right with magnitudes and real masks, which computes the same only where the masks
-    of left and right are alike.
+    units as many or more, its mask heads as large, its layers recurrent, and all else the same but for panning, a deep
+    filter where the checkpoint has only a mask, both inputs where it has the complex ones, and real masks for complex
+    ones; or middle and side for left and right with magnitudes and real masks, which computes the same only where the
+    masks of left and right are alike.
     """
     small, provenance = load_checkpoint(checkpoint)
     if config.mid_side and not small.config.mid_side and (config.inputs, small.config.mask) == ("magnitudes", "real"):
@@ -43,7 +43,8 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     new_filter = _FILTER if small.config.filter_taps == 1 else ()
     new_mask = ("mask",) if (small.config.mask, config.mask) == ("complex", "real") else ()
     new_input = ("inputs",) if (small.config.inputs, config.inputs) == ("complex", "both") else ()
-    same = {name: getattr(small.config, name) for name in (*_GROWS, *new_filter, *new_input, *new_mask)}
+    new = (*_GROWS, *new_filter, *new_input, *new_mask, *(("panning",) if config.panning else ()))
+    same = {name: getattr(small.config, name) for name in new}
     layers = (config.time_layer, config.band_layer)
     if (
         dataclasses.replace(config, **same) != small.config
@@ -58,15 +59,15 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
         raise TrainingError(
             f"{checkpoint} holds another model than the recipe, and no smaller one that could grow into it "
             "(num_repeat and hidden sizes may be larger, feature_dim a multiple where the mask heads keep their size, "
-            "filter_taps where that is 1, inputs both where that is complex, the mask real, mid_side true where "
-            "inputs are magnitudes and the mask was real): use its [model] table"
+            "filter_taps where that is 1, panning true, inputs both where that is complex, the mask real, mid_side "
+            "true where inputs are magnitudes and the mask was real): use its [model] table"
         )
     model = BSRNN(config)
     times = config.feature_dim // small.config.feature_dim
     old = {name: _widened(name, value, times) for name, value in small.state_dict().items()}
     hidden = small.config.hidden_dim
-    new = {name: _grown(name, value, old.get(name), hidden, config) for name, value in model.state_dict().items()}
-    model.load_state_dict(new)
+    grown = {name: _grown(name, value, old.get(name), hidden, config) for name, value in model.state_dict().items()}
+    model.load_state_dict(grown)
     return model.train(), provenance
 
 
@@ -94,7 +95,7 @@ def _widened(name: str, old: Tensor, times: int) -> Tensor:
         return torch.cat([old] * times, dim=-1)
     if ".norm." in name or ".proj." in name or ".embed.2." in name:
         return torch.cat([old] * times)
-    listening = {"weight_ih": 1, "mask.weight_in": 2, "choose.weight": 1, ".gain": 2}
+    listening = {"weight_ih": 1, "mask.weight_in": 2, "choose.weight": 1, ".gain": 2, ".steer": 1}
     for part, axis in listening.items():
         if part in name:
             unlike = torch.randn(times, *old.shape) * old.std() * _UNLIKE
