@@ -17,6 +17,7 @@ from stemlive.model.config import ModelConfig
 CUES = 5
 FLOOR = 1e-6  # power of a bin that counts as silence
 SMOOTHED_BINS = 5  # over which middle and side are compared once more
+QUICKER = 10.0  # than the other weights these must move: they begin at 0 and add up to several
 PEAK_BINS = 9  # a bin is measured against its mean over so many
 
 
@@ -38,7 +39,7 @@ class Panning(nn.Module):
     def forward(self, features: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """Features `[K, B * T, N]` and spectra `[B, T, F, 2, 2]` to gains and shares of the side, `[S, B, T, F]`."""
         normed = functional.layer_norm(features, (self.steer.shape[1],))
-        weights = torch.matmul(normed, self.steer) + self.lean
+        weights = QUICKER * (torch.matmul(normed, self.steer) + self.lean)
         weights = weights.unflatten(-1, (2 * self.num_stems, CUES))  # [K, B * T, 2 S, cues]
         heard = cues(x).flatten(0, 1)  # [B * T, F, cues]
         sums = []

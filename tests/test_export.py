@@ -60,7 +60,7 @@ def checkpoint(folder, config):
     for combs in model.combs:
         torch.nn.init.normal_(combs.gain, std=0.1)  # new ones let nothing through
     for panning in model.panning:
-        torch.nn.init.normal_(panning.steer, std=0.2)  # new ones change nothing
+        torch.nn.init.normal_(panning.steer, std=0.02)  # new ones change nothing
     save_checkpoint(model, folder / "m.pt", PROVENANCE)
     return model, folder / "m.pt"
 

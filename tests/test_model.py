@@ -79,8 +79,8 @@ def make(config: ModelConfig) -> BSRNN:
     for combs in model.combs:
         torch.nn.init.normal_(combs.gain, std=0.1)  # new ones let nothing through
     for panning in model.panning:
-        torch.nn.init.normal_(panning.steer, std=0.2)  # new ones change nothing
-        torch.nn.init.normal_(panning.lean, std=0.2)
+        torch.nn.init.normal_(panning.steer, std=0.02)  # new ones change nothing
+        torch.nn.init.normal_(panning.lean, std=0.02)
     return model
 
 
@@ -253,8 +253,8 @@ def test_what_lies_in_the_middle_is_kept_and_the_side_is_taken_away():
     x = torch.cat([placed(1, 1), placed(1, -0.9)], dim=1)  # two frames: middle and side
     features = torch.zeros(len(config.band_widths), 2, config.feature_dim)
     with torch.no_grad():
-        panning.lean.unflatten(-1, (2, 5))[..., 0, 2] = 8.0  # gain: by middle over side around the bin
-        panning.lean.unflatten(-1, (2, 5))[..., 1, 0] = 0.25  # a quarter of the side, wherever
+        panning.lean.unflatten(-1, (2, 5))[..., 0, 2] = 0.8  # gain: by middle over side around the bin
+        panning.lean.unflatten(-1, (2, 5))[..., 1, 0] = 0.025  # a quarter of the side, wherever
         gains, shares = panning(features, x)
     assert gains.shape == shares.shape == (1, 1, 2, 1025)
     assert gains[0, 0, 0].min() > 1.99
@@ -272,7 +272,7 @@ def test_panning_keeps_the_sum_of_the_stems_and_moves_side_between_them():
     with torch.no_grad():
         stems, _ = model(frames, model.initial_state(1))
         torch.testing.assert_close(stems.sum(1), frames, atol=1e-4, rtol=1e-4)
-        model.panning[0].lean.unflatten(-1, (2, 4, 5))[..., 1, 0, 0] += 1.0  # vocals lose side
+        model.panning[0].lean.unflatten(-1, (2, 4, 5))[..., 1, 0, 0] += 0.1  # vocals lose side
         fewer, _ = model(frames, model.initial_state(1))
     moved = torch.tensor([0.75, -0.25, -0.25, -0.25]).reshape(1, 4, 1, 1, 1, 1) * side_of(frames).unsqueeze(1)
     torch.testing.assert_close(stems - fewer, moved, atol=1e-4, rtol=1e-4)
