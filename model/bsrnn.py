@@ -19,7 +19,7 @@ from stemlive.model.harmonics import Combs, Pitches
 from stemlive.model.layers import LAYERS
 from stemlive.model.panning import Panning, side_of
 from stemlive.model.state import State, StateSpec
-from stemlive.model.stereo import TransformAverageConcatenate
+from stemlive.model.stereo import TransformAverageConcatenate, mid_side
 
 LEVEL_FLOOR = 1e-8  # mean square of a band's bins that counts as silence
 MAGNITUDE_FLOOR = 1e-4  # square of a magnitude, over the mean square of its band, that counts as silence
@@ -70,13 +70,6 @@ def _magnitudes(x: Tensor, channels: int) -> Tensor:
     if channels == CHANNELS:
         x = torch.cat([x, mid_side(x)], dim=-2)
     return (x.square().sum(-1).add(MAGNITUDE_FLOOR).sqrt().sqrt() - 1).flatten(-2)
-
-
-def mid_side(x: Tensor) -> Tensor:
-    """Left and right `[..., 2, 2]`, the last axis real and imaginary, to middle and side of the same power; or back."""
-    left, right = x.unbind(-2)
-    turned: Tensor = torch.stack([left + right, left - right], dim=-2) * 0.5**0.5
-    return turned
 
 
 class MaskHead(nn.Module):

@@ -13,12 +13,13 @@ from torch.nn import functional
 
 from stemlive.model.bands import equal_width_groups
 from stemlive.model.config import ModelConfig
+from stemlive.model.stereo import mid_side
 
 CUES = 5
 FLOOR = 1e-6  # power of a bin that counts as silence
 SMOOTHED_BINS = 5  # over which middle and side are compared once more
-QUICKER = 10.0  # than the other weights these must move: they begin at 0 and add up to several
 PEAK_BINS = 9  # a bin is measured against its mean over so many
+QUICKER = 10.0  # than the other weights these must move: they begin at 0 and add up to several
 
 
 class Panning(nn.Module):
@@ -59,11 +60,10 @@ def cues(x: Tensor) -> Tensor:
     One; the logarithm of middle over side, of the bin and around it; left against right; its level against its
     neighbours'. None depends on the level of the whole.
     """
-    left, right = x.unbind(-2)
-    powers = torch.stack([left + right, left - right], dim=2).square().sum(-1) / 2 + FLOOR  # [B, T, 2, F]
+    powers = mid_side(x).square().sum(-1).transpose(2, 3) + FLOOR  # [B, T, 2, F]
     around = _mean(powers, SMOOTHED_BINS)
     ratios = [(power[:, :, 0] / power[:, :, 1]).log().div(4).clamp(-1.5, 2.5) for power in (powers, around)]
-    left_power, right_power = (side.square().sum(-1) for side in (left, right))
+    left_power, right_power = x.square().sum(-1).unbind(-1)
     total = left_power + right_power + FLOOR
     roots = total.sqrt().sqrt()
     peak = (roots / _mean(roots.unsqueeze(2), PEAK_BINS).squeeze(2) - 1).clamp(max=2)

@@ -1,9 +1,16 @@
-"""Exchange between the channels of a signal that otherwise go through the network apart."""
+"""Middle and side; exchange between the channels of a signal that otherwise go through the network apart."""
 
 import torch
 from torch import Tensor, nn
 
 ACTIVATIONS: dict[str, type[nn.Tanh] | type[nn.PReLU]] = {"tanh": nn.Tanh, "prelu": nn.PReLU}
+
+
+def mid_side(x: Tensor) -> Tensor:
+    """Left and right `[..., 2, 2]`, the last axis real and imaginary, to middle and side of the same power; or back."""
+    left, right = x.unbind(-2)
+    turned: Tensor = torch.stack([left + right, left - right], dim=-2) * 0.5**0.5
+    return turned
 
 
 class TransformAverageConcatenate(nn.Module):

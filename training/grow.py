@@ -43,8 +43,8 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     new_filter = _FILTER if small.config.filter_taps == 1 else ()
     new_mask = ("mask",) if (small.config.mask, config.mask) == ("complex", "real") else ()
     new_input = ("inputs",) if (small.config.inputs, config.inputs) == ("complex", "both") else ()
-    new = (*_GROWS, *new_filter, *new_input, *new_mask, *(("panning",) if config.panning else ()))
-    same = {name: getattr(small.config, name) for name in new}
+    new_panning = ("panning",) if config.panning else ()
+    same = {name: getattr(small.config, name) for name in (*_GROWS, *new_filter, *new_input, *new_mask, *new_panning)}
     layers = (config.time_layer, config.band_layer)
     if (
         dataclasses.replace(config, **same) != small.config
@@ -66,8 +66,8 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     times = config.feature_dim // small.config.feature_dim
     old = {name: _widened(name, value, times) for name, value in small.state_dict().items()}
     hidden = small.config.hidden_dim
-    grown = {name: _grown(name, value, old.get(name), hidden, config) for name, value in model.state_dict().items()}
-    model.load_state_dict(grown)
+    new = {name: _grown(name, value, old.get(name), hidden, config) for name, value in model.state_dict().items()}
+    model.load_state_dict(new)
     return model.train(), provenance
 
 

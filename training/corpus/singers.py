@@ -95,8 +95,7 @@ def marked(band_hz: float) -> str:
 
 def sing(voice: Voice, timbre: Timbre, rng: np.random.Generator) -> Floats:
     """About a minute of phrases, ``[samples]``, at LEVEL; now and then two voices in harmony."""
-    speaking_pitch = A4_PITCH + 12 * np.log2(voice.speaking_hz * timbre.formants / A4_HZ)
-    phrases = compose_phrases(rng, float(np.clip(speaking_pitch + rng.uniform(2, 9), 48, 71)))
+    phrases = compose_phrases(rng, singing_pitch(voice.speaking_hz * timbre.formants, rng))
     style = draw_style(rng)
     first = int(rng.integers(len(voice.syllables)))
     parts = [(phrases, timbre, 0.0)]
@@ -118,19 +117,27 @@ def sing_phrases(
         pieces.append((round((at_s - zero_s) * SAMPLE_RATE_HZ), sound))
         at_s += phrase.notes[-1].end
         first += sum(not note.slurred for note in phrase.notes)
-    out = np.zeros(round((at_s + 1) * SAMPLE_RATE_HZ))
+    return sum_placed(pieces, round((at_s + 1) * SAMPLE_RATE_HZ))
+
+
+def singing_pitch(speaking_hz: float, rng: np.random.Generator) -> float:
+    """The MIDI pitch around which somebody sings who speaks at this one."""
+    speaking_pitch = A4_PITCH + 12 * np.log2(speaking_hz / A4_HZ)
+    return float(np.clip(speaking_pitch + rng.uniform(2, 9), 48, 71))
+
+
+def sum_placed(pieces: Sequence[tuple[int, Floats]], count: int) -> Floats:
+    """The sum of sounds of which each begins at its sample, ``[count]``; what lies outside is cut off."""
+    out = np.zeros(count)
     for start, sound in pieces:
-        begin, end = max(0, start), min(len(out), start + len(sound))
+        begin, end = max(0, start), min(count, start + len(sound))
         out[begin:end] += sound[begin - start : end - start]
     return out
 
 
 def sum_aligned(parts: Sequence[Floats]) -> Floats:
     """The sum of sounds that begin together, ``[samples]`` of the longest."""
-    out = np.zeros(max(map(len, parts)))
-    for part in parts:
-        out[: len(part)] += part
-    return out
+    return sum_placed([(0, part) for part in parts], max(map(len, parts)))
 
 
 def _dispersion(rng: np.random.Generator) -> Floats:

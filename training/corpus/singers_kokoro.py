@@ -143,21 +143,30 @@ def nonsense(rng: np.random.Generator, words: int) -> str:
 
 def say(root: Path, sounds: str, style: Style) -> npt.NDArray[np.float32]:
     """The sounds in a voice, ``[samples]`` at 24 kHz; signs that the model does not know are passed over."""
-    session, vocabulary = model(root)
-    tokens = [vocabulary[sign] for sign in sounds if sign in vocabulary][: len(style)]
-    given = {
+    given = utterance(root, sounds, style) | {"speed": np.ones(1, np.float32)}
+    return np.asarray(_model(root).run(None, given)[0], np.float32).ravel()
+
+
+def utterance(root: Path, sounds: str, style: Style) -> dict[str, Any]:
+    """What the model reads of these sounds in a voice; signs that it does not know are passed over."""
+    known = _vocabulary(root)
+    tokens = [known[sign] for sign in sounds if sign in known][: len(style)]
+    return {
         "tokens": np.array([[0, *tokens, 0]], np.int64),
         "style": style[len(tokens) - 1][None].astype(np.float32),
-        "speed": np.ones(1, np.float32),
     }
-    return np.asarray(session.run(None, given)[0], np.float32).ravel()
 
 
 @lru_cache(maxsize=1)
-def model(root: Path) -> tuple[Any, dict[str, int]]:
-    """The model in a session, and the number of each sign."""
-    vocabulary = json.loads((root / _FOLDER / "vocabulary.json").read_text(encoding="utf-8"))["vocab"]
-    return open_session(model_file(root).read_bytes()), vocabulary
+def _model(root: Path) -> Any:
+    return open_session(model_file(root).read_bytes())
+
+
+@lru_cache(maxsize=1)
+def _vocabulary(root: Path) -> dict[str, int]:
+    """The number of each sign."""
+    numbers: dict[str, int] = json.loads((root / _FOLDER / "vocabulary.json").read_text(encoding="utf-8"))["vocab"]
+    return numbers
 
 
 def model_file(root: Path) -> Path:

@@ -10,28 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import resample_poly
+import soxr
 
 from stemlive.training.corpus import singers_kokoro as kokoro
 from stemlive.training.corpus.files import write_ogg
 from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ
-from stemlive.training.corpus.singers import levelled, marked
-from stemlive.training.corpus.singers_melody import (
-    A4_HZ,
-    A4_PITCH,
-    Phrase,
-    SungNote,
-    compose_phrases,
-    draw_style,
-    pitch_hz,
-)
+from stemlive.training.corpus.singers import levelled, marked, singing_pitch, sum_placed
+from stemlive.training.corpus.singers_melody import Phrase, SungNote, compose_phrases, draw_style, pitch_hz
 from stemlive.training.corpus.singers_melody import Style as Manner
 from stemlive.training.corpus.singers_synthesis import dynamics_db, grouped
 from stemlive.training.corpus.singers_voice import FRAME_S, Floats
@@ -72,21 +63,17 @@ def sing(root: Path, style: kokoro.Style, formants: float, rng: np.random.Genera
 
     formants: factor on all frequencies of the throat; the pitch stays the melody's.
     """
-    speaking = A4_PITCH + 12 * np.log2(speaking_hz(root, style, rng) * formants / A4_HZ)
-    center, manner = float(np.clip(speaking + rng.uniform(2, 9), 48, 71)), draw_style(rng)
+    center, manner = singing_pitch(speaking_hz(root, style, rng) * formants, rng), draw_style(rng)
     pieces: list[tuple[int, Floats]] = []
     at_s = 0.5
     for phrase in compose_phrases(rng, center):
         at_s += phrase.rest
         sound, zero_s = sing_phrase(root, style, formants, phrase, manner, rng)
-        pieces.append((max(0, round((at_s - zero_s) * SAMPLE_RATE_HZ)), sound))
+        pieces.append((round((at_s - zero_s) * SAMPLE_RATE_HZ), sound))
         at_s += phrase.notes[-1].end
         if at_s > _SONG_S:
             break
-    out = np.zeros(max(start + len(sound) for start, sound in pieces))
-    for start, sound in pieces:
-        out[start : start + len(sound)] += sound
-    return out
+    return sum_placed(pieces, max(start + len(sound) for start, sound in pieces))
 
 
 def sing_phrase(
@@ -110,9 +97,8 @@ def sing_phrase(
     given = np.arange(count) * FRAME_S
     pitch = np.where(pitch > _VOICED_HZ, np.interp(moments, given, sung), pitch)
     loudness = loudness + np.interp(moments, given, gain_db) * np.log(10) / 20
-    rate = Fraction(SAMPLE_RATE_HZ / (kokoro.RATE_HZ * formants)).limit_denominator(400)
     heard = sound(root, len(signs), style, pitch, loudness, features[:, :, where])
-    return np.asarray(resample_poly(heard, rate.numerator, rate.denominator)), zero_s
+    return np.asarray(soxr.resample(heard, kokoro.RATE_HZ * formants, SAMPLE_RATE_HZ)), zero_s
 
 
 def cut_notes(notes: Sequence[SungNote]) -> list[SungNote]:
@@ -164,13 +150,13 @@ def lay_out(points: Sequence[int], starts: Sequence[int], end: int, count: int) 
 
 def lengths(root: Path, signs: str, style: kokoro.Style) -> list[int]:
     """How long the voice would say each sign, in units, with the silence before the first and after the last."""
-    given = _tokens(root, signs, style) | {"speed": np.ones(1, np.float32)}
+    given = kokoro.utterance(root, signs, style) | {"speed": np.ones(1, np.float32)}
     return [int(one) for one in _parts(root)[0].run(None, given)[0]]
 
 
 def frames(root: Path, signs: str, style: kokoro.Style, held: Sequence[int]) -> tuple[Floats, Floats, Any]:
     """Pitch in Hz and loudness (natural logarithm), two values a unit, and features, of signs of these lengths."""
-    given = _tokens(root, signs, style) | {_LENGTHS: np.array(held, np.int64)}
+    given = kokoro.utterance(root, signs, style) | {_LENGTHS: np.array(held, np.int64)}
     pitch, loudness, features = _parts(root)[1].run(None, given)
     return pitch[0].astype(np.float64), loudness[0].astype(np.float64), features
 
@@ -184,16 +170,9 @@ def sound(root: Path, count: int, style: kokoro.Style, pitch: Floats, loudness: 
 
 def speaking_hz(root: Path, style: kokoro.Style, rng: np.random.Generator) -> float:
     """The voice's pitch when it speaks."""
-    _, vocabulary = kokoro.model(root)
-    signs = "".join(sign for sign in kokoro.nonsense(rng, 6) if sign in vocabulary)
+    signs = kokoro.nonsense(rng, 6)
     pitch, _, _ = frames(root, signs, style, lengths(root, signs, style))
     return float(np.median(pitch[pitch > _VOICED_HZ]))
-
-
-def _tokens(root: Path, signs: str, style: kokoro.Style) -> dict[str, Any]:
-    _, vocabulary = kokoro.model(root)
-    tokens = np.array([[0, *(vocabulary[sign] for sign in signs), 0]], np.int64)
-    return {"tokens": tokens, "style": style[len(signs) - 1][None].astype(np.float32)}
 
 
 @lru_cache(maxsize=1)
