@@ -66,9 +66,14 @@ def _architecture(config: dict[str, Any]) -> str:
             f"inputs {config.get('inputs', 'complex')}{' of middle and side' if config.get('mid_side') else ''}"
             f"{', pitches and their harmonics' if config.get('harmonics') else ''}"
             f"{', panning of each bin' if config.get('panning') else ''}"
+            f"{_detail(config.get('detail_channels', 0))}"
         )
     except KeyError:
         return ", ".join(f"{key} {value}" for key, value in config.items())
+
+
+def _detail(channels: int) -> str:
+    return f", convolutions over bins with up to {2 * channels} channels" if channels else ""
 
 
 def _scores(scores: dict[str, Any]) -> list[str]:

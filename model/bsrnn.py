@@ -5,7 +5,7 @@ causal case: normalisation per frame, unidirectional time layers, the level of a
 as one feature more, and stems that sum to the mixture. The choices beyond the paper are those of arXiv 2603.09187.
 """
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from stemlive.model.attention import FrameAttention
 from stemlive.model.bands import equal_width_groups
 from stemlive.model.config import CHANNELS, ModelConfig
 from stemlive.model.deep_filter import DeepFilter, complex_product
+from stemlive.model.detail import DetailEncoder, DetailMasks
 from stemlive.model.harmonics import Combs, Pitches
 from stemlive.model.layers import LAYERS
 from stemlive.model.panning import Panning, side_of
@@ -138,7 +139,8 @@ class BSRNN(nn.Module):
 
     Each of the `num_repeat` blocks goes over time, then over bands; where the configuration says so, the channels then
     exchange what they know (`tac`) and the frames attend to each other. With `harmonics`, the pitches are one band
-    more, before the others. With `panning`, the masks depend on where each bin lies between left and right.
+    more, before the others. With `panning`, the masks depend on where each bin lies between left and right. With
+    `detail_channels`, convolutions over bins tell the bands what they hear, and add to the masks behind them.
     """
 
     share: Tensor
@@ -166,6 +168,9 @@ class BSRNN(nn.Module):
         self.mask = MaskHead(config, channels)
         self.combs = nn.ModuleList(Combs(config, channels) for _ in range(config.harmonics))
         self.panning = nn.ModuleList(Panning(config) for _ in range(config.panning))
+        detailed = config.detail_channels > 0
+        self.details = nn.ModuleList(DetailEncoder(config) for _ in range(detailed))
+        self.detail_masks = nn.ModuleList(DetailMasks(config) for _ in range(detailed))
         self.filters = nn.ModuleList(DeepFilter(config, channels) for _ in range(config.filter_taps > 1))
         share = torch.tensor([1 / len(config.stems), 0.0])
         self.register_buffer("share", share[: config.mask_parts], persistent=False)
@@ -174,6 +179,7 @@ class BSRNN(nn.Module):
             *_state_specs(self.time_layers, signals * bands),
             *_state_specs(self.attention_layers, signals),
             *_state_specs(self.filters, signals),
+            *_state_specs(self.details, signals),
         )
 
     def initial_state(self, batch: int, device: torch.device | None = None) -> State:
@@ -188,8 +194,13 @@ class BSRNN(nn.Module):
             frames = mid_side(frames)
         x = frames.permute(0, 3, 1, 2, 4).flatten(0, 1).unsqueeze(3) if folded else frames  # [B', T, F, C', 2]
         new: dict[str, list[Tensor]] = {spec.name: [] for spec in self.state_specs}
+        z, details = self.split(x), []
+        for encoder in self.details:
+            detail, told = _remembering(encoder, 0, x, state, new)
+            z = add_to_lowest(z, told, 0)
+            details.append(detail)
         heard = [pitches(x) for pitches in self.pitches]
-        z = torch.cat([*(features for _, features in heard), self.split(x)]) if heard else self.split(x)
+        z = torch.cat([*(features for _, features in heard), z]) if heard else z
         z = self._repeat(z, x.shape[0], state, new)
         masks, taps = self.mask(z[len(heard) :])
         masks = masks.float().reshape(-1, *x.shape[:-1], self.config.mask_parts)  # [S, B', T, F, C', 2 or 1]
@@ -207,6 +218,10 @@ class BSRNN(nn.Module):
         stems = complex_product(masks, x) if self.config.mask == "complex" else masks * x
         for share in shares:
             stems = stems - share.unsqueeze(-1).unsqueeze(-1) * side_of(x)
+        for detail_masks, detail in zip(self.detail_masks, details, strict=True):
+            further_masks = detail_masks(detail, z[len(heard) :]).unsqueeze(-1)
+            low = mid_side(x[:, :, : further_masks.shape[3]])
+            stems = add_to_lowest(stems, mid_side(further_masks * low), 3)
         for further in self.filters:
             stems = _remembering(further, 0, stems, state, new, taps, x)
         if self.config.residual_stem:
@@ -243,13 +258,19 @@ def _state_specs(layers: nn.ModuleList, rows: int) -> tuple[StateSpec, ...]:
 
 def _remembering(
     layer: nn.Module, index: int, x: Tensor, state: State, new: dict[str, list[Tensor]], *more: Tensor | None
-) -> Tensor:
+) -> Any:
     """Run layer `index` of its kind on with its memory in `state` and add what it remembers then to `new`."""
     names = cast("dict[str, tuple[int, ...]]", layer.memory_sizes)
     x, memory = layer(x, state.layer(index, names), *more)
     for name, tensor in zip(names, memory, strict=False):  # an LSTM in both directions returns what nobody keeps
         new[name].append(tensor)
     return x
+
+
+def add_to_lowest(x: Tensor, more: Tensor, dim: int) -> Tensor:
+    """The sum where `more` reaches along this axis, and what is above it as it was."""
+    low, high = x.split([more.shape[dim], x.shape[dim] - more.shape[dim]], dim=dim)
+    return torch.cat([low + more, high], dim=dim)
 
 
 def batched_linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -36,6 +36,7 @@ LEAST = {
     "attention_dim": 1,
     "attention_window": 2,
     "filter_taps": 1,
+    "detail_channels": 0,
 }
 TYPE_NAMES = {str: "a name", int: "a whole number", bool: "true or false", tuple: "a list of names (in Python a tuple)"}
 
@@ -67,6 +68,9 @@ class ModelConfig:
         stem (harmonics.py).
     panning: the masks of each bin depend on where it lies between left and right (panning.py). Only where `stereo` is
         `joint` and not with mid_side.
+    detail_channels: of convolutions over single bins, before and behind the bands, at half resolution; half as many at
+        full resolution, twice as many at a quarter (detail.py); 0 for none. Only where `stereo` is `joint` and not with
+        mid_side. Multiples of 32 are quickest.
     residual_stem: the last stem has no mask head, it is the mixture minus the others. Only with all four stems: of
         fewer, the last would hold what belongs to none of them.
     filter_taps: coefficients per bin and stem: 1 is a mask, more are a deep filter over so many frames, the present one
@@ -97,6 +101,7 @@ class ModelConfig:
     mask: str = "complex"
     harmonics: bool = False
     panning: bool = False
+    detail_channels: int = 0
     residual_stem: bool = False
     filter_taps: int = 1
     filter_top_hz: float = 5000.0
@@ -116,10 +121,7 @@ class ModelConfig:
         for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}")
-        if self.mid_side and self.stereo != "joint":
-            raise UsageError(f"mid_side needs stereo 'joint': '{self.stereo}' takes each side for itself")
-        if self.panning and (self.stereo != "joint" or self.mid_side):
-            raise UsageError("panning needs stereo 'joint' without mid_side: it compares left and right")
+        self._check_stereo()
         if self.attention_heads and self.feature_dim % self.attention_heads:
             raise UsageError(
                 f"attention_heads {self.attention_heads} do not divide feature_dim {self.feature_dim}: make them fit"
@@ -134,6 +136,17 @@ class ModelConfig:
                 f"filter_top_hz {self.filter_top_hz:g} leaves no band to filter: "
                 f"the lowest reaches up to {top_hz:.0f} Hz"
             )
+
+    def _check_stereo(self) -> None:
+        """Raise UsageError for what hears both sides where the network does not."""
+        if self.mid_side and self.stereo != "joint":
+            raise UsageError(f"mid_side needs stereo 'joint': '{self.stereo}' takes each side for itself")
+        if self.panning and (self.stereo != "joint" or self.mid_side):
+            raise UsageError("panning needs stereo 'joint' without mid_side: it compares left and right")
+        if self.detail_channels and (self.stereo != "joint" or self.mid_side):
+            raise UsageError("detail_channels needs stereo 'joint' without mid_side: it hears and masks both at once")
+        if self.detail_channels % 2:
+            raise UsageError(f"detail_channels must be even, not {self.detail_channels}: half of them are the finest")
 
     def _check_types(self) -> None:
         """Raise UsageError for a value of another type than its default: TOML tells 1, 1.0 and "1" apart."""

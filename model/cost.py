@@ -22,6 +22,8 @@ PARTS = {
     "mask": "mask heads",
     "combs": "harmonics",
     "panning": "panning",
+    "details": "detail",
+    "detail_masks": "masks of detail",
 }
 """Children of BSRNN that compute, by what to call them."""
 

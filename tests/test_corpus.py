@@ -368,8 +368,8 @@ def ogg(path: Path, seconds: float = 2.0) -> Path:
 
 def test_validation_packages_are_never_fetched(tmp_path: Path) -> None:
     tracks = debian_audio.read_track_list()
-    assert len(tracks) == 36
-    assert sum(len(names) for names in tracks.values()) == 492
+    assert len(tracks) == 55
+    assert sum(len(names) for names in tracks.values()) == 623
     for package in ("colobot-common-sounds", "enigma-data", "zaz-data"):
         assert package not in tracks
         with pytest.raises(StemliveError, match="validation"):

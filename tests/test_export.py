@@ -38,6 +38,8 @@ CONFIGS = {
     "harmonics": dataclasses.replace(TINY, inputs="magnitudes", mask="real", mid_side=True, harmonics=True),
     "harmonics, tac": dataclasses.replace(TINY, stereo="tac", harmonics=True, residual_stem=True),
     "panning": dataclasses.replace(TINY, panning=True),
+    "detail": dataclasses.replace(TINY, detail_channels=4),
+    "detail of one stem": dataclasses.replace(TINY, detail_channels=4, stems=("vocals",)),
     "both inputs, mono": dataclasses.replace(TINY, inputs="both", stereo="mono"),
     "gru and all": dataclasses.replace(
         TINY, time_layer="gru", stereo="tac", attention_heads=2, attention_window=6, residual_stem=True
@@ -61,6 +63,8 @@ def checkpoint(folder, config):
         torch.nn.init.normal_(combs.gain, std=0.1)  # new ones let nothing through
     for panning in model.panning:
         torch.nn.init.normal_(panning.steer, std=0.02)  # new ones change nothing
+    for masks in model.detail_masks:
+        torch.nn.init.normal_(masks.choose.weight, std=0.5)  # new ones choose nothing
     save_checkpoint(model, folder / "m.pt", PROVENANCE)
     return model, folder / "m.pt"
 

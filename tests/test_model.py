@@ -15,6 +15,7 @@ from stemlive.model.bsrnn import BSRNN, BandSplit, count_parameters
 from stemlive.model.checkpoint import load_checkpoint, save_atomically, save_checkpoint
 from stemlive.model.config import LAYERS, STEMS, ModelConfig
 from stemlive.model.cost import SEGMENT_S, model_costs, state_numbers
+from stemlive.model.detail import FAINT, DetailEncoder, detailed_widths, heard_in
 from stemlive.model.framing import PRESETS, Framing
 from stemlive.model.harmonics import Combs, Pitches, pitches_hz
 from stemlive.model.layers import ResidualConv
@@ -65,6 +66,14 @@ CHOICES = {f"{time} {band}": {"time_layer": time, "band_layer": band} for time, 
     "harmonics": {"harmonics": True},
     "harmonics of middle and side": {"harmonics": True, "mid_side": True, "inputs": "magnitudes", "mask": "real"},
     "panning": {"panning": True},
+    "detail": {"detail_channels": 4},
+    "detail and more": {
+        "detail_channels": 4,
+        "residual_stem": True,
+        "filter_taps": 2,
+        "harmonics": True,
+        "mask": "real",
+    },
     "panning and more": {"panning": True, "residual_stem": True, "filter_taps": 2, "harmonics": True, "mask": "real"},
     "everything": EVERYTHING,
 }
@@ -81,6 +90,8 @@ def make(config: ModelConfig) -> BSRNN:
     for panning in model.panning:
         torch.nn.init.normal_(panning.steer, std=0.02)  # new ones change nothing
         torch.nn.init.normal_(panning.lean, std=0.02)
+    for masks in model.detail_masks:
+        torch.nn.init.normal_(masks.choose.weight, std=0.5)  # new ones choose nothing
     return model
 
 
@@ -278,6 +289,38 @@ def test_panning_keeps_the_sum_of_the_stems_and_moves_side_between_them():
     torch.testing.assert_close(stems - fewer, moved, atol=1e-4, rtol=1e-4)
 
 
+def test_detail_hears_what_is_in_the_middle_and_what_is_beside_it():
+    sides = torch.tensor([[1.0, 1], [1, -1], [1, 0]])  # three frames, equal in all bins: middle, side, left alone
+    x = (sides[:, None, :, None] * torch.tensor([0.6, 0.8])).expand(1, 3, 1025, 2, 2)
+    heard = heard_in(x)[0]
+    assert heard.shape == (5, 3, 1025)
+    ratios = torch.tensor([[1.0, 1, 2, 0], [1, 1, 0, 2], [2, 0, 1, 1]])  # of left, right, middle, side over their mean
+    expected = ((ratios + FAINT).log() / 4).T.unsqueeze(-1).expand(4, 3, 1025)
+    torch.testing.assert_close(heard[:4], expected, atol=1e-3, rtol=0)
+    silence = heard_in(torch.zeros(1, 1, 1025, 2, 2))[0, :, 0, 0]
+    torch.testing.assert_close(silence, DetailEncoder(dataclasses.replace(TINY, detail_channels=4)).silence.flatten())
+
+
+def test_detail_gives_the_middle_to_one_stem_and_keeps_the_sum_and_the_highest_bands():
+    config = dataclasses.replace(TINY, band_scheme="v7", detail_channels=4)
+    model = make(config)
+    frames = Framing(config.framing)(noise(0.2))
+    bins = sum(detailed_widths(config))
+    assert bins == 10 * 4 + 12 * 11 + 8 * 23 + 3 * 46  # bands that begin below 10 kHz
+    masks = model.detail_masks[0]
+    with torch.no_grad():
+        masks.choose.weight.zero_()
+        masks.choose.bias.zero_()
+        before, _ = model(frames, model.initial_state(1))
+        masks.choose.bias.unflatten(0, (4, 2))[0, 0] = 30.0  # vocals, middle
+        after, _ = model(frames, model.initial_state(1))
+    torch.testing.assert_close(after.sum(1), frames, atol=1e-4, rtol=1e-4)
+    middle = (frames + frames.flip(-2)) / 2
+    moved = torch.tensor([0.75, -0.25, -0.25, -0.25]).reshape(1, 4, 1, 1, 1, 1) * middle.unsqueeze(1)
+    moved[:, :, :, bins:] = 0
+    torch.testing.assert_close(after - before, moved, atol=1e-4, rtol=1e-4)
+
+
 def test_wrong_band_list_names_both_numbers():
     with pytest.raises(UsageError, match=r"sums to 1000 bins, but a frame has 1025"):
         ModelConfig(band_scheme=(500, 500))
@@ -294,6 +337,9 @@ def test_wrong_band_list_names_both_numbers():
         ({"stereo": "wide"}, "stereo 'wide' is unknown"),
         ({"panning": True, "stereo": "tac"}, "panning needs stereo 'joint' without mid_side"),
         ({"panning": True, "mid_side": True}, "panning needs stereo 'joint' without mid_side"),
+        ({"detail_channels": 32, "stereo": "mono"}, "detail_channels needs stereo 'joint' without mid_side"),
+        ({"detail_channels": 32, "mid_side": True}, "detail_channels needs stereo 'joint' without mid_side"),
+        ({"detail_channels": 7}, "detail_channels must be even, not 7"),
         ({"inputs": "phase"}, "inputs 'phase' is unknown: choose one of complex, magnitudes, both"),
         ({"feature_dim": 0}, "feature_dim must be at least 1"),
         ({"band_scheme": "v9"}, "unknown band scheme 'v9'"),
@@ -401,7 +447,13 @@ def test_a_model_that_is_not_causal_hears_the_future():
 
 @pytest.mark.parametrize(
     "config",
-    [TINY, *(CHOSEN[name] for name in ("tac tanh", "residual", "two taps", "harmonics", "panning", "everything"))],
+    [
+        TINY,
+        *(
+            CHOSEN[name]
+            for name in ("tac tanh", "residual", "two taps", "harmonics", "panning", "detail", "everything")
+        ),
+    ],
     ids=str,
 )
 def test_four_stems_sum_to_the_mixture(config):
@@ -411,7 +463,10 @@ def test_four_stems_sum_to_the_mixture(config):
     assert (separate(make(config), audio).sum(0) - audio[0])[:, :complete].abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("name", ["lstm lstm", "residual", "three taps", "harmonics", "panning and more", "everything"])
+@pytest.mark.parametrize(
+    "name",
+    ["lstm lstm", "residual", "three taps", "harmonics", "panning and more", "detail", "detail and more", "everything"],
+)
 def test_silence_gives_silence_in_any_state(name):
     model = make(CHOSEN[name])
     _, state = model(Framing(TINY.framing)(noise(0.3)), model.initial_state(1))
@@ -633,6 +688,22 @@ COSTS = {
             "band layers": 2 * (2 * 4 * 4 * (4 + 4) + 8 * 4),
             "mask heads": 2 * (4 * 4 + 4 * 4) + 4 * 8 * 1025,
             "panning": 2 * 4 * 2 * 5 + 2 * 5 * 1025,
+        },
+    ),
+    "detail": (
+        {"detail_channels": 4},
+        {
+            "band split": (25 * 4 + 1) * 4 + (1000 * 4 + 1) * 4,
+            "time layers": 2 * (4 * 4 * (4 + 4) + 4 * 4),
+            "band layers": 2 * (2 * 4 * 4 * (4 + 4) + 8 * 4),
+            "mask heads": 2 * (4 * 4 + 4 * 4) + 4 * 8 * 1025,
+            "detail": 5 * 4 * 7 * 2 * 1025 + 2 * 5 * 4 * 513 + 4 * 5 * 8 * 257 + 2 * 257 * 8 + 2 * 8 * 4,
+            "masks of detail": 2 * 4 * (4 + 2 + 2)
+            + 2 * (257 * 4 + 513 * 2 + 1025 * 2)
+            + 8 * 5 * 4 * 257
+            + (4 + 4) * 5 * 2 * 513
+            + (2 + 2) * 5 * 2 * 1025
+            + 2 * (1 + 1) * 2 * 1025,
         },
     ),
 }

@@ -72,6 +72,7 @@ def test_muon_shrinks_weights_apart_from_their_gradients():
         ("lstm", {"hidden_factor": 2.5}),
         ("gru", {"hidden_factor": 2.5, "harmonics": True}),
         ("lstm", {"hidden_factor": 1.5, "panning": True}),
+        ("lstm", {"detail_channels": 4}),
         ("lstm", {"feature_dim": 16, "mask_factor": 11 / 16}),
         ("gru", {"feature_dim": 24, "mask_factor": 11 / 24, "hidden_factor": 1.0}),
         ("lstm", {"feature_dim": 16, "mask_factor": 11 / 16, "harmonics": True}),

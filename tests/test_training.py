@@ -417,6 +417,7 @@ MODELS = {
     "filter": {"filter_taps": 3},
     "harmonics": {"harmonics": True},
     "panning": {"panning": True},
+    "detail": {"detail_channels": 4},
     "offline": {
         "causal": False,
         "preset": "offline",

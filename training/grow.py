@@ -30,10 +30,10 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     Returns it with the checkpoint's provenance.
 
     Raises TrainingError unless the model's features are the checkpoint's or a multiple of them, its blocks and hidden
-    units as many or more, its mask heads as large, its layers recurrent, and all else the same but for panning, a deep
-    filter where the checkpoint has only a mask, both inputs where it has the complex ones, and real masks for complex
-    ones; or middle and side for left and right with magnitudes and real masks, which computes the same only where the
-    masks of left and right are alike.
+    units as many or more, its mask heads as large, its layers recurrent, and all else the same but for panning, detail,
+    a deep filter where the checkpoint has only a mask, both inputs where it has the complex ones, and real masks for
+    complex ones; or middle and side for left and right with magnitudes and real masks, which computes the same only
+    where the masks of left and right are alike.
     """
     small, provenance = load_checkpoint(checkpoint)
     if config.mid_side and not small.config.mid_side and (config.inputs, small.config.mask) == ("magnitudes", "real"):
@@ -44,7 +44,9 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     new_mask = ("mask",) if (small.config.mask, config.mask) == ("complex", "real") else ()
     new_input = ("inputs",) if (small.config.inputs, config.inputs) == ("complex", "both") else ()
     new_panning = ("panning",) if config.panning else ()
-    same = {name: getattr(small.config, name) for name in (*_GROWS, *new_filter, *new_input, *new_mask, *new_panning)}
+    new_detail = ("detail_channels",) if small.config.detail_channels == 0 else ()
+    new = (*new_filter, *new_input, *new_mask, *new_panning, *new_detail)
+    same = {name: getattr(small.config, name) for name in (*_GROWS, *new)}
     layers = (config.time_layer, config.band_layer)
     if (
         dataclasses.replace(config, **same) != small.config
@@ -59,15 +61,15 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
         raise TrainingError(
             f"{checkpoint} holds another model than the recipe, and no smaller one that could grow into it "
             "(num_repeat and hidden sizes may be larger, feature_dim a multiple where the mask heads keep their size, "
-            "filter_taps where that is 1, panning true, inputs both where that is complex, the mask real, mid_side "
-            "true where inputs are magnitudes and the mask was real): use its [model] table"
+            "filter_taps and detail_channels where there are none, panning true, inputs both where that is complex, "
+            "the mask real, mid_side true where inputs are magnitudes and the mask was real): use its [model] table"
         )
     model = BSRNN(config)
     times = config.feature_dim // small.config.feature_dim
     old = {name: _widened(name, value, times) for name, value in small.state_dict().items()}
     hidden = small.config.hidden_dim
-    new = {name: _grown(name, value, old.get(name), hidden, config) for name, value in model.state_dict().items()}
-    model.load_state_dict(new)
+    grown = {name: _grown(name, value, old.get(name), hidden, config) for name, value in model.state_dict().items()}
+    model.load_state_dict(grown)
     return model.train(), provenance
 
 
@@ -105,8 +107,8 @@ def _widened(name: str, old: Tensor, times: int) -> Tensor:
 
 def _grown(name: str, fresh: Tensor, old: Tensor | None, hidden: int, config: ModelConfig) -> Tensor:
     """The value of one parameter: `old` where it reaches, `fresh` for what feeds new units, 0 for what they feed."""
-    if old is None:  # a new block or tap adds nothing yet
-        return torch.zeros_like(fresh) if ".proj." in name or ".tap_" in name else fresh
+    if old is None:  # a new block, tap or detail adds nothing yet
+        return torch.zeros_like(fresh) if any(part in name for part in (".proj.", ".tap_", ".tell")) else fresh
     if old.shape == fresh.shape:
         return old
     if name.startswith(("mask.weights_out", "mask.biases_out")):  # the real part of a complex mask
