@@ -129,6 +129,8 @@ def _describe(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("stemlive"):
+        return f"this needs {error.name}: run ./install.sh train, or pip install 'stemlive[train]'"
     if isinstance(error, MemoryError):
         return "not enough memory"
     return f"unexpected {type(error).__name__}: {error} (please report it with what --verbose prints)"

@@ -126,6 +126,17 @@ def test_a_fault_of_the_program_asks_for_a_report(monkeypatch):
     )
 
 
+def test_what_is_not_installed_is_named_with_the_way_to_get_it(monkeypatch):
+    def broken() -> None:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr("stemlive.models.command.callback", lambda **_: broken())
+    assert fail("models") == (
+        1,
+        "stemlive: error: this needs torch: run ./install.sh train, or pip install 'stemlive[train]'\n",
+    )
+
+
 # separate
 
 
