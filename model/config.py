@@ -187,6 +187,12 @@ class ModelConfig:
         tops_hz = map(self._top_hz, accumulate(widths))
         return tuple(width for width, top_hz in zip(widths, tops_hz, strict=True) if top_hz <= self.filter_top_hz)
 
+    def widths_from_below(self, limit_hz: float) -> tuple[int, ...]:
+        """Widths in bins of the bands that begin below a frequency, lowest first."""
+        starts = accumulate(self.band_widths, initial=0)
+        limit = limit_hz / (self.sample_rate_hz / self.framing.analysis_samples)
+        return tuple(width for width, start in zip(self.band_widths, starts, strict=False) if start < limit)
+
     def _top_hz(self, bins: int) -> float:
         """Frequency of the highest of so many bins."""
         return (bins - 1) * self.sample_rate_hz / self.framing.analysis_samples

@@ -28,13 +28,6 @@ FLOOR = 1e-7  # power of a bin that counts as silence
 FAINT = 1e-4  # power of a bin, over the mean around it, that counts as nothing
 
 
-def detailed_widths(config: ModelConfig) -> tuple[int, ...]:
-    """Widths in bins of the bands that have detail, lowest first."""
-    starts = accumulate(config.band_widths, initial=0)
-    limit = TOP_HZ * config.framing.analysis_samples / config.sample_rate_hz
-    return tuple(width for width, start in zip(config.band_widths, starts, strict=False) if start < limit)
-
-
 class DetailEncoder(nn.Module):
     """What is heard in the F' lowest bins and the PAST_FRAMES before, at full, half and quarter resolution.
 
@@ -47,7 +40,7 @@ class DetailEncoder(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        widths = detailed_widths(config)
+        widths = config.widths_from_below(TOP_HZ)
         self.bins, bands = sum(widths), len(widths)
         self.memory_sizes = {"heard": (CHANNELS_HEARD, PAST_FRAMES, self.bins)} if config.causal else {}
         fine, middle, coarse = detail_sizes(config)
@@ -86,7 +79,7 @@ class DetailMasks(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        widths = detailed_widths(config)
+        widths = config.widths_from_below(TOP_HZ)
         self.num_stems = len(config.stems) - config.residual_stem
         self.choices = self.num_stems + (not config.consistent)  # the last: none of them
         fine, middle, coarse = detail_sizes(config)
@@ -99,7 +92,7 @@ class DetailMasks(nn.Module):
         self.sizes = (middle, fine, fine)
         bins = sum(widths)
         for scale, at in ((1, bins), (2, _half(bins)), (4, _quarter(bins))):
-            self.register_buffer(f"spread_{scale}", _spread(widths, at, scale), persistent=False)
+            self.register_buffer(f"spread_{scale}", _reach(widths, at, scale), persistent=False)
         self.choose = nn.Linear(fine, 2 * self.choices)
         nn.init.zeros_(self.choose.weight)
         nn.init.zeros_(self.choose.bias)
@@ -141,21 +134,18 @@ def _quarter(bins: int) -> int:
     return _half(_half(bins))
 
 
-def _spread(widths: tuple[int, ...], bins: int, scale: int) -> Tensor:
-    """In which band each `scale`-th bin lies, `[bins, K']`."""
+def _reach(widths: tuple[int, ...], bins: int, scale: int, margin: float = 0.0) -> Tensor:
+    """Which of every `scale`-th bin lie in which band or within so many bins of it, `[bins, K']`."""
     starts = torch.tensor(list(accumulate(widths, initial=0))[:-1])
     ends = torch.tensor(list(accumulate(widths)))
     at = torch.arange(bins).unsqueeze(1) * scale
-    return ((starts <= at) & (at < ends)).float()
+    return ((starts - margin <= at) & (at < ends + margin)).float()
 
 
 def _pool(widths: tuple[int, ...], bins: int, scale: int) -> Tensor:
     """The mean over each band of the `scale`-th bins that lie within half of one of it, `[K', bins]`."""
-    starts = torch.tensor(list(accumulate(widths, initial=0))[:-1]).unsqueeze(1)
-    ends = torch.tensor(list(accumulate(widths))).unsqueeze(1)
-    at = torch.arange(bins) * scale
-    spread = ((starts - scale / 2 <= at) & (at < ends + scale / 2)).float()
-    return spread / spread.sum(1, keepdim=True)
+    near = _reach(widths, bins, scale, scale / 2).T
+    return near / near.sum(1, keepdim=True)
 
 
 def _twice(x: Tensor, like: Tensor) -> Tensor:

@@ -8,8 +8,6 @@ templates have valleys half way between the harmonics; comb filtering by an esti
 al., arXiv 2008.04259).
 """
 
-from itertools import accumulate
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -69,10 +67,8 @@ class Combs(nn.Module):
     def __init__(self, config: ModelConfig, channels: int) -> None:
         super().__init__()
         self.num_stems = len(config.stems) - config.residual_stem
-        ends = list(accumulate(config.band_widths, initial=0))
-        limit = TEETH_HZ / _bin_hz(config)
-        widths = [width for width, start in zip(config.band_widths, ends, strict=False) if start < limit]
-        self.bands, self.groups = len(widths), equal_width_groups(tuple(widths))
+        widths = config.widths_from_below(TEETH_HZ)
+        self.bands, self.groups = len(widths), equal_width_groups(widths)
         self.choose = nn.Linear(config.feature_dim, self.num_stems * (2 * PITCHES + 1))
         self.gain = nn.Parameter(torch.zeros(self.num_stems, self.bands, config.feature_dim, channels))
         self.register_buffer("teeth", _teeth(config, sum(widths)), persistent=False)

@@ -15,7 +15,7 @@ from stemlive.model.bsrnn import BSRNN, BandSplit, count_parameters
 from stemlive.model.checkpoint import load_checkpoint, save_atomically, save_checkpoint
 from stemlive.model.config import LAYERS, STEMS, ModelConfig
 from stemlive.model.cost import SEGMENT_S, model_costs, state_numbers
-from stemlive.model.detail import FAINT, DetailEncoder, detailed_widths, heard_in
+from stemlive.model.detail import FAINT, TOP_HZ, DetailEncoder, heard_in
 from stemlive.model.framing import PRESETS, Framing
 from stemlive.model.harmonics import Combs, Pitches, pitches_hz
 from stemlive.model.layers import ResidualConv
@@ -305,7 +305,7 @@ def test_detail_gives_the_middle_to_one_stem_and_keeps_the_sum_and_the_highest_b
     config = dataclasses.replace(TINY, band_scheme="v7", detail_channels=4)
     model = make(config)
     frames = Framing(config.framing)(noise(0.2))
-    bins = sum(detailed_widths(config))
+    bins = sum(config.widths_from_below(TOP_HZ))
     assert bins == 10 * 4 + 12 * 11 + 8 * 23 + 3 * 46  # bands that begin below 10 kHz
     masks = model.detail_masks[0]
     with torch.no_grad():
