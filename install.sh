@@ -29,6 +29,8 @@ case ",$extras," in *,dev,*)
     command -v Xvfb >/dev/null || needed="$needed xvfb"
     command -v xdotool >/dev/null || needed="$needed xdotool"
     command -v fluidsynth >/dev/null || needed="$needed fluidsynth"
+    command -v lmms >/dev/null || needed="$needed lmms"
+    [ -e /usr/share/zynaddsubfx/banks ] || needed="$needed zynaddsubfx-data"
     command -v ffmpeg >/dev/null || needed="$needed ffmpeg" # museval is not imported without it
     command -v jackd >/dev/null || needed="$needed jackd2"
     command -v pulseaudio >/dev/null || needed="$needed pulseaudio"

@@ -58,7 +58,8 @@ def build(
 ) -> None:
     """Build a training corpus in ROOT from what Debian ships, or complete one that was interrupted.
 
-    Songs composed by the program and rendered through free sound fonts and drum kits, drummers' performances, game
+    Songs composed by the program and rendered through free sound fonts, drum kits and (where lmms and
+    zynaddsubfx-data are installed) synthesiser patches, drummers' performances, game
     music without voices, speech, and voices made to sing. LICENCES.md in ROOT names every source.
     """
     from stemlive.training.corpus.build import build_corpus

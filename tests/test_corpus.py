@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -37,6 +38,7 @@ from stemlive.training.corpus.licences import write_licences
 from stemlive.training.corpus.midi import groove_takes, read_drums
 from stemlive.training.corpus.render import STEMS, render_arrangement
 from stemlive.training.corpus.render_drums import Hit, load_hydrogen_kit, play_kit
+from stemlive.training.corpus.render_patches import find_patches, pick_patch, render_patch
 from stemlive.training.corpus.render_sounds import Sounds, find_sounds
 from stemlive.training.corpus.render_synths import Patch, render_synth, synth_drum
 from stemlive.training.sources import scan
@@ -309,6 +311,67 @@ def test_band_is_split_by_channel_and_program_and_voices_are_replaced(tmp_path: 
         read_band(tmp_path / "broken.mid")
 
 
+# Patches
+
+
+def find_sounds_here() -> Sounds:
+    try:
+        return find_sounds()
+    except StemliveError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+PATCH = b"<ZynAddSubFX-data><INSTRUMENT/></ZynAddSubFX-data>"
+
+
+def bank_of(folder: Path, *names: str) -> Path:
+    for name in names:
+        path = folder / f"{name}.xiz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(b"\n" + PATCH) if name.endswith("Pad") else PATCH)
+    return folder
+
+
+def test_patches_are_instruments_and_a_bass_plays_the_bass(tmp_path: Path) -> None:
+    wrong = ("Choir and Voice/Pad", "Pads/Space Voice", "Pads/Ahhh", "Noises/Rain", "Collection/Hard Kick", "Misc/Wind")
+    right = ("Bass/Wood", "Collection/Synth Bass", "Pads/Soft Pad", "Reed and Wind/Reed", "Plucked/Koto")
+    patches = find_patches(bank_of(tmp_path, *wrong, *right))
+    assert [f"{path.parent.name}/{path.stem}" for path in patches] == sorted(right)
+    rng = np.random.default_rng(0)
+    assert {pick_patch(patches, "bass", rng).stem for _ in range(50)} == {"Wood", "Synth Bass"}
+    assert {pick_patch(patches, "other", rng).stem for _ in range(50)} == {"Soft Pad", "Reed", "Koto"}
+
+
+def test_patch_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    for name, content in (("cut", gzip.compress(PATCH)[:20]), ("text", b"no patch"), ("empty", b"<ZynAddSubFX-data/>")):
+        path = tmp_path / f"{name}.xiz"
+        path.write_bytes(content)
+        with pytest.raises(StemliveError, match=rf"{name}\.xiz .*reinstall zynaddsubfx-data"):
+            render_patch([Note(0, 1, 60, 100)], path, 120, 100)
+
+
+def test_patch_plays_the_notes_at_their_pitch_and_time() -> None:
+    patches = [path for path in find_sounds_here().patches if path.name == "0038-Reed 6.xiz"]
+    if not patches:
+        assert not os.environ.get("CI")
+        pytest.skip("no patches: apt-get install lmms zynaddsubfx-data")
+    tempo_bpm, start = 97.3, 6.0
+    notes = [Note(0, 2, 57, 100), Note(start, 2, 69, 100)]  # 220 Hz, then 440 Hz
+    audio = render_patch(notes, patches[0], tempo_bpm, 6 * RATE)
+    assert audio.shape == (6 * RATE, 2)
+    loud = np.abs(audio).max(1) > 1e-3
+    gap = int(3.0 * RATE)  # the first note lasts 1.2 s
+    begins_s = (gap + int(loud[gap:].argmax())) / RATE
+    assert begins_s == pytest.approx(start * 60 / tempo_bpm, abs=0.02)
+    for hz, at in ((220, 0.1), (440, begins_s + 0.1)):
+        part = audio[int(at * RATE) :][:RATE].mean(1)
+        power = np.abs(np.fft.rfft(part * np.hanning(len(part)))) ** 2  # bins of 1 Hz
+        harmonic = np.abs((np.arange(len(power)) + hz / 2) % hz - hz / 2) < 8
+        assert power[harmonic].sum() > 0.95 * power.sum()
+
+
 # Files
 
 
@@ -436,17 +499,8 @@ def test_wrong_use_says_what_to_do(tmp_path: Path, arguments: dict[str, object],
     assert not (tmp_path / "x").exists()
 
 
-def needs_fluidsynth() -> None:
-    try:
-        find_sounds()
-    except StemliveError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
-
-
 def test_tiny_build_and_resume(tmp_path: Path) -> None:
-    needs_fluidsynth()
+    find_sounds_here()
     root, midi = tmp_path / "corpus", band_file(tmp_path / "midi" / "tiny.mid")
     shutil.copy(midi, tmp_path / "midi" / "other.mid")
     (tmp_path / "midi" / "broken.mid").write_bytes(b"no midi")

@@ -26,6 +26,9 @@ class Source:
 _EVERYWHERE = "train, pool/drums/groove"
 INSTRUMENTS: tuple[Source, ...] = (
     Source("fluid-soundfont-gm", "MIT", "Frank Wen, Toby Smithe (FluidR3)", _EVERYWHERE),
+    Source(
+        "zynaddsubfx-data", "GPL-2+", "Nasca Octavian Paul and others: the banks of patches, played by lmms", "train"
+    ),
     Source("timgm6mb-soundfont", "GPL-2", "Tim Brechbill, David Bolton", _EVERYWHERE),
     Source("musescore-general-soundfont", "MIT", "S. Christian Collins, Frank Wen and others", _EVERYWHERE),
     Source("avldrums.lv2-soundfont", "CC BY-SA 3.0", "Glen MacArthur (AVL Drumkits)", _EVERYWHERE),

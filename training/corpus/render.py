@@ -10,12 +10,14 @@ import numpy as np
 from stemlive.training.corpus import render_effects as fx
 from stemlive.training.corpus.compose_parts import Arrangement, Part, midi_bytes
 from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
+from stemlive.training.corpus.render_patches import pick_patch, render_patch
 from stemlive.training.corpus.render_sounds import Sounds, pick_font, render_drum_part, render_font
 from stemlive.training.corpus.render_synths import random_patch, render_synth
 from stemlive.training.corpus.render_treatment import at_level, treat
 
 STEMS = ("drums", "bass", "other")
 PEAK_OF_SUM = 10.0 ** (-1.0 / 20.0)
+PATCH_SHARE = 0.5  # of the parts that are not drums, where there are patches
 _TARGET_DB = {"drums": -18.5, "bass": -19.5, "other": -18.5}
 
 
@@ -50,6 +52,8 @@ def render_arrangement(song: Arrangement, sounds: Sounds, rng: np.random.Generat
 def _render_part(part: Part, song: Arrangement, sounds: Sounds, samples: int, rng: np.random.Generator) -> Audio:
     if part.stem == "drums":
         return render_drum_part(part.notes, str(part.sound), song.tempo_bpm, song.beats, samples, sounds, rng)
+    if sounds.patches and rng.random() < PATCH_SHARE:
+        return render_patch(part.notes, pick_patch(sounds.patches, part.stem, rng), song.tempo_bpm, samples)
     if isinstance(part.sound, str):
         patch = random_patch(rng, _synth_role(part))
         return render_synth(part.notes, patch, song.tempo_bpm, samples, rng)

@@ -21,6 +21,7 @@ from stemlive.errors import StemliveError
 from stemlive.training.corpus.compose_parts import DRUM_CHANNEL, Note, Part, midi_bytes
 from stemlive.training.corpus.render_drums import Kit, general_midi_note, load_hydrogen_kit, play_kit, synth_kit
 from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
+from stemlive.training.corpus.render_patches import PROGRAM, find_patches
 
 _SHARE = {"FluidR3_GM.sf2": 0.6, "TimGM6mb.sf2": 0.28, "MuseScore_General.sf3": 0.12}
 _KIT_PROGRAMS = {
@@ -38,15 +39,16 @@ _HYDROGEN = Path("/usr/share/hydrogen/data/drumkits")
 
 @dataclass(frozen=True)
 class Sounds:
-    """The sound sources of this machine: General MIDI fonts, fonts of one drum kit, folders of Hydrogen kits."""
+    """The sound sources of this machine: General MIDI fonts, fonts of one drum kit, Hydrogen kits, patches."""
 
     fonts: tuple[Path, ...]
     drum_fonts: tuple[Path, ...]
     kits: tuple[Path, ...]
+    patches: tuple[Path, ...] = ()
 
 
 def find_sounds() -> Sounds:
-    """Look where Debian's packages put sound fonts and drum kits.
+    """Look where Debian's packages put sound fonts, drum kits and synthesiser patches.
 
     Raises `StemliveError` if fluidsynth or every General MIDI font is missing; the rest is optional.
     """
@@ -58,7 +60,8 @@ def find_sounds() -> Sounds:
         raise StemliveError(f"no sound font ({', '.join(_SHARE)}) found: apt-get install fluid-soundfont-gm")
     drums = tuple(path for name, path in files.items() if name.endswith(_DRUM_FONT))
     kits = tuple(sorted(_HYDROGEN.iterdir())) if _HYDROGEN.is_dir() else ()
-    return Sounds(fonts, drums, tuple(kit for kit in kits if (kit / "drumkit.xml").exists()))
+    patches = find_patches() if shutil.which(PROGRAM) else ()
+    return Sounds(fonts, drums, tuple(kit for kit in kits if (kit / "drumkit.xml").exists()), patches)
 
 
 def render_font(midi: bytes, font: Path, samples: int) -> Audio:
