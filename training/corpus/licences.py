@@ -97,7 +97,9 @@ def write_licences(root: Path, packages: Sequence[PackageResult]) -> Path:
         "|---|---|---|",
     ]
     for package, files in sorted(_recordings(root, packages).items()):
-        document = folder / f"{package}.txt"
+        document, installed = folder / f"{package}.txt", _DOCUMENTS / package / "copyright"
+        if not document.exists() and installed.exists():
+            shutil.copyfile(installed, document)
         what = f"{len(files)}: {', '.join(files)}"
         lines.append(f"| [{package}](licences/{package}.txt) | {licence_names(document)} | {what} |")
     target = root / "LICENCES.md"

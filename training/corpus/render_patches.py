@@ -1,4 +1,4 @@
-"""Synthesiser patches: the banks of ZynAddSubFX, played by LMMS without its window.
+"""What LMMS plays without its window: patches of the synthesiser ZynAddSubFX, and the songs that come with LMMS.
 
 Pads, plucks, organs and leads of more than a thousand kinds, moving as no sound font's samples do.
 """
@@ -19,10 +19,13 @@ import soundfile
 
 from stemlive.errors import StemliveError
 from stemlive.training.corpus.compose_parts import Note
+from stemlive.training.corpus.files import write_ogg
 from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
 
 PROGRAM = "lmms"
 BANKS = Path("/usr/share/zynaddsubfx/banks")
+SONGS = Path("/usr/share/lmms/projects")
+PEAK = 0.7  # of a song: Vorbis does not keep peaks as they are
 TICKS_PER_BEAT = 48  # of an LMMS project
 _NO_BANKS = frozenset({"Choir and Voice", "Cormi_Noise", "Drums", "Noises", "Splitted"})
 _NO_INSTRUMENT = re.compile(
@@ -64,8 +67,32 @@ def render_patch(notes: Sequence[Note], patch: Path, tempo_bpm: float, samples: 
     Raises StemliveError for a patch that cannot be read, and where LMMS fails.
     """
     with tempfile.TemporaryDirectory() as folder:
-        project, sound = Path(folder, "project.mmp"), Path(folder, "sound.wav")
+        project = Path(folder, "project.mmp")
         ElementTree.ElementTree(_project(notes, patch, tempo_bpm)).write(project, "utf-8", xml_declaration=True)
+        audio = _play(project, patch.name)[:samples]
+    return np.asarray(np.pad(audio, ((0, samples - len(audio)), (0, 0))), dtype=np.float32)
+
+
+def find_songs(folder: Path = SONGS) -> list[Path]:
+    """The songs that come with LMMS, in any folder below this one."""
+    return sorted(path for path in folder.rglob("*.mmp*") if path.parent.name not in ("tutorials", "templates"))
+
+
+def render_lmms_song(root: Path, song: Path) -> bool:
+    """Play a song into ``root/pool/accompaniment/lmms-common``; False if it is there."""
+    target = root / "pool" / "accompaniment" / "lmms-common" / f"{song.stem}.ogg"
+    if target.exists():
+        return False
+    audio = _play(song, song.name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_ogg(target, audio * min(1.0, PEAK / float(np.abs(audio).max(initial=PEAK))))
+    return True
+
+
+def _play(project: Path, name: str) -> Audio:
+    """What LMMS makes of a project, ``[samples, 2]``. Raises StemliveError, with the name, where it fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        sound = Path(folder, "sound.wav")
         options = ["-f", "wav", "--float", "-s", str(SAMPLE_RATE_HZ), "-x", "1", "-o", str(sound)]
         done = subprocess.run(
             [PROGRAM, "--allowroot", "render", str(project), *options],
@@ -76,10 +103,9 @@ def render_patch(notes: Sequence[Note], patch: Path, tempo_bpm: float, samples: 
             check=False,
         )
         if done.returncode or not sound.exists():
-            raise StemliveError(f"lmms failed on {patch.name} ({done.stderr.strip()[-200:]}): reinstall lmms")
-        audio, _ = soundfile.read(sound, dtype="float32", always_2d=True, frames=samples)
-    audio = np.nan_to_num(audio, posinf=0, neginf=0)
-    return np.asarray(np.pad(audio, ((0, samples - len(audio)), (0, 0))), dtype=np.float32)
+            raise StemliveError(f"lmms failed on {name} ({done.stderr.strip()[-200:]}): reinstall lmms")
+        audio, _ = soundfile.read(sound, dtype="float32", always_2d=True)
+    return np.nan_to_num(audio, posinf=0, neginf=0)
 
 
 def _project(notes: Sequence[Note], patch: Path, tempo_bpm: float) -> ElementTree.Element:
