@@ -70,8 +70,8 @@ def test_l1_losses_are_the_numbers_they_should_be():
     assert separation_loss("tf", pair, active) == 3
     assert separation_loss("t+tf", pair, active) == 4
     assert separation_loss("t+tf", pair, active, spectrum_weight=0.5) == 2.5
-    with pytest.raises(UsageError, match="unknown loss 'mse"):
-        separation_loss("t+mse", pair, active)
+    with pytest.raises(UsageError, match="unknown loss 'l2"):
+        separation_loss("t+l2", pair, active)
     with pytest.raises(UsageError, match="names one twice"):
         separation_loss("t+t", pair, active)
 
@@ -93,6 +93,32 @@ def test_sdr_loss_by_hand():
     assert float(separation_loss("sdr", silent, one_each[0])) == pytest.approx(0, abs=1e-4)
 
 
+def test_mse_loss_by_hand_is_smallest_at_the_mean_of_what_is_possible():
+    target = torch.zeros(1, 2, 2, 100)
+    target[:, 0] = 2.0  # the mixture's mean square is 4
+    estimate = target.clone()
+    estimate[:, 0] += 0.2
+    estimate[:, 1] -= 0.4
+    losses = [float(separation_loss("mse", compared(estimate, target), one)) for one in torch.eye(2).unsqueeze(1)]
+    assert losses == pytest.approx([0.01, 0.04])
+    assert float(separation_loss("mse", compared(9 * estimate, 9 * target), torch.eye(2)[:1])) == pytest.approx(
+        0.01, rel=1e-4
+    )
+    quarter = torch.full_like(target, 0.5)  # a voice of 2 that is there one time in four
+
+    def expected(name: str, x: torch.Tensor) -> float:
+        voice = [
+            compared(torch.cat([x[:, :1], x[:, :1]], 1), target * there + (2 - 2 * there) * flip) for there in (1, 0)
+        ]
+        return float(0.25 * separation_loss(name, voice[0], one) + 0.75 * separation_loss(name, voice[1], one))
+
+    one, flip = torch.tensor([[1.0, 0.0]]), torch.tensor([0.0, 1.0]).reshape(1, 2, 1, 1)
+    for worse in (0.0, 0.4, 0.6, 2.0):
+        assert expected("mse", quarter) < expected("mse", torch.full_like(target, worse))
+    for name in ("t", "sdr"):
+        assert expected(name, torch.zeros_like(target)) < expected(name, quarter)
+
+
 def test_multi_resolution_loss_equals_transforms_by_numpy():
     rng = np.random.default_rng(0)
     estimate, target = rng.standard_normal((2, 1, 2, 2, 3000)).astype(np.float32)
@@ -108,7 +134,7 @@ def test_multi_resolution_loss_equals_transforms_by_numpy():
     assert float(separation_loss("mrstft", pair, one, torch.tensor([0.5]))) == pytest.approx(expected[1] / 2, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["t", "mrstft", "sdr", "t+mrstft+sdr"])
+@pytest.mark.parametrize("name", ["t", "mrstft", "mse", "sdr", "t+mrstft+mse+sdr"])
 @pytest.mark.parametrize("silent", ["estimate", "target", "both"])
 def test_losses_of_silence_have_finite_gradients(name, silent):
     torch.manual_seed(0)
@@ -310,7 +336,7 @@ def test_the_loss_by_items_is_the_loss_of_the_whole_batch(sources):
         assert active < 6 * len(names)
         torch.manual_seed(0)
         stems = torch.randn(6, len(names), 25, 1025, 2, 2, requires_grad=True)
-        loss = batch_loss(stems, batch, framing, TrainConfig(loss="t+tf+mrstft+sdr"))
+        loss = batch_loss(stems, batch, framing, TrainConfig(loss="t+tf+mrstft+mse+sdr"))
         loss.backward()
         assert torch.isfinite(stems.grad).all()
         spectra = torch.einsum("bgs,bstfcx->bgtfcx", batch.groups, stems)
@@ -318,7 +344,9 @@ def test_the_loss_by_items_is_the_loss_of_the_whole_batch(sources):
         targets, frames = batch.targets, framing(batch.targets.flatten(0, 1)).unflatten(0, batch.targets.shape[:2])
         count = waveforms.shape[-1]
         pair = Comparison(waveforms, targets[..., :count], spectra, frames, batch.mixtures[..., :count])
-        whole = separation_loss("t+tf+mrstft+sdr", pair, batch.groups.any(-1) / active, loudness_weight(batch.mixtures))
+        whole = separation_loss(
+            "t+tf+mrstft+mse+sdr", pair, batch.groups.any(-1) / active, loudness_weight(batch.mixtures)
+        )
         torch.testing.assert_close(loss, whole, rtol=1e-5, atol=0)
         nothing = dataclasses.replace(batch, weight=torch.zeros_like(batch.weight))
         assert not torch.autograd.grad(batch_loss(stems, nothing, framing, TrainConfig()), stems)[0].any()

@@ -5,6 +5,7 @@
 | `t` | L1 on the waveform | arXiv 2209.15174, section III-C |
 | `tf` | L1 on real and imaginary parts of the spectrum | the same |
 | `mrstft` | absolute error of complex spectra at five resolutions | arXiv 2309.02612 (BS-RoFormer) |
+| `mse` | mean squared error over the mixture's mean square | - |
 | `sdr` | negative SDR in dB that saturates, finite for silent targets | arXiv 2011.00803 (FUSS) |
 
 Waveforms are `[B, G, C, n]`, spectra `[B, G, C, T, F, 2]`, weights `[B, G]`: 0 for a group that does not count.
@@ -67,7 +68,16 @@ def negative_sdr(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
     return 10 * torch.log10(error / signal)
 
 
-LOSSES = ("t", "tf", "mrstft", "sdr")
+def relative_error(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
+    """|error|^2 over |mixture|^2, `[B, G]`.
+
+    The smallest that can be expected where it is not sure what is heard: `t` and `sdr` reward a guess.
+    """
+    power = (mixture.square().mean((1, 2)) + SILENCE).unsqueeze(1)
+    return (estimate - target).square().flatten(2).mean(-1) / power
+
+
+LOSSES = ("t", "tf", "mrstft", "mse", "sdr")
 
 
 def check_loss(name: str) -> None:
@@ -90,8 +100,8 @@ def separation_loss(
 ) -> Tensor:
     """Sum over groups of weight times loss; `weight` is 1 / groups where a group counts (`group_weights`).
 
-    `level_weight` `[B]` is a further factor of the losses that grow with the level (all but `sdr`), `spectrum_weight`
-    one of `tf`, `sdr_weight` one of `sdr`.
+    `level_weight` `[B]` is a further factor of the losses that grow with the level (all but `mse` and `sdr`),
+    `spectrum_weight` one of `tf`, `sdr_weight` one of `sdr`.
     """
     check_loss(name)
     scaled = weight if level_weight is None else weight * level_weight.unsqueeze(1)
@@ -105,6 +115,8 @@ def separation_loss(
                 total = total + spectrum_weight * (scaled * distance).sum()
             case "mrstft":
                 total = total + (scaled * multi_resolution(pair.estimates, pair.targets)).sum()
+            case "mse":
+                total = total + (weight * relative_error(pair.estimates, pair.targets, pair.mixtures)).sum()
             case "sdr":
                 total = total + sdr_weight * (weight * negative_sdr(pair.estimates, pair.targets, pair.mixtures)).sum()
     return total
