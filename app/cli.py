@@ -26,6 +26,7 @@ COMMANDS = {
     "describe": "stemlive.describe:command",
     "prepare": "stemlive.prepare:command",
     "train": "stemlive.train:command",
+    "average": "stemlive.average:command",
     "sweep": "stemlive.sweep:command",
     "evaluate": "stemlive.evaluate:command",
     "compare": "stemlive.compare:command",

@@ -437,6 +437,58 @@ def test_a_time_limit_counts_processor_time_where_the_recipe_says_so(sources, co
     assert (new["step"], new["loss"], new["processor_s"]) == ("5", "0.25", "10.0")
 
 
+def test_the_mean_of_several_trainings_is_a_checkpoint_to_go_on_from(sources, corpus, tmp_path):
+    torch.manual_seed(0)
+    models = [BSRNN(TINY) for _ in range(3)]
+    files = []
+    for index, model in enumerate(models):
+        files.append(tmp_path / f"{index}.pt")
+        progress = {"step": 10, "audio_s": 100.0 + index, "before_audio_s": 50.0 * index, "wall_s": 7.0, "best_db": 1.0}
+        sources_of = {"vocals": ["one", f"voice {index}"]} | ({"drums": ["kit"]} if index else {})
+        save_checkpoint(model, files[-1], {"progress": progress, "sources": sources_of, "processes": 1})
+    run = CliRunner()
+    output = tmp_path / "mean.pt"
+    done = run.invoke(main, ["average", *map(str, files), "-o", str(output)])
+    assert (done.exit_code, done.stdout) == (0, f"{output}: the mean of 3 checkpoints\n")
+    mean, provenance = load_checkpoint(output)
+    for name, value in mean.state_dict().items():
+        expected = torch.stack([model.state_dict()[name] for model in models]).mean(0)
+        torch.testing.assert_close(value, expected, atol=1e-6, rtol=1e-5)
+    assert provenance["progress"] | {"best_db": 1.0} == {
+        "step": 30, "audio_s": 303.0, "before_audio_s": 100.0, "before_wall_s": 0, "wall_s": 21.0, "processor_s": 0,
+        "best_db": 1.0,
+    }  # fmt: skip
+    assert provenance["sources"] == {"vocals": ["one", "voice 0", "voice 1", "voice 2"], "drums": ["kit"]}
+    assert (provenance["averaged"], provenance["processes"]) == (3, 1)
+    validation = scan([corpus], tmp_path / "cache", RATE, "valid")
+    on = Trainer(
+        dataclasses.replace(recipe(1), model=TINY), sources, validation, tmp_path / "run", start_weights=output
+    )
+    assert on.progress.before_audio_s == 403.0
+    for name, value in on.network.state_dict().items():
+        assert torch.equal(value, mean.state_dict()[name])
+
+
+def test_checkpoints_that_have_no_mean_are_named(tmp_path):
+    small, other, output = tmp_path / "small.pt", tmp_path / "other.pt", tmp_path / "mean.pt"
+    save_checkpoint(BSRNN(TINY), small, {})
+    save_checkpoint(BSRNN(dataclasses.replace(TINY, num_repeat=TINY.num_repeat + 1)), other, {})
+
+    def refusal(*arguments):
+        done = CliRunner().invoke(main, ["average", *map(str, arguments)])
+        assert done.exit_code == 1
+        return done.stderr
+
+    assert "give two checkpoints or more" in refusal(small, "-o", output)
+    assert f"{other} is another kind of model than {small}" in refusal(small, other, "-o", output)
+    assert f"no checkpoint at {tmp_path}/gone.pt" in refusal(small, tmp_path / "gone.pt", "-o", output)
+    assert not output.exists()
+    output.write_text("mine")
+    assert "choose another name or give --force" in refusal(small, small, "-o", output)
+    assert output.read_text() == "mine"
+    assert CliRunner().invoke(main, ["average", str(small), str(small), "-o", str(output), "--force"]).exit_code == 0
+
+
 MODELS = {
     "gru": {"time_layer": "gru", "band_layer": "gru"},
     "conv": {"time_layer": "conv", "band_layer": "conv"},

@@ -1,0 +1,50 @@
+"""The mean of several trainings of one model, which began with the same weights.
+
+Runs that part from there learn what is common and forget it differently; the mean of their weights is better than each,
+above all on songs unlike those of training, and can be trained on in the same way. Sources: Wortsman et al., "Model
+soups" (arXiv 2203.05482); Stich, "Local SGD converges fast" (arXiv 1805.09767).
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stemlive.errors import TrainingError
+from stemlive.model.bsrnn import BSRNN
+from stemlive.model.checkpoint import load_checkpoint, save_checkpoint
+
+
+def average_checkpoints(checkpoints: list[Path], output: Path, *, force: bool = False) -> BSRNN:
+    """Write the mean of the weights to `output`, and return it.
+
+    Its provenance is that of the first checkpoint, but for the time and the audio, which are those of all since they
+    began, beside the most that any of them began with; and for the sources, which are those of any.
+
+    Raises TrainingError for models of different kinds, fewer than two, and an output that exists, ModelError for what
+    is no checkpoint.
+    """
+    if len(checkpoints) < 2:
+        raise TrainingError("give two checkpoints or more: one is its own mean")
+    if output.exists() and not force:
+        raise TrainingError(f"{output} exists: choose another name or give --force")
+    models, provenances = zip(*(load_checkpoint(path) for path in checkpoints), strict=True)
+    mean: BSRNN = models[0]
+    for path, model in zip(checkpoints, models, strict=True):
+        if model.config != mean.config:
+            raise TrainingError(f"{path} is another kind of model than {checkpoints[0]}: only equal ones have a mean")
+    others = [dict(model.named_parameters()) for model in models[1:]]
+    with torch.no_grad():
+        for name, parameter in mean.named_parameters():
+            parameter.copy_(torch.stack([parameter, *(other[name] for other in others)]).mean(0))
+    save_checkpoint(mean, output, _provenance(list(provenances)))
+    return mean
+
+
+def _provenance(each: list[dict[str, Any]]) -> dict[str, Any]:
+    progress = [provenance.get("progress", {}) for provenance in each]
+    spent = {what: sum(p.get(what, 0) for p in progress) for what in ("step", "audio_s", "wall_s", "processor_s")}
+    before = {what: max(p.get(what, 0) for p in progress) for what in ("before_audio_s", "before_wall_s")}
+    kinds = sorted({kind for provenance in each for kind in provenance.get("sources", {})})
+    sources = {kind: sorted({s for p in each for s in p.get("sources", {}).get(kind, [])}) for kind in kinds}
+    return each[0] | {"progress": progress[0] | spent | before, "sources": sources, "averaged": len(each)}
