@@ -19,7 +19,8 @@ def average_checkpoints(checkpoints: list[Path], output: Path, *, force: bool = 
     """Write the mean of the weights to `output`, and return it.
 
     Its provenance is that of the first checkpoint, but for the time and the audio, which are those of all since they
-    began, beside the most that any of them began with; and for the sources, which are those of any.
+    began, beside the most that any of them began with (what others began with is not counted twice); and for the
+    sources, which are those of any.
 
     Raises TrainingError for models of different kinds, fewer than two, and an output that exists, ModelError for what
     is no checkpoint.
@@ -43,8 +44,9 @@ def average_checkpoints(checkpoints: list[Path], output: Path, *, force: bool = 
 
 def _provenance(each: list[dict[str, Any]]) -> dict[str, Any]:
     progress = [provenance.get("progress", {}) for provenance in each]
-    spent = {what: sum(p.get(what, 0) for p in progress) for what in ("step", "audio_s", "wall_s", "processor_s")}
     before = {what: max(p.get(what, 0) for p in progress) for what in ("before_audio_s", "before_wall_s")}
+    since = [p for p in progress if p.get("before_audio_s", 0) + p.get("audio_s", 0) > before["before_audio_s"]]
+    spent = {what: sum(p.get(what, 0) for p in since) for what in ("step", "audio_s", "wall_s", "processor_s")}
     kinds = sorted({kind for provenance in each for kind in provenance.get("sources", {})})
     sources = {kind: sorted({s for p in each for s in p.get("sources", {}).get(kind, [])}) for kind in kinds}
     return each[0] | {"progress": progress[0] | spent | before, "sources": sources, "averaged": len(each)}
