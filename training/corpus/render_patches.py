@@ -105,7 +105,7 @@ def _play(project: Path, name: str) -> Audio:
         if done.returncode or not sound.exists():
             raise StemliveError(f"lmms failed on {name} ({done.stderr.strip()[-200:]}): reinstall lmms")
         audio, _ = soundfile.read(sound, dtype="float32", always_2d=True)
-    return np.nan_to_num(audio, posinf=0, neginf=0)
+    return np.asarray(np.nan_to_num(audio, posinf=0, neginf=0), dtype=np.float32)
 
 
 def _project(notes: Sequence[Note], patch: Path, tempo_bpm: float) -> ElementTree.Element:
