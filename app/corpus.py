@@ -58,9 +58,9 @@ def build(
 ) -> None:
     """Build a training corpus in ROOT from what Debian ships, or complete one that was interrupted.
 
-    Songs composed by the program and rendered through free sound fonts, drum kits and (where lmms and
-    zynaddsubfx-data are installed) synthesiser patches, drummers' performances, game
-    music without voices, speech, and voices made to sing. LICENCES.md in ROOT names every source.
+    Songs composed by the program and rendered through free sound fonts, drum kits and (where lmms and zynaddsubfx-data
+    are installed) synthesiser patches, drummers' performances, game music without voices, speech, and voices made to
+    sing. LICENCES.md in ROOT names every source.
     """
     from stemlive.training.corpus.build import build_corpus
 

@@ -63,7 +63,7 @@ def negative_sdr(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
     0 for a silent estimate, at best about -30; of a silent target it is what leaks, over the floor. The floor keeps
     groups that are nearly right from taking over, and every gradient finite.
     """
-    floor = (mixture.square().mean((1, 2)) + SILENCE).unsqueeze(1) * 10 ** (-SDR_LIMIT_DB / 10)
+    floor = _power(mixture) * 10 ** (-SDR_LIMIT_DB / 10)
     error, signal = (x.square().flatten(2).mean(-1) + floor for x in (estimate - target, target))
     return 10 * torch.log10(error / signal)
 
@@ -73,8 +73,12 @@ def relative_error(estimate: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
 
     The smallest that can be expected where it is not sure what is heard: `t` and `sdr` reward a guess.
     """
-    power = (mixture.square().mean((1, 2)) + SILENCE).unsqueeze(1)
-    return (estimate - target).square().flatten(2).mean(-1) / power
+    return (estimate - target).square().flatten(2).mean(-1) / _power(mixture)
+
+
+def _power(mixture: Tensor) -> Tensor:
+    """Mean square of the mixtures, above 0, `[B, 1]`."""
+    return (mixture.square().mean((1, 2)) + SILENCE).unsqueeze(1)
 
 
 LOSSES = ("t", "tf", "mrstft", "mse", "sdr")

@@ -6,6 +6,7 @@ Pads, plucks, organs and leads of more than a thousand kinds, moving as no sound
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import re
 import subprocess
@@ -120,10 +121,10 @@ def _project(notes: Sequence[Note], patch: Path, tempo_bpm: float) -> ElementTre
     player = ElementTree.SubElement(track, "instrumenttrack", vol="100", pan="0", pitch="0", fxch="0", basenote="57")
     plugin = ElementTree.SubElement(ElementTree.SubElement(player, "instrument", name="zynaddsubfx"), "zynaddsubfx")
     plugin.append(_synthesiser(patch))
-    length = str(round(max((note.start + note.length for note in notes), default=1) * TICKS_PER_BEAT))
-    pattern = ElementTree.SubElement(track, "pattern", type="1", muted="0", pos="0", len=length, steps="16")
     # LMMS's tempo is a whole number of beats: the ticks make up for it.
     ticks = TICKS_PER_BEAT * round(tempo_bpm) / tempo_bpm
+    length = str(math.ceil(max((note.start + note.length for note in notes), default=1) * ticks))
+    pattern = ElementTree.SubElement(track, "pattern", type="1", muted="0", pos="0", len=length, steps="16")
     for note in notes:
         timing = {"pos": str(round(note.start * ticks)), "len": str(max(1, round(note.length * ticks)))}
         volume = str(round(note.velocity * 100 / 127))
