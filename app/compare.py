@@ -9,9 +9,10 @@ import click
 
 from stemlive.errors import TrainingError
 from stemlive.evaluate import check_folders, onnx_estimator
-from stemlive.json_file import refuse_existing, write_json
+from stemlive.json_file import write_json
 from stemlive.model_card import table
 from stemlive.options import beginning_option, cache_option, model_option, progress, report_options, songs_options
+from stemlive.whole_file import refuse_existing
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
-from stemlive.json_file import refuse_existing, write_json
+from stemlive.json_file import write_json
 from stemlive.options import cache_option, progress
+from stemlive.whole_file import refuse_existing
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 

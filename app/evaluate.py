@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stemlive.errors import TrainingError, UsageError
-from stemlive.json_file import refuse_existing, write_json
+from stemlive.json_file import write_json
 from stemlive.options import (
     beginning_option,
     cache_option,
@@ -18,6 +18,7 @@ from stemlive.options import (
     songs_options,
     threads_option,
 )
+from stemlive.whole_file import refuse_existing
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,10 +1,18 @@
-"""Files that stand under their name only when they are whole; for every package, as the errors are."""
+"""Files that stand under their name only when they are whole, and over none unasked; for every package."""
 
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from stemlive.errors import UsageError
+
+
+def refuse_existing(path: Path | None, force: bool) -> None:
+    """UsageError for a file that is there, before any work is done for it; None is no file."""
+    if path is not None and path.exists() and not force:
+        raise UsageError(f"{path} exists: name another file or add --force")
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from stemlive.realtime.metadata import MODEL_CHANNELS, ModelInfo, StateSpec
 from stemlive.realtime.offline import separate_blocks
 from stemlive.realtime.separator import StreamingSeparator
 from stemlive.realtime.session import Session
-from stemlive.whole_file import whole_file
+from stemlive.whole_file import refuse_existing, whole_file
 
 OPSET = 17  # the first with LayerNormalization
 PARITY_LIMIT = 1e-4  # largest difference of the audio between any two ways, full scale being 1
@@ -71,8 +71,7 @@ def export_onnx(
     model, provenance = load_checkpoint(checkpoint)
     if not model.config.causal:
         raise UsageError(f"{checkpoint} is not causal, so it cannot stream: train one with causal = true")
-    if output.exists() and not force:
-        raise UsageError(f"{output} exists: name another file or add --force")
+    refuse_existing(output, force)
     info = describe(model, provenance, scores or {}, speed or {})
     if int8:
         info.card["name"] += INT8_SUFFIX

@@ -13,6 +13,7 @@ import torch
 from stemlive.errors import TrainingError
 from stemlive.model.bsrnn import BSRNN
 from stemlive.model.checkpoint import load_checkpoint, save_checkpoint
+from stemlive.whole_file import refuse_existing
 
 
 def average_checkpoints(checkpoints: list[Path], output: Path, *, force: bool = False) -> BSRNN:
@@ -22,13 +23,12 @@ def average_checkpoints(checkpoints: list[Path], output: Path, *, force: bool = 
     began, beside the most that any of them began with (what others began with is not counted twice); and for the
     sources, which are those of any.
 
-    Raises TrainingError for models of different kinds, fewer than two, and an output that exists, ModelError for what
-    is no checkpoint.
+    Raises UsageError for an output that exists, TrainingError for models of different kinds and fewer than two,
+    ModelError for what is no checkpoint.
     """
     if len(checkpoints) < 2:
         raise TrainingError("give two checkpoints or more: one is its own mean")
-    if output.exists() and not force:
-        raise TrainingError(f"{output} exists: choose another name or give --force")
+    refuse_existing(output, force)
     models, provenances = zip(*(load_checkpoint(path) for path in checkpoints), strict=True)
     mean: BSRNN = models[0]
     for path, model in zip(checkpoints, models, strict=True):

@@ -21,7 +21,6 @@ and skipped when it is there: run the same command again to go on after an inter
 from __future__ import annotations
 
 import errno
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -49,7 +48,7 @@ from stemlive.training.corpus.files import remove_leftovers, staging, write_flac
 from stemlive.training.corpus.licences import write_licences
 from stemlive.training.corpus.midi import groove_takes, render_groove_file
 from stemlive.training.corpus.render import STEMS, render_arrangement
-from stemlive.training.corpus.render_patches import PROGRAM, find_songs, render_lmms_song
+from stemlive.training.corpus.render_patches import find_songs, lmms_installed, render_lmms_song
 from stemlive.training.corpus.render_sounds import find_sounds
 from stemlive.training.corpus.singers import render_singer, render_speech
 from stemlive.training.corpus.singers_kokoro import fetch_kokoro, model_file, speak
@@ -191,7 +190,7 @@ def _render_jobs(
     for path in sorted(bands.rglob("*.mid")) if bands else []:
         for version in range(BAND_VERSIONS):
             yield f"{path.stem} {version}", (render_band, root, seed, path, version)
-    for path in find_songs() if accompaniment and shutil.which(PROGRAM) else []:
+    for path in find_songs() if accompaniment and lmms_installed() else []:
         yield path.stem, (render_lmms_song, root, path)
     for speaker in list_speakers(root) if singers else []:
         yield f"speaker {speaker.parent.name}/{speaker.name}", (render_speech, root, speaker)

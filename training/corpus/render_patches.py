@@ -9,6 +9,7 @@ import gzip
 import math
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -45,6 +46,11 @@ _PART = {
     "velocity_offset": 64,
     "key_limit": 15,
 }
+
+
+def lmms_installed() -> bool:
+    """Whether anything here can be played."""
+    return shutil.which(PROGRAM) is not None
 
 
 def find_patches(banks: Path = BANKS) -> tuple[Path, ...]:

@@ -21,7 +21,7 @@ from stemlive.errors import StemliveError
 from stemlive.training.corpus.compose_parts import DRUM_CHANNEL, Note, Part, midi_bytes
 from stemlive.training.corpus.render_drums import Kit, general_midi_note, load_hydrogen_kit, play_kit, synth_kit
 from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
-from stemlive.training.corpus.render_patches import PROGRAM, find_patches
+from stemlive.training.corpus.render_patches import find_patches, lmms_installed
 
 _SHARE = {"FluidR3_GM.sf2": 0.6, "TimGM6mb.sf2": 0.28, "MuseScore_General.sf3": 0.12}
 _KIT_PROGRAMS = {
@@ -60,7 +60,7 @@ def find_sounds() -> Sounds:
         raise StemliveError(f"no sound font ({', '.join(_SHARE)}) found: apt-get install fluid-soundfont-gm")
     drums = tuple(path for name, path in files.items() if name.endswith(_DRUM_FONT))
     kits = tuple(sorted(_HYDROGEN.iterdir())) if _HYDROGEN.is_dir() else ()
-    patches = find_patches() if shutil.which(PROGRAM) else ()
+    patches = find_patches() if lmms_installed() else ()
     return Sounds(fonts, drums, tuple(kit for kit in kits if (kit / "drumkit.xml").exists()), patches)
 
 
