@@ -33,7 +33,8 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     units as many or more, its mask heads as large, its layers recurrent, and all else the same but for panning, detail,
     a deep filter where the checkpoint has only a mask, both inputs where it has the complex ones, and real masks for
     complex ones; or middle and side for left and right with magnitudes and real masks, which computes the same only
-    where the masks of left and right are alike.
+    where the masks of left and right are alike; or another framing whose analysis window is as long: what becomes of a
+    frame is the same, how often frames come is not.
     """
     small, provenance = load_checkpoint(checkpoint)
     if config.mid_side and not small.config.mid_side and (config.inputs, small.config.mask) == ("magnitudes", "real"):
@@ -45,7 +46,9 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     new_input = ("inputs",) if (small.config.inputs, config.inputs) == ("complex", "both") else ()
     new_panning = ("panning",) if config.panning else ()
     new_detail = ("detail_channels",) if small.config.detail_channels == 0 else ()
-    new = (*new_filter, *new_input, *new_mask, *new_panning, *new_detail)
+    heard_alike = small.config.framing.analysis_samples == config.framing.analysis_samples
+    new_preset = ("preset",) if heard_alike else ()
+    new = (*new_filter, *new_input, *new_mask, *new_panning, *new_detail, *new_preset)
     same = {name: getattr(small.config, name) for name in (*_GROWS, *new)}
     layers = (config.time_layer, config.band_layer)
     if (
@@ -62,7 +65,8 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
             f"{checkpoint} holds another model than the recipe, and no smaller one that could grow into it "
             "(num_repeat and hidden sizes may be larger, feature_dim a multiple where the mask heads keep their size, "
             "filter_taps and detail_channels where there are none, panning true, inputs both where that is complex, "
-            "the mask real, mid_side true where inputs are magnitudes and the mask was real): use its [model] table"
+            "the mask real, mid_side true where inputs are magnitudes and the mask was real, the preset one of an "
+            "equal analysis window): use its [model] table"
         )
     model = BSRNN(config)
     times = config.feature_dim // small.config.feature_dim
