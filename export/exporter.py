@@ -1,5 +1,6 @@
 """Writes a checkpoint as an ONNX file that streams, and does not finish unless all three ways of running it agree."""
 
+import dataclasses
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from stemlive.errors import ModelError, UsageError
 from stemlive.export.quantise import quantise
 from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import load_checkpoint
-from stemlive.model.framing import Framing
+from stemlive.model.framing import PRESETS, Framing
 from stemlive.model.state import State
 from stemlive.realtime.metadata import MODEL_CHANNELS, ModelInfo, StateSpec
 from stemlive.realtime.offline import separate_blocks
@@ -57,22 +58,27 @@ def export_onnx(
     *,
     scores: dict[str, Any] | None = None,
     speed: dict[str, Any] | None = None,
+    framing: str | None = None,
     int8: bool = False,
     force: bool = False,
 ) -> Parity:
     """Write `checkpoint` to `output` with all the metadata of the contract and check that it says the same.
 
     The card comes from the recipe that the checkpoint was trained by; `scores` and `speed` go into it. With `int8` the
-    weights are rounded to 8 bits, and the audio may differ by INT8_LIMIT. Raises
-    ModelError when torch on the whole signal, torch frame by frame and ONNX Runtime frame by frame differ, UsageError
-    when the model is not causal or the file exists and `force` is not given. Nothing stands at `output` unless all is
-    well.
+    weights are rounded to 8 bits, and the audio may differ by INT8_LIMIT. `framing` names another framing preset, which
+    names the card too: see `in_framing`. Raises ModelError when torch on the whole signal, torch frame by frame and
+    ONNX Runtime frame by frame differ, UsageError when the model is not causal, for a framing that does not fit and
+    where the file exists and `force` is not given. Nothing stands at `output` unless all is well.
     """
     model, provenance = load_checkpoint(checkpoint)
     if not model.config.causal:
         raise UsageError(f"{checkpoint} is not causal, so it cannot stream: train one with causal = true")
     refuse_existing(output, force)
+    if framing is not None:
+        model = in_framing(model, framing)
     info = describe(model, provenance, scores or {}, speed or {})
+    if framing is not None:
+        info.card["name"] = framing
     if int8:
         info.card["name"] += INT8_SUFFIX
     try:
@@ -83,6 +89,21 @@ def export_onnx(
             return check_parity(model, part, INT8_LIMIT if int8 else PARITY_LIMIT)
     except OSError as error:
         raise ModelError(f"cannot write {output}: {error.strerror or error}") from error
+
+
+def in_framing(model: BSRNN, preset: str) -> BSRNN:
+    """The same weights in another framing: what becomes of a frame is the same, how often frames come is not.
+
+    Raises UsageError for a preset that does not stream, and one whose analysis window is longer or shorter: its bins
+    are others.
+    """
+    samples = model.config.framing.analysis_samples
+    alike = [name for name, each in PRESETS.items() if each.streaming and each.analysis_samples == samples]
+    if preset not in alike:
+        raise UsageError(f"framing '{preset}' does not fit these weights: choose one of {', '.join(alike)}")
+    result = BSRNN(dataclasses.replace(model.config, preset=preset)).eval()
+    result.load_state_dict(model.state_dict())
+    return result
 
 
 def describe(model: BSRNN, provenance: dict[str, Any], scores: dict[str, Any], speed: dict[str, Any]) -> ModelInfo:

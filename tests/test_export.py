@@ -7,7 +7,9 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from click.testing import CliRunner
 
+from stemlive.cli import main
 from stemlive.errors import ModelError, UsageError
 from stemlive.export import exporter
 from stemlive.export.exporter import export_onnx
@@ -102,6 +104,33 @@ def test_the_file_says_what_it_is(tmp_path):
     assert info.card["speed"] == {"threads": 1}
     assert ModelConfig.from_dict(info.config) == TINY
     assert info.parameters == sum(p.numel() for p in model.parameters())
+
+
+def test_weights_in_another_framing_say_of_each_frame_what_they_said(tmp_path):
+    """The file of `live` weights in `low` is that of a `low` model with the same weights, and says so."""
+    model, path = checkpoint(tmp_path, TINY)
+    assert (
+        CliRunner().invoke(main, ["export", str(path), "-o", str(tmp_path / "low.onnx"), "--framing", "low"]).exit_code
+        == 0
+    )
+    session = Session(tmp_path / "low.onnx")
+    assert (session.info.preset, session.info.hop_samples, session.info.synthesis_samples) == ("low", 256, 512)
+    assert (session.info.card["name"], session.info.config["preset"]) == ("low", "low")
+    frames = torch.randn(1, 5, TINY.num_bins, 2, 2, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        expected, _ = model(frames, model.initial_state(1))
+    stems = session.run(torch.view_as_complex(frames[0]).numpy().transpose(0, 2, 1))
+    wanted = torch.view_as_complex(expected[0].contiguous()).numpy().transpose(0, 1, 3, 2)
+    np.testing.assert_allclose(stems, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("framing", ["quality", "offline", "lower"])
+def test_a_framing_that_does_not_fit_the_weights_is_refused(framing, tmp_path):
+    _, path = checkpoint(tmp_path, TINY)
+    done = CliRunner().invoke(main, ["export", str(path), "-o", str(tmp_path / "m.onnx"), "--framing", framing])
+    assert done.exit_code == 2
+    assert f"framing '{framing}' does not fit these weights: choose one of live, low" in done.stderr
+    assert not (tmp_path / "m.onnx").exists()
 
 
 def test_an_existing_file_stays_unless_forced(tmp_path):
