@@ -34,7 +34,7 @@ from stemlive.errors import UsageError
     "--framing",
     metavar="PRESET",
     help="Run the weights in another framing than that of their training, one with an equal analysis window: `live` "
-    "ones in `low` answer in half the time, for twice the work and a little quality.",
+    "ones in `low` answer in half the time, for twice the work and some of the quality.",
 )
 @click.option(
     "--int8",

@@ -442,8 +442,10 @@ def test_models_prints_a_card_in_markdown(tmp_path):
     assert "not found" in fail("models", "nosuch")[1]
 
 
-def test_the_card_in_the_repository_is_that_of_the_bundled_model(request):
-    assert (request.config.rootpath / "docs/live.md").read_text(encoding="utf-8") == succeed("models", "live").stdout
+@pytest.mark.parametrize("name", ["live", "low"])
+def test_the_card_in_the_repository_is_that_of_the_bundled_model(name, request):
+    card = request.config.rootpath / "docs" / f"{name}.md"
+    assert card.read_text(encoding="utf-8") == succeed("models", name).stdout
 
 
 def test_models_without_any(tmp_path, monkeypatch):
