@@ -1,8 +1,7 @@
 """Writes a checkpoint as an ONNX file that streams, and does not finish unless all three ways of running it agree."""
 
-import dataclasses
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +100,7 @@ def in_framing(model: BSRNN, preset: str) -> BSRNN:
     alike = [name for name, each in PRESETS.items() if each.streaming and each.analysis_samples == samples]
     if preset not in alike:
         raise UsageError(f"framing '{preset}' does not fit these weights: choose one of {', '.join(alike)}")
-    result = BSRNN(dataclasses.replace(model.config, preset=preset)).eval()
+    result = BSRNN(replace(model.config, preset=preset)).eval()
     result.load_state_dict(model.state_dict())
     return result
 

@@ -46,8 +46,7 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     new_input = ("inputs",) if (small.config.inputs, config.inputs) == ("complex", "both") else ()
     new_panning = ("panning",) if config.panning else ()
     new_detail = ("detail_channels",) if small.config.detail_channels == 0 else ()
-    heard_alike = small.config.framing.analysis_samples == config.framing.analysis_samples
-    new_preset = ("preset",) if heard_alike else ()
+    new_preset = ("preset",) if small.config.framing.analysis_samples == config.framing.analysis_samples else ()
     new = (*new_filter, *new_input, *new_mask, *new_panning, *new_detail, *new_preset)
     same = {name: getattr(small.config, name) for name in (*_GROWS, *new)}
     layers = (config.time_layer, config.band_layer)
