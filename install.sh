@@ -31,6 +31,9 @@ case ",$extras," in *,dev,*)
     command -v fluidsynth >/dev/null || needed="$needed fluidsynth"
     command -v lmms >/dev/null || needed="$needed lmms"
     [ -e /usr/share/zynaddsubfx/banks ] || needed="$needed zynaddsubfx-data"
+    command -v g++ >/dev/null || needed="$needed g++" # torch.compile's; Python's headers too
+    python3 -c 'import os, sysconfig as s; os.stat(s.get_path("include") + "/Python.h")' 2>/dev/null ||
+        needed="$needed python3-dev"
     command -v ffmpeg >/dev/null || needed="$needed ffmpeg" # museval is not imported without it
     command -v jackd >/dev/null || needed="$needed jackd2"
     command -v pulseaudio >/dev/null || needed="$needed pulseaudio"

@@ -221,6 +221,31 @@ def test_resumed_equals_uninterrupted(choices, sources, tmp_path):
         Trainer(bigger, sources, Sources(), tmp_path / "parts")
 
 
+# Both are PyTorch's own, about what it does itself.
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
+def test_compiled_trains_as_it_does_uncompiled(sources, tmp_path, monkeypatch):
+    model, mix = dataclasses.replace(TINY, panning=True), MixConfig(segment_s=0.28)  # two pieces of 12 hops
+    panned = dataclasses.replace(recipe(2), model=model, mix=mix)
+    weights = []
+    for compiled in (False, True):
+        folder = tmp_path / str(compiled)
+        with torch._dynamo.config.patch(error_on_recompile=True):  # all pieces have one shape and layout
+            trainer = Trainer(changed(panned, carry=2, compile=compiled), sources, Sources(), folder)
+            trainer.run()
+        assert (torch._dynamo.utils.counters["frames"]["ok"] > 0) == compiled
+        weights.append(load_checkpoint(folder / "weights.pt")[0].state_dict())
+    for name, value in weights[0].items():
+        torch.testing.assert_close(
+            weights[1][name], value, atol=2e-4, rtol=1e-3, msg=lambda m, name=name: f"{name}: {m}"
+        )
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(
+        TrainingError, match="compile = true needs a C\\+\\+ compiler, and there is no no-such-compiler"
+    ):
+        Trainer(changed(panned, compile=True), sources, Sources(), tmp_path / "third")
+
+
 def test_a_run_that_begins_with_weights_keeps_their_hours(sources, tmp_path):
     Trainer(recipe(2), sources, Sources(), tmp_path / "first").run()
     first = load_checkpoint(tmp_path / "first/weights.pt")[1]["progress"]

@@ -1,5 +1,8 @@
 """Where a process of a run computes."""
 
+import os
+import shutil
+
 import torch
 
 from stemlive.errors import TrainingError
@@ -20,3 +23,13 @@ def use_gpu(precision: str, processes_here: int) -> bool:
             "(or hide the GPUs with CUDA_VISIBLE_DEVICES= to train on the cores)"
         )
     return True
+
+
+def check_compiler(on_gpu: bool) -> None:
+    """Raise TrainingError where torch.compile would find nothing to compile with."""
+    compiler = os.environ.get("CXX", "g++")
+    if not on_gpu and shutil.which(compiler) is None:
+        raise TrainingError(
+            f"compile = true needs a C++ compiler, and there is no {compiler}: "
+            "install it (Debian: g++ and python3-dev), or leave compile out of the recipe"
+        )

@@ -25,7 +25,7 @@ from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import load_values, save_atomically, save_checkpoint
 from stemlive.model.config import ModelConfig
 from stemlive.model.framing import Framing
-from stemlive.training.devices import use_gpu
+from stemlive.training.devices import check_compiler, use_gpu
 from stemlive.training.evaluate import averages, score_song
 from stemlive.training.grow import start_model
 from stemlive.training.mixing import SegmentMixer, describe
@@ -101,6 +101,9 @@ class Trainer:
         optimizer = OPTIMISERS[c.optimiser](model, c.learning_rate, c.weight_decay)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.averaged.to(self.accelerator.device)
+        if c.compile:
+            check_compiler(on_gpu)
+            self.model.compile(dynamic=False)
         self.stopping = False
         self._resume()
         self.run_log = RunLog(
@@ -200,7 +203,8 @@ class Trainer:
             if not piece.context:  # a batch begins
                 state, before = self.network.initial_state(len(piece.mixtures), device), []
             with nullcontext() if last else self.accelerator.no_sync(self.model):
-                stems, state = self.model(framing(piece.mixtures)[:, piece.context :], state)
+                frames = framing(piece.mixtures)[:, piece.context :].contiguous()  # of one layout: compiled once
+                stems, state = self.model(frames, state)
                 loss = batch_loss(torch.cat([*before, stems], dim=2) if before else stems, piece, framing, c)
                 self.accelerator.backward(loss)
             state, before = state.detach(), [stems[:, :, -framing.preset.unfinished_hops :].detach()]

@@ -52,6 +52,8 @@ class TrainConfig:
     clock: what a time limit counts, of CLOCKS: `wall`, or `processor`: the time that a processor core spent on this
         process (its helpers that mix segments not counted), so that runs on a busy machine get equal shares.
     precision: of the network; losses and the optimiser's sums are always float32.
+    compile: the network by torch.compile, at the run's start: a minute or two, then quicker steps. Needs a C++ compiler
+        and Python's headers (Debian: g++, python3-dev), on a GPU Triton.
     validate_epochs: validate after so many epochs; with 0 after `validate_minutes`.
     validation_s: seconds of each song that are scored.
     patience: stop after so many validations without a better score; 0 never does.
@@ -77,6 +79,7 @@ class TrainConfig:
     clock: str = "wall"
     seed: int = 0
     precision: str = "bf16"
+    compile: bool = False
     validate_minutes: float = 15.0
     validate_epochs: int = 0
     validation_s: float = 30.0
