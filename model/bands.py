@@ -46,6 +46,9 @@ def band_widths(scheme: str | tuple[int, ...], num_bins: int, sample_rate_hz: in
     return tuple(widths)
 
 
-def equal_width_groups(widths: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
-    """Runs of neighbouring bands with one width, as (number of bands, width): one matrix product serves a run."""
-    return tuple((len(list(run)), width) for width, run in groupby(widths))
+def equal_width_groups(*widths: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """Runs of neighbouring bands with one width, as (number of bands, width): one matrix product serves a run.
+
+    Of several kinds of widths all are equal in a run, and all are named.
+    """
+    return tuple((len(list(run)), *each) for each, run in groupby(zip(*widths, strict=True)))

@@ -84,14 +84,15 @@ class MaskHead(nn.Module):
         super().__init__()
         self.num_stems = len(config.stems) - config.residual_stem
         self.feature_dim = config.feature_dim
-        self.groups = equal_width_groups(config.band_widths)
+        self.groups = equal_width_groups(config.mask_widths, config.band_widths)
         bands, wide = len(config.band_widths), config.mask_dim
         self.weight_in, self.bias_in = self._linear(bands, config.feature_dim, wide)
         self.weight_mid, self.bias_mid = self._linear(bands, wide, wide)
         self.weights_out = nn.ParameterList()
         self.biases_out = nn.ParameterList()
-        for count, width in self.groups:
-            weight, bias = self._linear(count, wide, 2 * width * channels * config.mask_parts)
+        self.per_bin = channels * config.mask_parts
+        for count, masks, _ in self.groups:
+            weight, bias = self._linear(count, wide, 2 * masks * self.per_bin)
             self.weights_out.append(weight)
             self.biases_out.append(bias)
         self.delays = config.filter_taps - 1
@@ -117,9 +118,14 @@ class MaskHead(nn.Module):
         x = torch.tanh(batched_linear(x, self.weight_in, self.bias_in))  # [S, K, B*T, M]
         x = torch.tanh(batched_linear(x, self.weight_mid, self.bias_mid))
         masks = []
-        parts = x.split([bands for bands, _ in self.groups], dim=1)  # slices would each cost a pass over x backwards
-        for part, weight, bias in zip(parts, self.weights_out, self.biases_out, strict=True):
-            mask = gated_linear(part, weight, bias)  # [S, K', B*T, width * C * 2 or 1]
+        parts = x.split([bands for bands, *_ in self.groups], dim=1)  # slices would each cost a pass over x backwards
+        for part, weight, bias, (_, single, width) in zip(
+            parts, self.weights_out, self.biases_out, self.groups, strict=True
+        ):
+            mask = gated_linear(part, weight, bias)  # [S, K', B*T, masks * C * 2 or 1]
+            if single < width:
+                of_bins = mask.unflatten(-1, (single, 1, self.per_bin)).expand(-1, -1, -1, -1, 2, -1)
+                mask = of_bins.flatten(3, 4)[:, :, :, :width].flatten(3)
             masks.append(mask.transpose(1, 2).flatten(2))
         return torch.cat(masks, dim=-1), self._taps(x) if self.delays else None
 

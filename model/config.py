@@ -37,6 +37,7 @@ LEAST = {
     "attention_window": 2,
     "filter_taps": 1,
     "detail_channels": 0,
+    "pairs_from_hz": 0,
 }
 TYPE_NAMES = {str: "a name", int: "a whole number", bool: "true or false", tuple: "a list of names (in Python a tuple)"}
 
@@ -64,6 +65,8 @@ class ModelConfig:
         most voices are, loses all that is not by masks of zero. Only where `stereo` is `joint`.
     mask: `complex`, which can turn the phase of a bin, or `real`, which cannot and costs half: enough for a model that
         hears magnitudes only.
+    pairs_from_hz: in the bands that begin at or above it, bins share a mask two and two: a long analysis window tells
+        apart what lies low, and high up its resolution would only cost. 0 for none.
     harmonics: the network hears which pitches there are and adds to the masks those of the harmonics of one pitch per
         stem (harmonics.py).
     panning: the masks of each bin depend on where it lies between left and right (panning.py). Only where `stereo` is
@@ -99,6 +102,7 @@ class ModelConfig:
     inputs: str = "complex"
     mid_side: bool = False
     mask: str = "complex"
+    pairs_from_hz: float = 0.0
     harmonics: bool = False
     panning: bool = False
     detail_channels: int = 0
@@ -177,6 +181,14 @@ class ModelConfig:
     def band_widths(self) -> tuple[int, ...]:
         """Width in bins of each band, lowest first."""
         return band_widths(self.band_scheme, self.num_bins, self.sample_rate_hz)
+
+    @property
+    def mask_widths(self) -> tuple[int, ...]:
+        """How many masks each band has per channel: one for every bin, or for every two."""
+        if not self.pairs_from_hz:
+            return self.band_widths
+        single = len(self.widths_from_below(self.pairs_from_hz))
+        return tuple(width if band < single else (width + 1) // 2 for band, width in enumerate(self.band_widths))
 
     @property
     def filtered_widths(self) -> tuple[int, ...]:

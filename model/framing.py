@@ -53,6 +53,7 @@ PRESETS = {
     "quality": FramingPreset(4096, 4096, 1024),
     "balanced": FramingPreset(4096, 2048, 1024),
     "live": FramingPreset(2048, 1024, 512),
+    "fine": FramingPreset(4096, 1024, 512),
     "low": FramingPreset(2048, 512, 256),
 }
 

@@ -40,6 +40,7 @@ CONFIGS = {
     "harmonics": dataclasses.replace(TINY, inputs="magnitudes", mask="real", mid_side=True, harmonics=True),
     "harmonics, tac": dataclasses.replace(TINY, stereo="tac", harmonics=True, residual_stem=True),
     "panning": dataclasses.replace(TINY, panning=True),
+    "pairs": dataclasses.replace(TINY, preset="fine", pairs_from_hz=5000.0),
     "detail": dataclasses.replace(TINY, detail_channels=4),
     "detail of one stem": dataclasses.replace(TINY, detail_channels=4, stems=("vocals",)),
     "both inputs, mono": dataclasses.replace(TINY, inputs="both", stereo="mono"),

@@ -66,6 +66,8 @@ CHOICES = {f"{time} {band}": {"time_layer": time, "band_layer": band} for time, 
     "harmonics": {"harmonics": True},
     "harmonics of middle and side": {"harmonics": True, "mid_side": True, "inputs": "magnitudes", "mask": "real"},
     "panning": {"panning": True},
+    "pairs": {"pairs_from_hz": 5000.0},
+    "pairs and more": {"pairs_from_hz": 5000.0, "panning": True, "filter_taps": 2, "mask": "real", "harmonics": True},
     "detail": {"detail_channels": 4},
     "detail and more": {
         "detail_channels": 4,
@@ -340,6 +342,7 @@ def test_wrong_band_list_names_both_numbers():
         ({"detail_channels": 32, "stereo": "mono"}, "detail_channels needs stereo 'joint' without mid_side"),
         ({"detail_channels": 32, "mid_side": True}, "detail_channels needs stereo 'joint' without mid_side"),
         ({"detail_channels": 7}, "detail_channels must be even, not 7"),
+        ({"pairs_from_hz": -1.0}, "pairs_from_hz must be at least 0"),
         ({"inputs": "phase"}, "inputs 'phase' is unknown: choose one of complex, magnitudes, both"),
         ({"feature_dim": 0}, "feature_dim must be at least 1"),
         ({"band_scheme": "v9"}, "unknown band scheme 'v9'"),
@@ -790,3 +793,18 @@ def test_failed_save_leaves_the_old_file(tmp_path):
 def test_stem_order_is_the_configuration_s():
     assert make(TINY).config.stems == STEMS
     assert separate(make(dataclasses.replace(TINY, stems=("bass",))), noise(0.2)).shape[0] == 1
+
+
+def test_bins_share_a_mask_two_and_two_from_a_frequency_on():
+    """V3 has eight bands of 46 bins, four of 92, one of 185, whose last bin has its own mask, and 104 that are left."""
+    config = dataclasses.replace(TINY, band_scheme="v3", pairs_from_hz=7000.0)
+    assert config.mask_widths == (46,) * 8 + (46,) * 4 + (93, 52)
+    model = make(config)
+    masks, _ = model.mask(torch.randn(14, 3, config.feature_dim, generator=torch.Generator().manual_seed(0)))
+    low, high, last, top = masks.detach().unflatten(-1, (1025, 2, 2)).split([368, 368 + 184, 1, 104], dim=2)
+    for paired in (high, top):
+        assert torch.equal(paired[:, :, ::2], paired[:, :, 1::2])
+    assert (low[:, :, ::2] != low[:, :, 1::2]).all()
+    assert (high[:, :, 1:-1:2] != high[:, :, 2::2]).all()
+    assert (last[:, :, 0] != high[:, :, -1]).all()
+    assert sum(bands * each for bands, each, _ in model.mask.groups) == 368 + 184 + 93 + 52

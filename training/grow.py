@@ -6,6 +6,7 @@ Source of the idea: Chen, Goodfellow and Shlens, "Net2Net" (arXiv 1511.05641).
 """
 
 import dataclasses
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from stemlive.errors import TrainingError
 from stemlive.model.bsrnn import BSRNN
 from stemlive.model.checkpoint import load_checkpoint
-from stemlive.model.config import ModelConfig
+from stemlive.model.config import CHANNELS, ModelConfig
 
 _GATES = {"lstm": 4, "gru": 3}
 _GROWS = ("feature_dim", "num_repeat", "hidden_factor", "mask_factor")
@@ -34,9 +35,12 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     a deep filter where the checkpoint has only a mask, both inputs where it has the complex ones, and real masks for
     complex ones; or middle and side for left and right with magnitudes and real masks, which computes the same only
     where the masks of left and right are alike; or another framing whose analysis window is as long: what becomes of a
-    frame is the same, how often frames come is not.
+    frame is the same, how often frames come is not; or one whose window is twice as long, with bands of twice as many
+    bins (see `_of_longer_window`).
     """
     small, provenance = load_checkpoint(checkpoint)
+    if _twice_the_bins(small.config, config):
+        small = _of_longer_window(small, config)
     if config.mid_side and not small.config.mid_side and (config.inputs, small.config.mask) == ("magnitudes", "real"):
         small = _of_mid_side(small)
     if small.config == config:
@@ -65,7 +69,7 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
             "(num_repeat and hidden sizes may be larger, feature_dim a multiple where the mask heads keep their size, "
             "filter_taps and detail_channels where there are none, panning true, inputs both where that is complex, "
             "the mask real, mid_side true where inputs are magnitudes and the mask was real, the preset one of an "
-            "equal analysis window): use its [model] table"
+            "equal analysis window, or of twice that with bands of twice as many bins): use its [model] table"
         )
     model = BSRNN(config)
     times = config.feature_dim // small.config.feature_dim
@@ -74,6 +78,63 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     grown = {name: _grown(name, value, old.get(name), hidden, config) for name, value in model.state_dict().items()}
     model.load_state_dict(grown)
     return model.train(), provenance
+
+
+def _twice_the_bins(small: ModelConfig, config: ModelConfig) -> bool:
+    """Whether the analysis window is twice as long, and each band has twice as many bins; the last has one less."""
+    doubled = [2 * width for width in small.band_widths]
+    doubled[-1] -= 1
+    plain = small.inputs == "complex" and small.filter_taps == 1 and not small.harmonics and not small.pairs_from_hz
+    return plain and list(config.band_widths) == doubled
+
+
+def _of_longer_window(model: BSRNN, config: ModelConfig) -> BSRNN:
+    """The model in the framing, bands and pairs of bins of `config`, whose analysis window is twice as long.
+
+    Of every two bins it hears the first, which lies where one was, and masks both as it did that one.
+    """
+    names = ("preset", "band_scheme", "pairs_from_hz")
+    result = BSRNN(dataclasses.replace(model.config, **{name: getattr(config, name) for name in names}))
+    split, mask, same = model.split, model.mask, dict(model.named_parameters())
+    weights, biases = _bands(split.weights, 0), _bands(split.biases, 0)
+    mask_weights, mask_biases = _bands(mask.weights_out, 1), _bands(mask.biases_out, 1)
+    with torch.no_grad():
+        for name, value in result.named_parameters():
+            if name in same and value.shape == same[name].shape:
+                value.copy_(same[name])
+        for index, (count, width) in enumerate(result.split.groups):
+            for band in range(count):
+                result.split.weights[index][band] = _hears_the_first(next(weights), width)
+                result.split.biases[index][band] = next(biases)
+        for index, (count, masks, _) in enumerate(result.mask.groups):
+            for band in range(count):
+                result.mask.weights_out[index][:, band] = _masks_both(next(mask_weights), masks, mask.per_bin)
+                result.mask.biases_out[index][:, band] = _masks_both(next(mask_biases), masks, mask.per_bin)
+    return result
+
+
+def _bands(parameters: Iterable[Tensor], axis: int) -> Iterator[Tensor]:
+    """What each band has of parameters that hold several, lowest first."""
+    return (band for parameter in parameters for band in parameter.unbind(axis))
+
+
+def _hears_the_first(old: Tensor, width: int) -> Tensor:
+    """Weights `[bins * C * 2 + 1, N]` of a band, the level last, for `width` bins, of which every second counts."""
+    bins, level = old[:-1], old[-1:]
+    value = old.new_zeros(width, CHANNELS * 2 * bins.shape[1])
+    value[::2] = bins.reshape(-1, value.shape[1])
+    return torch.cat([value.reshape(-1, bins.shape[1]), level])
+
+
+def _masks_both(old: Tensor, masks: int, per_bin: int) -> Tensor:
+    """Weights or biases `[..., (value and gate) * bins * C * 2]` of a band's masks for so many, each old one twice.
+
+    Where two bins share a mask, there are as many masks as before.
+    """
+    halves: Tensor = old.unflatten(-1, (2, -1, per_bin))
+    if masks > halves.shape[-2]:
+        halves = halves.repeat_interleave(2, dim=-2)[..., :masks, :]
+    return halves.flatten(-3)
 
 
 def _of_mid_side(model: BSRNN) -> BSRNN:
