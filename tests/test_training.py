@@ -221,6 +221,21 @@ def test_resumed_equals_uninterrupted(choices, sources, tmp_path):
         Trainer(bigger, sources, Sources(), tmp_path / "parts")
 
 
+def test_frozen_parts_stay_as_they_are_and_the_others_learn(sources, tmp_path):
+    Trainer(recipe(1), sources, Sources(), tmp_path / "first").run()
+    first = load_checkpoint(tmp_path / "first/weights.pt")[0]
+    for optimiser in ("adam", "muon"):
+        chosen = changed(recipe(2), frozen=["time_layers", "split"], optimiser=optimiser, weight_decay=0.1)
+        start = tmp_path / "first/weights.pt"
+        Trainer(chosen, sources, Sources(), tmp_path / optimiser, start_weights=start).run()
+        second = load_checkpoint(tmp_path / optimiser / "weights.pt")[0]
+        for name, value in second.named_parameters():
+            same = torch.equal(value, first.get_parameter(name))
+            assert same == name.startswith(("time_layers.", "split.")), name
+    with pytest.raises(TrainingError, match="frozen: the model has no part 'panning': choose from band_layers, mask, "):
+        Trainer(changed(recipe(1), frozen=["panning"]), sources, Sources(), tmp_path / "third")
+
+
 # Both are PyTorch's own, about what it does itself.
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")

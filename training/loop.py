@@ -8,7 +8,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -98,6 +98,7 @@ class Trainer:
         self.framing = Framing(recipe.model.framing).to(self.accelerator.device)
         self.averaged = BSRNN(recipe.model).eval()
         self.averaged.load_state_dict(model.state_dict())
+        _freeze(model, c.frozen)
         optimizer = OPTIMISERS[c.optimiser](model, c.learning_rate, c.weight_decay)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.averaged.to(self.accelerator.device)
@@ -313,6 +314,15 @@ class Trainer:
         shared = torch.tensor(value, dtype=torch.float64, device=self.accelerator.device)
         torch.distributed.all_reduce(shared, torch.distributed.ReduceOp.MAX)
         return float(shared)
+
+
+def _freeze(model: BSRNN, parts: Sequence[str]) -> None:
+    """Let nothing be learned in these parts. Raises TrainingError for one that the model does not have."""
+    having = {name for name, part in model.named_children() if any(True for _ in part.parameters())}
+    for part in parts:
+        if part not in having:
+            raise TrainingError(f"frozen: the model has no part '{part}': choose from {', '.join(sorted(having))}")
+        model.get_submodule(part).requires_grad_(False)
 
 
 def _total(provenance: dict[str, Any], what: str) -> float:

@@ -3,7 +3,7 @@
 import dataclasses
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ class TrainConfig:
         at an SDR of 6 dB.
     loudness_weight: quiet and loud segments count alike.
     batch, accumulate: segments per process at a time, and how often that before each step of the optimiser.
+    frozen: parts of the network that stay as they are, by their names in BSRNN (`time_layers`, `split`, ...): what
+        began with weights that suit it need not suffer from the rate that new parts want.
     carry: pieces that a segment is cut into and trained in, one after the other, before the step: each begins with the
         memory that the one before ended with, gradients end at its beginning (truncated backpropagation through time).
         So a segment may be as many times longer, on no more memory of the computer.
@@ -65,6 +67,7 @@ class TrainConfig:
     loudness_weight: bool = True
     batch: int = 3
     accumulate: int = 1
+    frozen: Sequence[str] = ()
     carry: int = 1
     optimiser: str = "adam"
     learning_rate: float = 1e-3
