@@ -482,6 +482,8 @@ def test_accompaniment_is_placed_converted_and_bad_tracks_named(
             "usr/share/g/b.flac": into / "b.flac",
             "usr/share/g/c.ogg": into / "c.ogg",
             "usr/share/g/data.pk3": into / "data.pk3",
+            "usr/share/g/e.ogg": ogg(into / "0-e.ogg", 1.5),
+            "usr/share/g/far/e.ogg": ogg(into / "1-e.ogg"),
             "usr/share/doc/game/copyright": into / "copyright",
         }
         found = {PurePosixPath(name): path for name, path in names.items()}
@@ -490,20 +492,21 @@ def test_accompaniment_is_placed_converted_and_bad_tracks_named(
         return found
 
     monkeypatch.setattr(debian_audio, "extract_members", extract)
-    names = ["a.ogg", "b.flac", "c.ogg", "d.ogg", "gone.ogg"]
+    names = ["a.ogg", "b.flac", "c.ogg", "d.ogg", "e.ogg", "far__e.ogg", "gone.ogg"]
     result = debian_audio.fetch_accompaniment(tmp_path, "game", names)
     folder = tmp_path / "pool" / "accompaniment" / "game"
-    assert result.files == ["a.ogg", "b.ogg", "d.ogg"]
+    assert result.files == ["a.ogg", "b.ogg", "d.ogg", "e.ogg", "far__e.ogg"]
     assert [line.split("\t")[0] for line in result.skipped] == ["c.ogg", "gone.ogg"]
     assert result.licences == "GPL-2+, CC0-1.0"
-    assert result.seconds == pytest.approx(6.0, abs=0.01)
-    assert {path.name for path in folder.iterdir()} == {"a.ogg", "b.ogg", "d.ogg", ".skipped"}
+    assert result.seconds == pytest.approx(9.5, abs=0.01)
+    assert {path.name for path in folder.iterdir()} == {"a.ogg", "b.ogg", "d.ogg", "e.ogg", "far__e.ogg", ".skipped"}
+    assert soundfile.info(folder / "e.ogg").duration == pytest.approx(1.5, abs=0.01)  # not the other folder's
     assert soundfile.info(folder / "b.ogg").format == "OGG"
     again = debian_audio.fetch_accompaniment(tmp_path, "game", names)
     assert calls == ["game"]
     assert (again.files, again.skipped) == (result.files, sorted(result.skipped))
     text = write_licences(tmp_path, [again]).read_text(encoding="utf-8")
-    assert "| [game](licences/game.txt) | GPL-2+, CC0-1.0 | 3: a.ogg, b.ogg, d.ogg |" in text
+    assert "| [game](licences/game.txt) | GPL-2+, CC0-1.0 | 5: a.ogg, b.ogg, d.ogg, e.ogg, far__e.ogg |" in text
 
 
 # The whole

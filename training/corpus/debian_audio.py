@@ -131,8 +131,8 @@ def fetch_accompaniment(root: Path, package: str, names: Iterable[str]) -> Packa
             for path, source in found.items():
                 if is_copyright(path, package):
                     source.replace(copyright_file)
-            for name in sorted(missing):
-                matches = [source for path, source in found.items() if name in _names(path)]
+            for name in sorted(missing, key=lambda name: ("__" not in name, name)):  # those of one folder first
+                matches = [source for path, source in found.items() if name in _names(path) and source.exists()]
                 problem = _place(matches, targets[name]) if matches else "not in this version of the package"
                 if problem:
                     result.skipped.append(f"{name}\t{problem}")
