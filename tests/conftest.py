@@ -1,11 +1,15 @@
 """What all tests share: quiet thread pools, and no skip that nobody sees."""
 
 import os
+import signal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import pytest
+
+# A shell starts what goes on in the background with Ctrl-C ignored, and so would the programs under test be.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
