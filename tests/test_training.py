@@ -234,6 +234,8 @@ def test_frozen_parts_stay_as_they_are_and_the_others_learn(sources, tmp_path):
             assert same == name.startswith(("time_layers.", "split.")), name
     with pytest.raises(TrainingError, match="frozen: the model has no part 'panning': choose from band_layers, mask, "):
         Trainer(changed(recipe(1), frozen=["panning"]), sources, Sources(), tmp_path / "third")
+    with pytest.raises(UsageError, match="frozen must be a list of names, not 'split'"):
+        changed(recipe(1), frozen="split")
 
 
 # Both are PyTorch's own, about what it does itself.

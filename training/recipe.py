@@ -99,6 +99,8 @@ class TrainConfig:
         ):
             if getattr(self, name) not in known:
                 raise UsageError(f"unknown {name} '{getattr(self, name)}': choose one of {', '.join(known)}")
+        if isinstance(self.frozen, str):
+            raise UsageError(f"frozen must be a list of names, not '{self.frozen}': write [\"{self.frozen}\"]")
         for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}")
