@@ -121,6 +121,26 @@ def test_interrupted_on_two_processes_equals_uninterrupted_on_two_machines(train
     assert_same_run(folder / "whole", trained, STEPS)
 
 
+def test_a_run_of_which_one_process_gets_the_signal_ends_well_in_all_of_them(musdb, folder, environment, trained):
+    """Signals do not arrive at one time: what one process knows of them, all do by."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        at = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1]), "WORLD_SIZE": "2"}
+    train = [sys.executable, "-m", "stemlive", "train", folder / "tiny.toml", *data(musdb, folder)]
+    train = [str(word) for word in [*train, "--run", folder / "one signal"]]
+    first, second = (
+        subprocess.Popen(train, stderr=subprocess.PIPE, text=True, env={**environment, **at, "RANK": rank})
+        for rank in ("0", "1")
+    )
+    with first, second:
+        assert any("step 25 " in line for line in first.stderr)
+        first.send_signal(signal.SIGTERM)
+        said = [process.communicate(timeout=120)[1] for process in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0), said
+    assert 25 <= load_checkpoint(folder / "one signal/weights.pt")[1]["progress"]["step"] < STEPS
+    assert "validation" not in "".join(said)  # the signal ends the run at once
+
+
 def test_it_has_learnt_and_the_held_out_song_was_scored_on_the_way(trained, scored):
     log = (trained / "log.csv").read_text().splitlines()
     assert "vocals" in log[0]

@@ -180,12 +180,13 @@ class Trainer:
             if reporting and self._due(saved_at, c.save_minutes):
                 self.save()
                 saved_at = time.monotonic()
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        stopped = self._largest(float(self.stopping)) > 0  # for any process: a signal does not reach all at one time
         if progress.step > before.step:
             self.save()
-            if progress.step > validated_step and not self.stopping:
-                self.validate(float(torch.stack(losses).mean()), due=False)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if progress.step > validated_step and not stopped:
+            self.validate(float(torch.stack(losses).mean()), due=False)
         self.run_log.close()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
