@@ -19,7 +19,7 @@ def command(checkpoints: tuple[Path, ...], output: Path, force: bool) -> None:
     """Write the mean of the weights of CHECKPOINTS that began with the same weights (`train --start-from`).
 
     Train from it in turn: as many runs as there are cores, with another seed each, need not wait for each other as the
-    processes of one run do, and their mean is better than each.
+    processes of one run do, and their mean is often better than each.
     """
     from stemlive.training.average import average_checkpoints
 

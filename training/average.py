@@ -1,8 +1,8 @@
 """The mean of several trainings of one model, which began with the same weights.
 
-Runs that part from there learn what is common and forget it differently; the mean of their weights is better than each,
-above all on songs unlike those of training, and can be trained on in the same way. Sources: Wortsman et al., "Model
-soups" (arXiv 2203.05482); Stich, "Local SGD converges fast" (arXiv 1805.09767).
+Runs that part from there learn what is common and forget it differently; the mean of their weights is often better
+than each, above all on songs unlike those of training, and can be trained on in the same way. Sources: Wortsman et al.,
+"Model soups" (arXiv 2203.05482); Stich, "Local SGD converges fast" (arXiv 1805.09767).
 """
 
 from pathlib import Path
