@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import scipy.signal
 import soundfile
 import torch
 from click.testing import CliRunner
@@ -454,6 +455,19 @@ def test_a_doubled_voice_is_wide_late_and_as_loud(seed):
     late = np.flatnonzero(np.abs(double(click, np.random.default_rng(seed), RATE)[101:]).max(1)) / RATE
     assert late.min() >= 0.008 - 1e-3
     assert late.max() <= 0.035 + 0.02 + 1e-3  # the latest, and the most that drifting adds
+
+
+def test_doubling_takes_the_likeness_of_the_sides_widening_only_the_phase():
+    voice = np.repeat(np.random.default_rng(99).standard_normal((2 * RATE, 1)), 2, axis=1).astype(np.float32)
+
+    def likeness(audio):
+        return scipy.signal.coherence(audio[:, 0], audio[:, 1], RATE, nperseg=4096)[1].mean()
+
+    doubled = [likeness(double(voice, np.random.default_rng(seed), RATE)) for seed in range(12)]
+    widened = [likeness(widen(voice, np.random.default_rng(seed), RATE)) for seed in range(12)]
+    assert np.median(doubled) < 0.3
+    assert np.median(widened) > 0.75
+    assert max(doubled) < 0.8
 
 
 def test_drifting_copies_stay_within_twenty_cents():
