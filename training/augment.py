@@ -65,7 +65,8 @@ def pan(audio: Audio, rng: np.random.Generator, width: float) -> Audio:
 def widen(audio: Audio, rng: np.random.Generator, sample_rate_hz: int) -> Audio:
     """One side no longer in phase with the other: late by 0.1 to 25 ms, or, half of the time, unevenly over frequency.
 
-    The level at each frequency stays as it was. Voices in songs are often like this; loose recordings never are.
+    The level at each frequency stays as it was. Loose recordings are never like this; voices in songs are oftener
+    as `double` makes them.
     """
     count, side = len(audio), int(rng.integers(2))
     longest = 10 ** rng.uniform(-4, np.log10(0.025)) * sample_rate_hz  # samples
