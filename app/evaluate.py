@@ -69,6 +69,12 @@ _NAME_WIDTH = 28
     type=click.FloatRange(0.1, 100),
     help="Score the songs again with the right side of the voice so late, as widened voices are; may be given often.",
 )
+@click.option(
+    "--mono",
+    "in_mono",
+    is_flag=True,
+    help="Score the songs again mixed down to mono, where only its sound tells a voice.",
+)
 @cache_option
 @report_options
 @threads_option
@@ -84,6 +90,7 @@ def command(
     seconds: float | None,
     minutes: float | None,
     late_ms: tuple[float, ...],
+    in_mono: bool,
     cache: Path,
     json_file: Path | None,
     force: bool,
@@ -104,17 +111,17 @@ def command(
     """
     if sum(choice is not None for choice in (model, checkpoint, estimates)) > 1:
         raise UsageError("name one of --model, --checkpoint and --estimates")
-    options = {"--inference": inference, "--long-play": minutes, "--late-voice": late_ms or None}
+    options = {"--inference": inference, "--long-play": minutes, "--late-voice": late_ms, "--mono": in_mono}
     for option, value in options.items():
-        if estimates is not None and value is not None:
+        if estimates is not None and value:
             raise UsageError(f"{option} is about running a model: leave it out with --estimates")
     check_folders([*roots, *([estimates] if estimates else [])])
     refuse_existing(json_file, force)
 
     from stemlive.training.estimates import estimates_in
     from stemlive.training.evaluate import judge_songs, report, torch_estimator
-    from stemlive.training.late_voice import late_voice
     from stemlive.training.long_play import long_play
+    from stemlive.training.probes import late_voice, mono
     from stemlive.training.sources import scan
 
     rate_hz, preset = ESTIMATES_RATE_HZ, "offline"
@@ -145,6 +152,7 @@ def command(
     if minutes is not None:
         result["long_play"] = asdict(long_play(songs, estimator, rate_hz, minutes))
     result["late_voice"] = [asdict(late_voice(songs, estimator, rate_hz, ms, seconds)) for ms in late_ms]
+    result["mono"] = mono(songs, estimator, rate_hz, seconds) if in_mono else None
     for line in lines(result):
         click.echo(line)
     if json_file is not None:
@@ -179,6 +187,10 @@ def lines(result: dict[str, Any]) -> list[str]:
         table.append(("", []))
         table.append(("voice's right side late, dB", [*columns]))
         table += [(f"uSDR at {row['late_ms']:g} ms", [row["usdr_db"].get(c) for c in columns]) for row in late]
+    if in_mono := result.get("mono"):
+        table.append(("", []))
+        table.append(("mixed down to mono, dB", [*columns]))
+        table.append(("uSDR", [in_mono.get(c) for c in columns]))
     return [f"{title:<{_NAME_WIDTH}}{''.join(f'{_text(value):>15}' for value in row)}".rstrip() for title, row in table]
 
 

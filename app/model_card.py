@@ -99,6 +99,9 @@ def _scores(scores: dict[str, Any]) -> list[str]:
     if late := scores.get("late_voice"):
         rows = [[f"{row['late_ms']:g} ms late", *_numbers(row["usdr_db"].get(c) for c in columns)] for row in late]
         parts.append(table([["uSDR, dB, right side of the voice", *columns], *rows]))
+    if in_mono := scores.get("mono"):
+        row = ["uSDR", *_numbers(in_mono.get(c) for c in columns)]
+        parts.append(table([["mixed down to mono, dB", *columns], row]))
     return parts
 
 

@@ -418,6 +418,7 @@ def test_models_prints_a_card_in_markdown(tmp_path):
             "songs": {"one": cells},
             "long_play": {"minutes": 10, "last_db": {"vocals": 5.1}, "afresh_db": {"vocals": 5.2}},
             "late_voice": [{"late_ms": 0.5, "usdr_db": {"vocals": 2.5, "accompaniment": 4.25}}],
+            "mono": {"vocals": 1.25, "accompaniment": 3.5},
         },
         "speed": json.loads(succeed("bench", "--seconds", 0.5, "--json").stdout),
     }
@@ -436,6 +437,8 @@ def test_models_prints_a_card_in_markdown(tmp_path):
         "| one | 5.12 | 7.00 |",
         "| of the last one | 5.10 | - |",
         "| 0.5 ms late | 2.50 | 4.25 |",
+        "| mixed down to mono, dB | vocals | accompaniment |",
+        "| uSDR | 1.25 | 3.50 |",
     ):
         assert line in lines
     assert json.loads(succeed("models", path, "--json").stdout)["speed"] == speed

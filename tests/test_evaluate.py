@@ -21,9 +21,9 @@ from stemlive.model.config import STEMS, ModelConfig
 from stemlive.model.framing import PRESETS, Framing
 from stemlive.training import inference, peer_spleeter
 from stemlive.training.inference import SEGMENTS, overlap_add, separate_pieces, separate_whole
-from stemlive.training.late_voice import late_voice
 from stemlive.training.long_play import long_play
 from stemlive.training.oracle import ideal_ratio_mask
+from stemlive.training.probes import late_voice, mono
 from stemlive.training.references import Reference, load_reference
 from stemlive.training.report import average, csdr, judge
 from stemlive.training.scores import HIGHEST_DB, chunk_sdr, leakage, median_sdr, usdr, vocal_bleed
@@ -317,6 +317,7 @@ def test_estimates_may_lack_stems_and_have_another_rate(corpus, tmp_path, caplog
         (["--estimates", "short", "--model", "live"], "name one of --model, --checkpoint and --estimates"),
         (["--estimates", "short", "--inference", "segments"], "leave it out with --estimates"),
         (["--estimates", "short", "--late-voice", "10"], "--late-voice is about running a model: leave it out"),
+        (["--estimates", "short", "--mono"], "--mono is about running a model: leave it out"),
         (["--estimates", "short", "--split", "test"], "has no test/<song>/<stem>"),
         (["--checkpoint", "none.pt"], "no checkpoint at none.pt"),
     ],
@@ -359,15 +360,18 @@ def test_an_onnx_model_is_scored_as_it_streams(corpus, tmp_path):
     for method in ("stream", "segments"):
         done = run(
             *["--model", model, "--data", corpus, "--cache", tmp_path / "cache", "--inference", method],
-            *["--json", tmp_path / f"{method}.json", "--late-voice", 0.5, "--late-voice", 10],
+            *["--json", tmp_path / f"{method}.json", "--late-voice", 0.5, "--late-voice", 10, "--mono"],
         )
         assert done.exit_code == 0, done.output
         assert "\nuSDR at 10 ms  " in done.output
+        assert "\nmixed down to mono, dB  " in done.output
     streamed, pieces = (json.loads((tmp_path / f"{m}.json").read_text()) for m in ("stream", "segments"))
     assert streamed["model"] == "tiny.onnx"
     assert streamed["songs"] == pieces["songs"]  # three seconds are one segment
     assert [row["late_ms"] for row in streamed["late_voice"]] == [0.5, 10]
     assert streamed["late_voice"] == pieces["late_voice"]
+    assert set(streamed["mono"]) == {"vocals", "accompaniment"}
+    assert streamed["mono"] == pieces["mono"]
 
 
 @pytest.mark.parametrize("preset", ["live", "offline"])
@@ -465,6 +469,34 @@ def test_a_late_voice_is_late_in_a_mixture_file_too():
     late = Reference("song", RATE, {"vocals": vocals}, (), mixed).with_late_voice(22)
     torch.testing.assert_close(late.mixture[0], mixed[0])
     torch.testing.assert_close(late.mixture[1, 22:], mixed[1, 22:] - vocals[1, 22:] + vocals[1, :-22])
+
+
+def test_in_mono_who_knows_the_middle_only_hears_all_as_voice(tmp_path):
+    vocals, rest = noise(0, 10.0)[:1].repeat(2, 1), noise(1, 10.0)
+    rest[1] = -rest[0] / 2  # hardly anything in the middle
+    write(tmp_path / "corpus/valid/one/vocals.wav", vocals)
+    write(tmp_path / "corpus/valid/one/accompaniment.wav", rest)
+    write(tmp_path / "corpus/valid/unsung/accompaniment.wav", rest)
+    songs = scan([tmp_path / "corpus"], tmp_path / "cache", RATE, "valid", scoring=True).songs
+    heard = []
+
+    def middle(name, mixture):
+        heard.append(mixture)
+        return {"vocals": mixture.mean(0).repeat(2, 1)}
+
+    result = mono(songs, middle, RATE)
+    (mixture,) = heard  # the song without a voice is left out
+    torch.testing.assert_close(mixture, vocals + rest[:1] / 4, atol=2e-4, rtol=0)
+    # a quarter of a noise as loud as the voice is taken for voice, and nothing is left of the rest: 20 log10(4) and 0
+    assert result == {"vocals": pytest.approx(12.04, abs=0.1), "accompaniment": pytest.approx(0, abs=0.1)}
+    with pytest.raises(TrainingError, match="no song has a voice"):
+        mono({"unsung": songs["unsung"]}, middle, RATE)
+
+
+def test_a_mixture_file_is_mixed_down_to_mono_too():
+    mixed = noise(1)
+    song = Reference("song", RATE, {"vocals": noise(0)}, (), mixed).in_mono()
+    torch.testing.assert_close(song.mixture, mixed.mean(0).repeat(2, 1))
 
 
 class Share(torch.nn.Module):

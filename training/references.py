@@ -77,6 +77,15 @@ class Reference:
         mixed = None if self.mixed is None else self.mixed + wide - voice
         return replace(self, tracks={**self.tracks, "vocals": wide}, mixed=mixed)
 
+    def in_mono(self) -> "Reference":
+        """The same song with the mean of its two sides on both of them, each track and the mixture."""
+        tracks = {name: _mono(track) for name, track in self.tracks.items()}
+        return replace(self, tracks=tracks, mixed=None if self.mixed is None else _mono(self.mixed))
+
+
+def _mono(stereo: Tensor) -> Tensor:
+    return stereo.mean(0, keepdim=True).expand_as(stereo)
+
 
 def load_reference(
     song: Mapping[str, Recording], name: str, sample_rate_hz: int, seconds: float | None = None
