@@ -44,9 +44,10 @@ case ",$extras," in *,dev,*)
 esac
 if [ -n "$needed" ] && [ "$(uname)" = Linux ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        apt-get -o DPkg::Lock::Timeout=300 update -qq
+        apt-get update -qq
         # shellcheck disable=SC2086
-        DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends $needed >/dev/null
+        DEBIAN_FRONTEND=noninteractive apt-get install -o DPkg::Lock::Timeout=300 -y -qq \
+            --no-install-recommends $needed >/dev/null
     else
         echo "install.sh: not found:$needed; install with: sudo apt-get install$needed" >&2
         python3 -c 'import ensurepip, venv' || exit 1

@@ -441,12 +441,16 @@ def test_a_long_play_scores_the_last_minute_with_and_without_what_went_before(tm
         long_play(songs, tiring, RATE, 0.5)
 
 
+def sung_and_unsung(folder, vocals, rest):
+    write(folder / "corpus/valid/one/vocals.wav", vocals)
+    write(folder / "corpus/valid/one/accompaniment.wav", rest)
+    write(folder / "corpus/valid/unsung/accompaniment.wav", rest)
+    return scan([folder / "corpus"], folder / "cache", RATE, "valid", scoring=True).songs
+
+
 def test_a_late_voice_is_lost_on_who_knows_the_middle_only(tmp_path):
     vocals, rest = noise(0, 10.0)[:1].repeat(2, 1), noise(1, 10.0)
-    write(tmp_path / "corpus/valid/one/vocals.wav", vocals)
-    write(tmp_path / "corpus/valid/one/accompaniment.wav", rest)
-    write(tmp_path / "corpus/valid/unsung/accompaniment.wav", rest)
-    songs = scan([tmp_path / "corpus"], tmp_path / "cache", RATE, "valid", scoring=True).songs
+    songs = sung_and_unsung(tmp_path, vocals, rest)
     heard = []
 
     def middle(name, mixture):
@@ -474,10 +478,7 @@ def test_a_late_voice_is_late_in_a_mixture_file_too():
 def test_in_mono_who_knows_the_middle_only_hears_all_as_voice(tmp_path):
     vocals, rest = noise(0, 10.0)[:1].repeat(2, 1), noise(1, 10.0)
     rest[1] = -rest[0] / 2  # hardly anything in the middle
-    write(tmp_path / "corpus/valid/one/vocals.wav", vocals)
-    write(tmp_path / "corpus/valid/one/accompaniment.wav", rest)
-    write(tmp_path / "corpus/valid/unsung/accompaniment.wav", rest)
-    songs = scan([tmp_path / "corpus"], tmp_path / "cache", RATE, "valid", scoring=True).songs
+    songs = sung_and_unsung(tmp_path, vocals, rest)
     heard = []
 
     def middle(name, mixture):
