@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import itertools
 import json
+import logging
 import math
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from click.testing import CliRunner
 from run_state import assert_same_run
 from tone_corpus import make_corpus
@@ -24,7 +26,7 @@ from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import load_checkpoint, save_checkpoint
 from stemlive.model.config import STEMS, ModelConfig
 from stemlive.model.framing import Framing
-from stemlive.training.devices import use_gpu
+from stemlive.training.devices import fast_bfloat16, use_gpu
 from stemlive.training.evaluate import SongScore, averages, score_song, separate_whole
 from stemlive.training.loop import Trainer
 from stemlive.training.losses import Comparison, group_weights, loudness_weight, separation_loss
@@ -458,6 +460,22 @@ def test_gpus_are_used_where_there_are_enough(gpus, processes, expected, monkeyp
     else:
         with pytest.raises(TrainingError, match="fp16 needs a GPU"):
             use_gpu("fp16", processes)
+
+
+@pytest.mark.parametrize(("instructions", "precision"), [(True, "bf16"), (False, "no")])
+def test_cores_without_the_instructions_compute_in_float32(
+    instructions, precision, sources, tmp_path, monkeypatch, caplog
+):
+    """PyTorch's bfloat16 is many times slower than its float32 there."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr(AcceleratorState, "_shared_state", {})  # one precision for all trainers of a process
+    monkeypatch.setattr("torch.ops.mkldnn._is_mkldnn_bf16_supported", lambda: instructions)
+    caplog.set_level(logging.INFO, "stemlive")
+    trainer = Trainer(changed(recipe(1), precision="bf16"), sources, Sources(), tmp_path / "run")
+    assert trainer.accelerator.mixed_precision == precision
+    assert ("this processor has no instructions for bf16" in caplog.text) == (not instructions)
+    assert fast_bfloat16(torch.device("cpu")) == instructions
+    assert fast_bfloat16(torch.device("cuda"))
 
 
 def test_a_time_limit_counts_processor_time_where_the_recipe_says_so(sources, corpus, tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import load_values, save_atomically, save_checkpoint
 from stemlive.model.config import ModelConfig
 from stemlive.model.framing import Framing
-from stemlive.training.devices import check_compiler, use_gpu
+from stemlive.training.devices import check_compiler, fast_bfloat16, use_gpu
 from stemlive.training.evaluate import averages, score_song
 from stemlive.training.grow import start_model
 from stemlive.training.mixing import SegmentMixer, describe
@@ -88,7 +88,8 @@ class Trainer:
         torch.manual_seed(c.seed)
         torch.set_flush_denormal(True)
         on_gpu = use_gpu(c.precision, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-        self.accelerator = Accelerator(mixed_precision=c.precision, cpu=not on_gpu)
+        slow = not on_gpu and c.precision == "bf16" and not fast_bfloat16(torch.device("cpu"))
+        self.accelerator = Accelerator(mixed_precision="no" if slow else c.precision, cpu=not on_gpu)
         self.progress = Progress()
         if start_weights is None:
             model = BSRNN(recipe.model)
@@ -114,6 +115,8 @@ class Trainer:
             first_step=self.progress.step,
             audio_s=self.progress.audio_s,
         )
+        if slow:
+            self.run_log.say("computing in float32: this processor has no instructions for bf16, and would take longer")
 
     @property
     def network(self) -> BSRNN:

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from stemlive.training.devices import fast_bfloat16
+
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of a Newton-Schulz step, as published
 NEWTON_SCHULZ_STEPS = 5
 ADAM_RMS = 0.2  # root mean square of Adam's usual step at a learning rate of 1
@@ -64,7 +66,8 @@ def orthogonal(matrices: Tensor) -> Tensor:
     a, b, c = COEFFICIENTS
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = matrices.transpose(-2, -1) if tall else matrices
-    x = (x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)).bfloat16()
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    x = x.bfloat16() if fast_bfloat16(x.device) else x
     for _ in range(NEWTON_SCHULZ_STEPS):
         square = x @ x.transpose(-2, -1)
         x = a * x + (b * square + c * square @ square) @ x
