@@ -39,8 +39,8 @@ from stemlive.errors import UsageError
 @click.option(
     "--int8",
     is_flag=True,
-    help="Round the weights to 8 bits: a quarter of the size, a bit faster. What comes out then depends slightly "
-    "on the number of hops per call.",
+    help="Round the weights to 8 bits: a quarter of the size, not faster on every processor (see `stemlive bench`). "
+    "What comes out then depends slightly on the number of hops per call.",
 )
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 def command(
