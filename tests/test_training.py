@@ -474,8 +474,8 @@ def test_cores_without_the_instructions_compute_in_float32(
     trainer = Trainer(changed(recipe(1), precision="bf16"), sources, Sources(), tmp_path / "run")
     assert trainer.accelerator.mixed_precision == precision
     assert ("this processor has no instructions for bf16" in caplog.text) == (not instructions)
-    assert fast_bfloat16(torch.device("cpu")) == instructions
-    assert fast_bfloat16(torch.device("cuda"))
+    assert fast_bfloat16(on_gpu=False) == instructions
+    assert fast_bfloat16(on_gpu=True)
 
 
 def test_a_time_limit_counts_processor_time_where_the_recipe_says_so(sources, corpus, tmp_path, monkeypatch):

@@ -25,12 +25,12 @@ def use_gpu(precision: str, processes_here: int) -> bool:
     return True
 
 
-def fast_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 saves time there: on a GPU, and on cores that have the instructions (AVX-512).
+def fast_bfloat16(on_gpu: bool) -> bool:
+    """Whether bfloat16 saves time: on a GPU, and on cores that have the instructions (AVX-512).
 
     On other cores PyTorch multiplies its matrices number by number, several times slower than in float32.
     """
-    return device.type != "cpu" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return on_gpu or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def check_compiler(on_gpu: bool) -> None:

@@ -88,7 +88,7 @@ class Trainer:
         torch.manual_seed(c.seed)
         torch.set_flush_denormal(True)
         on_gpu = use_gpu(c.precision, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-        slow = not on_gpu and c.precision == "bf16" and not fast_bfloat16(torch.device("cpu"))
+        slow = c.precision == "bf16" and not fast_bfloat16(on_gpu)
         self.accelerator = Accelerator(mixed_precision="no" if slow else c.precision, cpu=not on_gpu)
         self.progress = Progress()
         if start_weights is None:

@@ -67,7 +67,7 @@ def orthogonal(matrices: Tensor) -> Tensor:
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = matrices.transpose(-2, -1) if tall else matrices
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
-    x = x.bfloat16() if fast_bfloat16(x.device) else x
+    x = x.bfloat16() if fast_bfloat16(x.is_cuda) else x
     for _ in range(NEWTON_SCHULZ_STEPS):
         square = x @ x.transpose(-2, -1)
         x = a * x + (b * square + c * square @ square) @ x
