@@ -6,4 +6,9 @@ cd "$(dirname "$0")"
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 (cd .venv && bin/mypy --config-file ../pyproject.toml -p stemlive) # from elsewhere: here it would take the folders for packages
-.venv/bin/python -m pytest "$@"
+if [ $# -gt 0 ]; then
+    exec .venv/bin/python -m pytest "$@"
+fi
+# On every core, but for those that work against the clock.
+.venv/bin/python -m pytest --numprocesses auto --dist loadfile -m "not alone"
+.venv/bin/python -m pytest -m alone

@@ -16,6 +16,8 @@ import onnx_models
 import pytest
 import soundfile
 
+pytestmark = pytest.mark.alone
+
 RATE_HZ = 44100
 PROGRAM = (sys.executable, "-m", "stemlive")
 PATIENCE_S = 60.0

@@ -27,6 +27,8 @@ from stemlive.realtime.osc import OscControl, parse_address
 from stemlive.realtime.snapshot import Latency, Snapshot, State
 from stemlive.status_line import bar, status_line
 
+pytestmark = pytest.mark.alone
+
 STEMS = ("vocals", "drums", "bass", "other")
 NOW = Snapshot(
     state=State.RUNNING,

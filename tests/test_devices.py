@@ -29,6 +29,8 @@ from stemlive.realtime.mixer import Mixer
 from stemlive.realtime.separator import StreamingSeparator
 from stemlive.realtime.session import Session
 
+pytestmark = pytest.mark.alone
+
 PROGRAM = (sys.executable, "-m", "stemlive")
 ATTEMPTS = 5
 SILENCE_S = 24
@@ -345,10 +347,23 @@ def test_an_engine_that_dies_is_noticed_and_goes_on_with_its_settings(server, tm
         now = engine.snapshot()
         assert now["pid"] != pid
         sound = (0.1 * np.random.default_rng(0).standard_normal((RATE_HZ, 2))).astype(np.float32)
-        with neighbour(server) as other:
-            heard = other.play(sound)[0][RATE_HZ // 2 : RATE_HZ]
-    voice = StreamingSeparator(Session(model)).process(sound)[0, RATE_HZ // 2 :]
-    assert np.sqrt(np.mean(heard**2)) == pytest.approx(np.sqrt(np.mean(voice**2)), rel=0.2)
+        voice = StreamingSeparator(Session(model)).process(sound)[0, RATE_HZ // 2 :]
+
+        def attempt() -> tuple[list[str], Callable[[], None]]:
+            before = engine.snapshot()
+            with neighbour(server) as other:
+                recorded, missed = other.play(sound)
+            now = engine.snapshot()
+            if now["dropouts"] > before["dropouts"]:  # where a hop is late, all of the sound is heard, not the voice
+                missed.append(f"{now['dropouts'] - before['dropouts']} dropouts")
+            heard = recorded[RATE_HZ // 2 : RATE_HZ]
+
+            def check() -> None:
+                assert np.sqrt(np.mean(heard**2)) == pytest.approx(np.sqrt(np.mean(voice**2)), rel=0.2)
+
+            return missed, check
+
+        undisturbed(attempt)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ from stemlive.realtime.settings import EngineSettings
 from stemlive.realtime.snapshot import Latency, State
 from stemlive.realtime.song_source import SongSource
 
+pytestmark = pytest.mark.alone
+
 RATE_HZ = 44100
 LENGTHS = (2048, 1024, 512)
 HOP = 512

@@ -22,6 +22,8 @@ from stemlive.realtime.ring import PlainInputRing, PlainOutputRing
 from stemlive.realtime.settings import EngineSettings
 from stemlive.realtime.voice import LONGEST_VOICE, Voice, VoiceWorker
 
+pytestmark = pytest.mark.alone
+
 RATE_HZ = 44100
 BLOCK = 512
 

@@ -27,6 +27,8 @@ from stemlive.realtime.report import Report
 from stemlive.realtime.session import Session
 from stemlive.realtime.take import PIECE, Take
 
+pytestmark = pytest.mark.alone
+
 
 def read(folder: Path, name: str) -> np.ndarray:
     return soundfile.read(next(folder.glob(f"{name}.*")), dtype="float32")[0]

@@ -18,6 +18,8 @@ import soundfile
 from pythonosc.udp_client import SimpleUDPClient
 from terminals import Terminal
 
+pytestmark = pytest.mark.alone
+
 RATE_HZ = jack_server.RATE_HZ
 
 

@@ -16,6 +16,8 @@ from stemlive.realtime.song_source import SongSource
 from stemlive.realtime.stem_spectra import mix
 from stemlive.realtime.transport import Transport
 
+pytestmark = pytest.mark.alone
+
 RATE = 8000
 LENGTH = 4 * RATE
 FADE = 80

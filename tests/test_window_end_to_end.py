@@ -11,6 +11,8 @@ import pytest
 from jack_server import Server, wait_until
 from x_server import Display
 
+pytestmark = pytest.mark.alone
+
 pytest.importorskip("PyQt6", reason="the gui extra is not installed")
 
 
