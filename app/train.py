@@ -67,7 +67,7 @@ def command(
     workers: int,
     tensorboard: bool,
 ) -> None:
-    r"""Train a model by RECIPE (TOML; see training/recipes) and leave its weights in the folder given by --run.
+    """Train a model by RECIPE (TOML; see training/recipes) and leave its weights in the folder given by --run.
 
     weights.pt has the averaged weights of the last save, best.pt those with the best mean validation uSDR. Stop it with
     Ctrl-C or --time-limit; the same command goes on from the last save. Schedules that end with the run end with its
@@ -77,10 +77,10 @@ def command(
     that all of them share (here 2 machines of 4 GPUs or cores; --node-rank is 0 on the first and 1 on the second):
 
     \b
-    torchrun --nnodes 2 --node-rank 0 --nproc-per-node 4 \
-        --master-addr FIRST_MACHINE --master-port 29500 \
+    torchrun --nnodes 2 --node-rank 0 --nproc-per-node 4 \\
+        --master-addr FIRST_MACHINE --master-port 29500 \\
         -m -- stemlive train RECIPE --data ... --run SHARED_FOLDER
-    """
+    """  # noqa: D301 - the \b is click's mark of lines to be left as they are
     from stemlive.training import launch
 
     for path in (recipe, *roots, *validation_roots, *([start_from] if start_from else [])):

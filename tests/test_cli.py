@@ -84,6 +84,7 @@ def test_every_command_has_help_and_verbose():
         result = run(name, "--help")
         assert result.exit_code == 0
         assert "--verbose" in result.stdout
+        assert "\\b" not in result.stdout, "click's mark of lines to be left as they are is shown"
 
 
 @pytest.mark.parametrize(
