@@ -8,9 +8,13 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import mido
 import numpy as np
@@ -443,6 +447,37 @@ def test_leftovers_of_a_killed_build_are_removed(tmp_path: Path) -> None:
     (left / "drums.flac").write_bytes(b"half")
     files.remove_leftovers(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_end_with_a_killed_build(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "stemlive", "corpus", "build", str(tmp_path), "--songs", "1", "--no-accompaniment"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as program:
+        try:
+            workers = wait_for(lambda: [one for one in children(program.pid) if "spawn_main" in command_line(one)])
+        finally:
+            program.kill()
+    assert wait_for(lambda: not any(map(command_line, workers)))
+
+
+def wait_for(found: Callable[[], Any], patience_s: float = 60.0) -> Any:
+    end = time.monotonic() + patience_s
+    while not (value := found()):
+        assert time.monotonic() < end, f"waited {patience_s} s"
+        time.sleep(0.05)
+    return value
+
+
+def children(process: int) -> list[int]:
+    tasks = Path(f"/proc/{process}/task").iterdir()
+    return [int(child) for task in tasks for child in task.joinpath("children").read_text().split()]
+
+
+def command_line(process: int) -> str:
+    """Nothing of a process that has ended."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text()
+    except OSError:
+        return ""
 
 
 # Debian packages

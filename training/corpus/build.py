@@ -21,11 +21,14 @@ and skipped when it is there: run the same command again to go on after an inter
 from __future__ import annotations
 
 import errno
+import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +117,7 @@ def build_corpus(
     root.mkdir(parents=True, exist_ok=True)
     remove_leftovers(root)
     report = CorpusReport()
-    renderers = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    renderers = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_the_parent)
     fetcher = ThreadPoolExecutor(1)
     try:
         for package in SPEAKER_FILES if singers else ():
@@ -137,6 +140,18 @@ def build_corpus(
     _measure(root, report)
     write_licences(root, report.packages)
     return report
+
+
+def _end_with_the_parent() -> None:
+    """Let this worker end when the program that started it was killed: it would wait for jobs for ever."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch(sentinel: int) -> None:
+        wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
 
 
 def _speak(
