@@ -73,6 +73,7 @@ class StateLine(QFrame):
         )
         if fitting != self.message.text():
             self.message.setText(fitting)
+        if text != self.message.toolTip():  # of two long ones the same part may be shown
             self.message.setToolTip(text)
 
     def show_export(self, share: float | None) -> None:

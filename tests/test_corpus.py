@@ -28,7 +28,7 @@ from stemlive import cli
 from stemlive.errors import StemliveError
 from stemlive.model.bsrnn import BSRNN
 from stemlive.model.config import ModelConfig
-from stemlive.training.corpus import build, debian_audio, files, render_effects
+from stemlive.training.corpus import build, debian_audio, files, render_effects, render_patches
 from stemlive.training.corpus.bands import read_band
 from stemlive.training.corpus.check import check_sources, summarise
 from stemlive.training.corpus.compose import compose
@@ -478,6 +478,21 @@ def command_line(process: int) -> str:
         return Path(f"/proc/{process}/cmdline").read_text()
     except OSError:
         return ""
+
+
+def test_lmms_may_fail_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ready = tmp_path / "ready.wav"
+    soundfile.write(ready, tone(1.0), RATE, "FLOAT")
+    program = tmp_path / "lmms"  # the output's name is its last argument
+    program.write_text(
+        f'#!/bin/sh\nif [ -e "{tmp_path}/failed" ]; then for out; do :; done; cp "{ready}" "$out"\n'
+        f'else touch "{tmp_path}/failed"; exit 139; fi\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(render_patches, "PROGRAM", str(program))
+    assert render_lmms_song(tmp_path, tmp_path / "song.mmpz")
+    assert (tmp_path / "failed").exists()
+    assert soundfile.info(next(tmp_path.rglob("song.ogg"))).frames == RATE
 
 
 # Debian packages

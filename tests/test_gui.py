@@ -47,6 +47,8 @@ from stemlive.realtime.mixer import PRESETS, Mixer
 from stemlive.realtime.provider import existing_providers
 from stemlive.realtime.snapshot import State
 
+pytestmark = pytest.mark.alone
+
 README = Path(__file__).parent.parent / "README.md"
 NO_DEVICES = (sys.executable, "-c", "print('[]')")
 
@@ -513,10 +515,12 @@ class TestSong:
         assert window.remembered.recent == [song]
 
     def test_what_is_no_song_is_a_line_and_the_old_one_goes_on(self, playing, tmp_path, song):
-        (tmp_path / "text.wav").write_text("no audio")
-        playing.rig.open_song(tmp_path / "text.wav")
+        folder = tmp_path / ("a folder whose name is so long that no more of the message is shown, " * 3)
+        folder.mkdir()
+        (folder / "text.wav").write_text("no audio")
+        playing.rig.open_song(folder / "text.wav")
         assert "not audio of a known kind" in playing.state.message.toolTip()
-        playing.rig.open_song(tmp_path / "nothing.wav")
+        playing.rig.open_song(folder / "nothing.wav")
         assert "no such file" in playing.state.message.toolTip()
         assert playing.rig.song == song
 

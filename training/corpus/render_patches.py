@@ -25,6 +25,7 @@ from stemlive.training.corpus.files import write_ogg
 from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
 
 PROGRAM = "lmms"
+ATTEMPTS = 3  # it fails now and then, and not again
 BANKS = Path("/usr/share/zynaddsubfx/banks")
 SONGS = Path("/usr/share/lmms/projects")
 PEAK = 0.7  # of a song: Vorbis does not keep peaks as they are
@@ -101,16 +102,20 @@ def _play(project: Path, name: str) -> Audio:
     with tempfile.TemporaryDirectory() as folder:
         sound = Path(folder, "sound.wav")
         options = ["-f", "wav", "--float", "-s", str(SAMPLE_RATE_HZ), "-x", "1", "-o", str(sound)]
-        done = subprocess.run(
-            [PROGRAM, "--allowroot", "render", str(project), *options],
-            env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "HOME": folder},  # it would write its settings there
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        if done.returncode or not sound.exists():
-            raise StemliveError(f"lmms failed on {name} ({done.stderr.strip()[-200:]}): reinstall lmms")
+        for _ in range(ATTEMPTS):
+            done = subprocess.run(
+                [PROGRAM, "--allowroot", "render", str(project), *options],
+                env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "HOME": folder},  # it would write its settings there
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+            )
+            if not done.returncode and sound.exists():
+                break
+        else:
+            said = f"exit code {done.returncode}, {done.stderr.strip()[-200:]}"
+            raise StemliveError(f"lmms failed on {name} ({said}): reinstall lmms")
         audio, _ = soundfile.read(sound, dtype="float32", always_2d=True)
     return np.asarray(np.nan_to_num(audio, posinf=0, neginf=0), dtype=np.float32)
 
