@@ -10,11 +10,9 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import mido
 import numpy as np
@@ -23,6 +21,7 @@ import pytest
 import soundfile
 import torch
 from click.testing import CliRunner
+from jack_server import wait_until
 
 from stemlive import cli
 from stemlive.errors import StemliveError
@@ -451,20 +450,18 @@ def test_leftovers_of_a_killed_build_are_removed(tmp_path: Path) -> None:
 
 def test_workers_end_with_a_killed_build(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "stemlive", "corpus", "build", str(tmp_path), "--songs", "1", "--no-accompaniment"]
+    workers: list[int] = []
+
+    def found() -> bool:
+        workers[:] = [one for one in children(program.pid) if "spawn_main" in command_line(one)]
+        return len(workers) > 0
+
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as program:
         try:
-            workers = wait_for(lambda: [one for one in children(program.pid) if "spawn_main" in command_line(one)])
+            wait_until(found, "the workers")
         finally:
             program.kill()
-    assert wait_for(lambda: not any(map(command_line, workers)))
-
-
-def wait_for(found: Callable[[], Any], patience_s: float = 60.0) -> Any:
-    end = time.monotonic() + patience_s
-    while not (value := found()):
-        assert time.monotonic() < end, f"waited {patience_s} s"
-        time.sleep(0.05)
-    return value
+    wait_until(lambda: not any(map(command_line, workers)), "the end of the workers")
 
 
 def children(process: int) -> list[int]:

@@ -25,7 +25,7 @@ from stemlive.training.corpus.files import write_ogg
 from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
 
 PROGRAM = "lmms"
-ATTEMPTS = 3  # it fails now and then, and not again
+ATTEMPTS = 3  # it was seen to fail once, on a busy machine, and not again
 BANKS = Path("/usr/share/zynaddsubfx/banks")
 SONGS = Path("/usr/share/lmms/projects")
 PEAK = 0.7  # of a song: Vorbis does not keep peaks as they are
