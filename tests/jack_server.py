@@ -10,23 +10,14 @@ import shutil
 import signal
 import subprocess
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import PATIENCE_S, wait_until
 
 RATE_HZ = 44100
 PERIOD = 512
-PATIENCE_S = 30.0
-
-
-def wait_until(true: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
-    end = time.monotonic() + patience_s
-    while not true():
-        assert time.monotonic() < end, f"waited {patience_s} s for {what}"
-        time.sleep(0.01)
 
 
 class Server:

@@ -1,8 +1,7 @@
 """The engine's side of a recording, here or in a process of its own (which has to import what it runs)."""
 
-import time
-
 import numpy as np
+from waiting import wait_until
 
 from stemlive.realtime.recorder import Recorder
 
@@ -25,16 +24,9 @@ def feed(recorder: Recorder, sound: np.ndarray, first: int = 0, last: int | None
             recorder.played(block / 2, np.stack([block / 8, block / 4]))
 
 
-def wait_until(true) -> None:
-    end = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-
-
 def in_another_process(recorder: Recorder, ready) -> None:
     recorder.begin(RATE_HZ, 2, STEMS)
     ready.set()
-    wait_until(lambda: recorder.status().takes)
+    wait_until(lambda: recorder.status().takes, "a take")
     feed(recorder, noise(RATE_HZ))
     recorder.end()

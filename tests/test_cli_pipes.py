@@ -15,12 +15,12 @@ import numpy as np
 import onnx_models
 import pytest
 import soundfile
+from waiting import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.alone
 
 RATE_HZ = 44100
 PROGRAM = (sys.executable, "-m", "stemlive")
-PATIENCE_S = 60.0
 HOP, LATENCY = 512, 1024
 
 
@@ -55,13 +55,6 @@ def started(*arguments: object, **streams: object) -> Iterator[subprocess.Popen[
             yield process
         finally:
             process.kill()
-
-
-def wait_until(true: object, what: str) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < end, f"waited {PATIENCE_S} s for {what}"
-        time.sleep(0.01)
 
 
 def receive(process: subprocess.Popen[bytes], size: int) -> bytes:

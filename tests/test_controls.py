@@ -7,7 +7,6 @@ import math
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -16,6 +15,7 @@ import pytest
 from pythonosc.osc_message import OscMessage
 from pythonosc.udp_client import SimpleUDPClient
 from terminals import Terminal
+from waiting import wait_until
 
 from stemlive.errors import StemliveError, UsageError
 from stemlive.keys import KEYS, Desk, help_text
@@ -67,13 +67,6 @@ def memory() -> EngineMemory:
 @pytest.fixture
 def controls(memory: EngineMemory) -> Controls:
     return Controls(STEMS, memory)
-
-
-def wait_until(true: Callable[[], object]) -> None:
-    end = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 class FakeRecorder:
@@ -269,7 +262,7 @@ class TestTerminal:
         terminal.send("\x1a")
         terminal.see("stopped cooked")
         terminal.send("\n")
-        wait_until(lambda: terminal.is_raw)
+        wait_until(lambda: terminal.is_raw, "the terminal")
         terminal.send("b")
         terminal.see("key b")
         terminal.send("q")

@@ -21,7 +21,7 @@ import pytest
 import soundfile
 import torch
 from click.testing import CliRunner
-from jack_server import wait_until
+from waiting import wait_until
 
 from stemlive import cli
 from stemlive.errors import StemliveError

@@ -4,7 +4,6 @@ import gc
 import math
 import sys
 import threading
-import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import onnx_models
 import pytest
 import soundfile
+from waiting import wait_until
 
 from stemlive.bench import resident_bytes
 from stemlive.errors import DeviceError, UsageError
@@ -441,13 +441,6 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[FakeDevice]]:
     return install
 
 
-def wait_for(true: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < end, f"waited 20 s for {what}"
-        time.sleep(0.005)
-
-
 class TestEngine:
     def test_started_and_stopped_a_hundred_times_without_a_leak(self, fake, model):
         devices = fake(speed=40.0)
@@ -474,7 +467,7 @@ class TestEngine:
     def test_what_it_tells_and_how_it_is_steered(self, fake, model):
         fake(speed=1.0)
         with Engine(EngineSettings("device:a", "device:a", model=model)) as engine:
-            wait_for(lambda: engine.snapshot().hops > 20, "hops")
+            wait_until(lambda: engine.snapshot().hops > 20, "hops")
             now = engine.snapshot()
             assert now.state == State.RUNNING
             assert now.mode == "callback"
@@ -484,7 +477,7 @@ class TestEngine:
             engine.controls.apply_preset("karaoke")
             engine.controls.set_gain_db("bass", -20.0)
             seen = engine.snapshot().hops
-            wait_for(lambda: engine.snapshot().hops > seen + 4, "hops")
+            wait_until(lambda: engine.snapshot().hops > seen + 4, "hops")
             rms = dict(zip(now.stems, engine.snapshot().stem_rms, strict=True))
             assert rms["vocals"] == 0
             assert rms["bass"] == pytest.approx(0.1 * dict(zip(now.stems, now.stem_rms, strict=True))["bass"], rel=0.1)
@@ -504,14 +497,14 @@ class TestEngine:
         engine = Engine(EngineSettings(str(tmp_path / "ramp.wav"), "device:a", model=model, song=True))
         engine.controls.song.play()
         with engine:
-            wait_for(lambda: engine.snapshot().song_s > 0.5, "half a second that is heard")
+            wait_until(lambda: engine.snapshot().song_s > 0.5, "half a second that is heard")
             assert engine.snapshot().song_s == pytest.approx(device.handed / 0.5 * 10 - 0.5, abs=0.1)
 
     def test_a_device_that_goes_away_is_a_state_not_a_crash(self, fake, model):
         fake(dies_after=20 * HOP)
         engine = Engine(EngineSettings("device:a", "device:a", model=model))
         engine.start()
-        wait_for(lambda: engine.snapshot().state.ended, "the end")
+        wait_until(lambda: engine.snapshot().state.ended, "the end")
         assert engine.snapshot().state == State.DEVICE_LOST
         assert engine.snapshot().message == "the cable was pulled"
         engine.stop()
@@ -551,7 +544,7 @@ class TestEngine:
         fake()
         tap = Listener()
         with Engine(EngineSettings("device:a", "device:a", model=model), taps=(tap,)) as engine:
-            wait_for(lambda: engine.snapshot().hops > 20, "hops")
+            wait_until(lambda: engine.snapshot().hops > 20, "hops")
         assert tap.calls == ["begin 44100 2 4", "end"]
         mix, stems = np.concatenate(tap.mix), np.concatenate(tap.stems, axis=1)
         np.testing.assert_allclose(stems.sum(axis=0), mix, atol=1e-6)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from waiting import wait_until
 
 from stemlive.errors import DeviceError, UsageError
 from stemlive.realtime import callback_device, ends, portaudio
@@ -179,7 +180,7 @@ class TestWorker:
         try:
             for block in np.split(sound, 40):
                 source.write(block)
-                wait_until(lambda: source.taken >= source.written - 1)
+                wait_until(lambda: source.taken >= source.written - 1, "the block to be taken", pause_s=0.0005)
                 time.sleep(0.002)
                 out = np.zeros((BLOCK, 2), np.float32)
                 target.take(out)
@@ -191,13 +192,6 @@ class TestWorker:
         assert 0 <= dropped <= BLOCK  # what came before the thread was there
         np.testing.assert_allclose(heard[inside + dropped :], np.tile(sound[dropped:-inside], (1, 2)), atol=1e-6)
         assert memory.telemetry["monitor_late"] == 0
-
-
-def wait_until(true: Callable[[], object]) -> None:
-    end = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.0005)
 
 
 CARDS = [

@@ -12,7 +12,8 @@ import numpy as np
 import onnx_models
 import pytest
 import soundfile
-from recording import BEHIND, BLOCK, RATE_HZ, STEMS, feed, in_another_process, noise, wait_until
+from recording import BEHIND, BLOCK, RATE_HZ, STEMS, feed, in_another_process, noise
+from waiting import wait_until
 
 from stemlive.errors import AudioFileError, UsageError
 from stemlive.realtime import recorder as recorder_module
@@ -40,7 +41,7 @@ def test_files_hold_what_was_heard_and_played_from_the_same_sample_on(tmp_path, 
     assert recorder.wants_stems
     recorder.start()
     recorder.begin(RATE_HZ, 2, STEMS)
-    wait_until(lambda: recorder.status().takes)
+    wait_until(lambda: recorder.status().takes, "a take")
     sound = noise(4 * RATE_HZ)
     feed(recorder, sound)
     recorder.end()
@@ -63,11 +64,11 @@ def test_each_take_has_a_new_folder_and_its_files_line_up(tmp_path):
     feed(recorder, sound, 0, RATE_HZ)
     for take in (1, 2):
         recorder.start()
-        wait_until(lambda take=take: recorder.status().takes == take)
+        wait_until(lambda take=take: recorder.status().takes == take, "the take")
         feed(recorder, sound, (2 * take - 1) * RATE_HZ, 2 * take * RATE_HZ)
-        wait_until(lambda: recorder.status().seconds > 0.5)
+        wait_until(lambda: recorder.status().seconds > 0.5, "sound on the disk")
         recorder.stop()
-        wait_until(lambda: not recorder.status().on)
+        wait_until(lambda: not recorder.status().on, "the end of the take")
         feed(recorder, sound, 2 * take * RATE_HZ, (2 * take + 1) * RATE_HZ)
     recorder.start()
     recorder.stop()
@@ -86,7 +87,7 @@ def test_what_is_never_played_after_a_loss_of_input_is_silence(tmp_path):
     recorder = Recorder(tmp_path, stems=(), extension="wav")
     recorder.start()
     recorder.begin(RATE_HZ, 2, STEMS)
-    wait_until(lambda: recorder.status().takes)
+    wait_until(lambda: recorder.status().takes, "a take")
     before, after = noise(RATE_HZ), noise(RATE_HZ, seed=1)
     feed(recorder, before)
     recorder.lost()
@@ -114,12 +115,12 @@ def test_a_slow_disk_loses_blocks_never_time_and_nobody_waits(tmp_path, monkeypa
     recorder = Recorder(tmp_path, extension="wav")
     recorder.start()
     recorder.begin(RATE_HZ, 2, STEMS)
-    wait_until(lambda: recorder.status().takes)
+    wait_until(lambda: recorder.status().takes, "a take")
     sound = noise(6 * RATE_HZ)
     feed(recorder, sound, 0, 4 * RATE_HZ)  # while the disk does nothing at all
     assert stuck.wait(20)
     disk.set()
-    wait_until(lambda: recorder.status().seconds > 3.5)
+    wait_until(lambda: recorder.status().seconds > 3.5, "sound on the disk")
     feed(recorder, sound, 4 * RATE_HZ, 4 * RATE_HZ + 3200)
     recorder.end()
     recorded = read(tmp_path / "take-001", "input")
@@ -194,12 +195,14 @@ def tighten(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
 def check_full_disk(folder: Path, recorder: Recorder, sound: np.ndarray) -> None:
     recorder.start()
     recorder.begin(RATE_HZ, 2, STEMS)
-    wait_until(lambda: recorder.status().takes)
+    wait_until(lambda: recorder.status().takes, "a take")
     fed = 0
     while recorder.status().on and fed + RATE_HZ <= len(sound):
         feed(recorder, sound, fed, fed + RATE_HZ)
         fed += RATE_HZ
-        wait_until(lambda fed=fed: not recorder.status().on or recorder.status().seconds > fed / RATE_HZ - 1)
+        wait_until(
+            lambda fed=fed: not recorder.status().on or recorder.status().seconds > fed / RATE_HZ - 1, "the writer"
+        )
     status = recorder.status()
     assert "the disk is full" in status.problem
     assert not status.on
@@ -239,7 +242,7 @@ def test_what_cannot_be_completed_keeps_its_part_name(tmp_path, monkeypatch):
     recorder = Recorder(tmp_path, stems=(), extension="wav")
     recorder.start()
     recorder.begin(RATE_HZ, 2, STEMS)
-    wait_until(lambda: recorder.status().takes)
+    wait_until(lambda: recorder.status().takes, "a take")
     feed(recorder, noise(4 * RATE_HZ))
     recorder.end()
     assert "the disk is full" in recorder.status().problem
@@ -283,7 +286,7 @@ def test_inside_the_callback_what_is_played_is_numbered_as_what_was_heard(tmp_pa
     recorder = Recorder(tmp_path / "takes", stems=(), extension="wav")
     recorder.start()
     recorder.begin(44100, 2, controls.stems)
-    wait_until(lambda: recorder.status().takes)
+    wait_until(lambda: recorder.status().takes, "a take")
     report = Report(memory, path, sample_rate_hz=44100, longest_block=512, outputs=2)
     key = KeyChange(44100, 2, 512)
     worker = InlineWorker(path, report, key, inside_samples=inside, sample_rate_hz=44100, taps=(recorder,))
