@@ -446,7 +446,7 @@ def test_models_prints_a_card_in_markdown(tmp_path):
     assert "not found" in fail("models", "nosuch")[1]
 
 
-@pytest.mark.parametrize("name", ["live", "low"])
+@pytest.mark.parametrize("name", ["live", "live-int8", "low"])
 def test_the_card_in_the_repository_is_that_of_the_bundled_model(name, request):
     card = request.config.rootpath / "docs" / f"{name}.md"
     assert card.read_text(encoding="utf-8") == succeed("models", name).stdout

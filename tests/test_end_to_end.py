@@ -9,7 +9,7 @@ import soundfile
 
 from stemlive.demo_song import RATE_HZ, song
 from stemlive.realtime.mixer import Mixer
-from stemlive.realtime.models import bundled_models
+from stemlive.realtime.models import bundled_models, resolve_model
 from stemlive.realtime.offline import separate_blocks
 from stemlive.realtime.separator import StreamingSeparator
 from stemlive.realtime.session import Session
@@ -41,7 +41,7 @@ EACH = pytest.mark.parametrize("path", bundled_models(), ids=lambda path: path.s
 
 def test_a_model_of_each_latency_is_bundled():
     latency = {path.stem: StreamingSeparator(Session(path)).latency_samples for path in bundled_models()}
-    assert latency == {"live": 1024, "low": 512}
+    assert latency == {"live": 1024, "live-int8": 1024, "low": 512}
 
 
 @EACH
@@ -52,6 +52,15 @@ def test_bundled_models_hold_their_promises(path):
     assert info.licence
     assert info.card["training_data"]
     assert {"vocals", "accompaniment", "drums"} <= set(info.card["scores"]["average"])
+
+
+def test_weights_of_eight_bits_say_nearly_the_same(demo):
+    audio = demo[5 * RATE_HZ : 10 * RATE_HZ]
+    full, rounded = (
+        np.concatenate(list(separate_blocks(StreamingSeparator(Session(resolve_model(name))), cut(audio, [512]))), 1)
+        for name in ("live", "live-int8")
+    )
+    assert -80 < decibels(rounded - full, audio) < -40
 
 
 @pytest.mark.parametrize("rate_hz", [44100, 48000])
