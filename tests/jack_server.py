@@ -10,14 +10,18 @@ import shutil
 import signal
 import subprocess
 import threading
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from waiting import PATIENCE_S, wait_until
+import waiting
 
 RATE_HZ = 44100
 PERIOD = 512
+PATIENCE_S = 30.0
+
+wait_until = partial(waiting.wait_until, patience_s=PATIENCE_S)
 
 
 class Server:

@@ -9,19 +9,23 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnx_models
 import pytest
 import soundfile
-from waiting import PATIENCE_S, wait_until
+import waiting
 
 pytestmark = pytest.mark.alone
 
 RATE_HZ = 44100
 PROGRAM = (sys.executable, "-m", "stemlive")
+PATIENCE_S = 60.0
 HOP, LATENCY = 512, 1024
+
+wait_until = partial(waiting.wait_until, patience_s=PATIENCE_S)
 
 
 @pytest.fixture(scope="module")

@@ -458,10 +458,10 @@ def test_workers_end_with_a_killed_build(tmp_path: Path) -> None:
 
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as program:
         try:
-            wait_until(found, "the workers")
+            wait_until(found, "the workers", patience_s=30)
         finally:
             program.kill()
-    wait_until(lambda: not any(map(command_line, workers)), "the end of the workers")
+    wait_until(lambda: not any(map(command_line, workers)), "the end of the workers", patience_s=30)
 
 
 def children(process: int) -> list[int]:

@@ -21,8 +21,7 @@ import numpy as np
 import onnx_models
 import pytest
 import soundfile
-from jack_server import RATE_HZ, Neighbour, Server
-from waiting import PATIENCE_S, wait_until
+from jack_server import PATIENCE_S, RATE_HZ, Neighbour, Server, wait_until
 
 from stemlive import demo_song
 from stemlive.demo_song import BEAT_S, VOICE_BARS
@@ -471,7 +470,7 @@ def test_a_song_through_pulseaudio(pulse_environment, tmp_path, model):
                 lambda: subprocess.run(clients, env=environment, capture_output=True, check=True).stdout, "the stream"
             )
             # The plugin goes silent now and then on a busy machine, and the engine opens its devices again.
-            wait_until(tone_heard, "the tone")
+            wait_until(tone_heard, "the tone", patience_s=60)
             stream.send_signal(signal.SIGINT)
             assert stream.wait(20) == 130
         finally:

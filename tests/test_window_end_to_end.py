@@ -8,8 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from jack_server import Server
-from waiting import wait_until
+from jack_server import Server, wait_until
 from x_server import Display
 
 pytestmark = pytest.mark.alone
