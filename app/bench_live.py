@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from stemlive.options import progress
 
 if TYPE_CHECKING:
-    from stemlive.realtime.settings import EngineSettings
+    from stemlive.realtime.shared.settings import EngineSettings
 
 _STEP_S = 0.1
 
@@ -64,13 +64,13 @@ class LiveResult:
 
 def measure_live(settings: "EngineSettings", seconds: float, *, in_process: bool) -> LiveResult:
     """Run an engine on devices for some seconds. DeviceError, ModelError and UsageError as from the engine."""
-    from stemlive.bench import resident_bytes
+    from stemlive.commands.bench import resident_bytes
     from stemlive.errors import UsageError
-    from stemlive.realtime.engine import Engine
-    from stemlive.realtime.engine_process import EngineProcess
-    from stemlive.realtime.loopback import loopback_samples
-    from stemlive.realtime.session import Session
-    from stemlive.realtime.settings import device_of
+    from stemlive.realtime.engine.child_process import EngineProcess
+    from stemlive.realtime.engine.engine import Engine
+    from stemlive.realtime.engine.loopback import loopback_samples
+    from stemlive.realtime.model_file.session import Session
+    from stemlive.realtime.shared.settings import device_of
 
     if device_of(settings.source) is None or device_of(settings.target) is None:
         raise UsageError("--live measures devices: write device:NAME for --input and --output")

@@ -16,22 +16,22 @@ from stemlive import __version__
 from stemlive.errors import StemliveError
 
 COMMANDS = {
-    "separate": "stemlive.separate:command",
-    "stream": "stemlive.stream:command",
-    "devices": "stemlive.devices:command",
-    "gui": "stemlive.gui_command:command",
-    "bench": "stemlive.bench:command",
-    "models": "stemlive.models:command",
-    "demo": "stemlive.demo:command",
-    "describe": "stemlive.describe:command",
-    "prepare": "stemlive.prepare:command",
-    "train": "stemlive.train:command",
-    "average": "stemlive.average:command",
-    "sweep": "stemlive.sweep:command",
-    "evaluate": "stemlive.evaluate:command",
-    "compare": "stemlive.compare:command",
-    "export": "stemlive.export_command:command",
-    "corpus": "stemlive.corpus:command",
+    "separate": "stemlive.commands.separate:command",
+    "stream": "stemlive.commands.stream:command",
+    "devices": "stemlive.commands.devices:command",
+    "gui": "stemlive.commands.gui:command",
+    "bench": "stemlive.commands.bench:command",
+    "models": "stemlive.commands.models:command",
+    "demo": "stemlive.commands.demo:command",
+    "describe": "stemlive.commands.describe:command",
+    "prepare": "stemlive.commands.prepare:command",
+    "train": "stemlive.commands.train:command",
+    "average": "stemlive.commands.average:command",
+    "sweep": "stemlive.commands.sweep:command",
+    "evaluate": "stemlive.commands.evaluate:command",
+    "compare": "stemlive.commands.compare:command",
+    "export": "stemlive.commands.export:command",
+    "corpus": "stemlive.commands.corpus:command",
 }
 """Sub-command to where its click command is. These modules import what is heavy inside their functions."""
 

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 import click
 
 from stemlive.errors import DeviceError, StemliveError
-from stemlive.keys import Desk, help_text
 from stemlive.live_events import EventWriter, Moment, changes, levels, started
 from stemlive.live_options import LiveOptions
 from stemlive.options import warn
-from stemlive.status_line import status_line
-from stemlive.stopping import StopRequest
-from stemlive.terminal import Keyboard, Screen
+from stemlive.terminal.keyboard import Keyboard, Screen
+from stemlive.terminal.keys import Desk, help_text
+from stemlive.terminal.status_line import status_line
+from stemlive.terminal.stopping import StopRequest
 
 if TYPE_CHECKING:
-    from stemlive.realtime.controls import Controls
-    from stemlive.realtime.engine import LiveEngine
-    from stemlive.realtime.midi import MidiControl
-    from stemlive.realtime.recorder import Recorder
-    from stemlive.realtime.settings import EngineSettings
-    from stemlive.realtime.snapshot import Snapshot
+    from stemlive.realtime.control.controls import Controls
+    from stemlive.realtime.control.midi import MidiControl
+    from stemlive.realtime.engine.engine import LiveEngine
+    from stemlive.realtime.recording.recorder import Recorder
+    from stemlive.realtime.shared.settings import EngineSettings
+    from stemlive.realtime.shared.snapshot import Snapshot
 
 _REFRESH_S = 0.05
 _NOTE_S = 2.0
@@ -40,9 +40,9 @@ def play(
     settings: "EngineSettings", set_up: "Callable[[Controls], None]", options: LiveOptions, *, quiet: bool
 ) -> None:
     """Run an engine until its source ends, its device is lost (an error), `q` or a signal (exit codes 130, 143)."""
-    from stemlive.realtime.engine import Engine
-    from stemlive.realtime.engine_process import EngineProcess
-    from stemlive.realtime.recorder import Recorder
+    from stemlive.realtime.engine.child_process import EngineProcess
+    from stemlive.realtime.engine.engine import Engine
+    from stemlive.realtime.recording.recorder import Recorder
 
     recorder = None
     if options.record is not None:
@@ -181,13 +181,13 @@ def _open_remotes(
 ) -> "MidiControl | None":
     """Listen for OSC and MIDI, as far as asked for, until the stack is left."""
     if options.osc is not None:
-        from stemlive.realtime.osc import OscControl
+        from stemlive.realtime.control.osc import OscControl
 
         osc = OscControl(controls, *options.osc, complain=complain)
         stack.callback(osc.close)
     if options.midi is None:
         return None
-    from stemlive.realtime.midi import MidiControl, MidiMap
+    from stemlive.realtime.control.midi import MidiControl, MidiMap
 
     midi = MidiControl(controls, MidiMap(options.midi_map, controls.stems))
     midi.open(options.midi)

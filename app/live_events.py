@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stemlive.realtime.controls import Controls
-    from stemlive.realtime.recorder import Recorder, Recording
-    from stemlive.realtime.snapshot import Snapshot
+    from stemlive.realtime.control.controls import Controls
+    from stemlive.realtime.recording.recorder import Recorder, Recording
+    from stemlive.realtime.shared.snapshot import Snapshot
 
 _LOST = ("device lost", "reconnecting")
 
@@ -102,7 +102,7 @@ def recorded_text(recording: "Recording") -> str:
 
 def levels(now: "Snapshot") -> dict[str, Any]:
     """Return levels in dB (null for silence), load and counts, as JSON has them."""
-    from stemlive.realtime.engine_memory import decibels
+    from stemlive.realtime.shared.memory import decibels
 
     return {
         "input_db": _finite(decibels(now.input_rms)),

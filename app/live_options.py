@@ -194,7 +194,7 @@ def read_options(
     has_monitor: bool,
 ) -> LiveOptions:
     """Check what goes together. UsageError where it does not."""
-    from stemlive.realtime.osc import parse_address
+    from stemlive.realtime.control.osc import parse_address
 
     if midi is None and (midi_map is not None or midi_learn):
         raise UsageError("--midi-map and --midi-learn need --midi PORT")

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from stemlive.evaluate import LONG_PLAY, SCORES
-from stemlive.models import text
+from stemlive.commands.evaluate import LONG_PLAY, SCORES
+from stemlive.commands.models import text
 
 if TYPE_CHECKING:
-    from stemlive.realtime.metadata import ModelInfo
+    from stemlive.realtime.model_file.metadata import ModelInfo
 
 _LAYERS = {"lstm": "LSTM", "gru": "GRU", "conv": "convolution"}
 

@@ -13,7 +13,7 @@ import click
 from stemlive.errors import AudioFileError, UsageError
 
 if TYPE_CHECKING:
-    from stemlive.realtime.separator import StreamingSeparator
+    from stemlive.realtime.separation.separator import StreamingSeparator
     from stemlive.whole_song import WholeSong
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -129,7 +129,7 @@ def split_gain(text: str) -> tuple[str, float]:
 
 def check_audio(name: str, sample_rate_hz: int, channels: int) -> None:
     """AudioFileError for audio that the separator does not take."""
-    from stemlive.realtime.separator import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
+    from stemlive.realtime.separation.separator import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
 
     if channels > 2:
         raise AudioFileError(

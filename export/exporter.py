@@ -17,10 +17,10 @@ from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import load_checkpoint
 from stemlive.model.framing import PRESETS, Framing
 from stemlive.model.state import State
-from stemlive.realtime.metadata import MODEL_CHANNELS, ModelInfo, StateSpec
-from stemlive.realtime.offline import separate_blocks
-from stemlive.realtime.separator import StreamingSeparator
-from stemlive.realtime.session import Session
+from stemlive.realtime.model_file.metadata import MODEL_CHANNELS, ModelInfo, StateSpec
+from stemlive.realtime.model_file.session import Session
+from stemlive.realtime.separation.offline import separate_blocks
+from stemlive.realtime.separation.separator import StreamingSeparator
 from stemlive.whole_file import refuse_existing, whole_file
 
 OPSET = 17  # the first with LayerNormalization

@@ -13,7 +13,7 @@ from stemlive.gui.record_dialog import RecordDialog
 from stemlive.gui.settings_dialog import SettingsDialog
 from stemlive.gui.sheets import ModelSheet, Sheet, about_page, keys_page
 from stemlive.gui.theme import APPEARANCES
-from stemlive.realtime.models import bundled_models
+from stemlive.realtime.model_file.bundled import bundled_models
 
 if TYPE_CHECKING:
     from stemlive.gui.window import Window

@@ -13,8 +13,8 @@ from stemlive.gui.source_bar import DeviceChoice
 from stemlive.gui.strip import GainField
 from stemlive.gui.theme import Theme, number_font
 from stemlive.gui.voice import Voice
-from stemlive.realtime.key_change import MOST_SEMITONES
-from stemlive.realtime.snapshot import Snapshot
+from stemlive.realtime.dsp.key_change import MOST_SEMITONES
+from stemlive.realtime.shared.snapshot import Snapshot
 
 _COLOUR = "#4f9fe8"
 _KEY_TIP = "Key of the music, in semitones (Ctrl+Up, Ctrl+Down; Ctrl+0 for its own)"

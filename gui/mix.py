@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from stemlive.errors import UsageError
-from stemlive.realtime.controls import Controls
-from stemlive.realtime.mixer import MAX_GAIN_DB, Mixer
+from stemlive.realtime.control.controls import Controls
+from stemlive.realtime.separation.mixer import MAX_GAIN_DB, Mixer
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from PyQt6.QtCore import QObject, pyqtSignal
 from PyQt6.QtGui import QUndoCommand, QUndoStack
 
 from stemlive.gui.mix import Mix
-from stemlive.realtime.controls import Controls
+from stemlive.realtime.control.controls import Controls
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from stemlive.gui.mix_model import MixModel
 from stemlive.gui.spectrogram import TimeAxis
 from stemlive.gui.strip import PANEL_WIDTH, Strip
 from stemlive.gui.theme import Theme, stem_colour
-from stemlive.realtime.snapshot import Snapshot
+from stemlive.realtime.shared.snapshot import Snapshot
 
 _MIX_COLOUR = "#8a93a3"
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from stemlive.errors import DeviceError, StemliveError
 from stemlive.gui.mix import Mix
 from stemlive.gui.voice import Voice
-from stemlive.realtime.controls import Controls
-from stemlive.realtime.engine import LiveEngine
-from stemlive.realtime.settings import EngineSettings
-from stemlive.realtime.snapshot import Snapshot, State
-from stemlive.realtime.tap import Tap
+from stemlive.realtime.control.controls import Controls
+from stemlive.realtime.engine.engine import LiveEngine
+from stemlive.realtime.recording.tap import Tap
+from stemlive.realtime.shared.settings import EngineSettings
+from stemlive.realtime.shared.snapshot import Snapshot, State
 
 _JUMP_S = 0.3
 

@@ -17,8 +17,8 @@ from stemlive.gui.presets import OwnPresets
 from stemlive.gui.remembered import Remembered
 from stemlive.gui.rig import Rig
 from stemlive.gui.window import Window
-from stemlive.realtime.engine_process import EngineProcess
-from stemlive.realtime.mixer import STANDARD_STEMS
+from stemlive.realtime.engine.child_process import EngineProcess
+from stemlive.realtime.separation.mixer import STANDARD_STEMS
 
 NAME = "stemlive"
 

@@ -8,8 +8,8 @@ from PyQt6.QtCore import QByteArray, QSettings
 from stemlive.errors import UsageError
 from stemlive.gui.mix import Mix
 from stemlive.gui.voice import Voice
-from stemlive.realtime.provider import existing_providers
-from stemlive.realtime.settings import MODES, EngineSettings
+from stemlive.realtime.model_file.provider import existing_providers
+from stemlive.realtime.shared.settings import MODES, EngineSettings
 
 _MOST_RECENT = 10
 

@@ -14,10 +14,10 @@ from stemlive.gui.player import Phase, Player, Song
 from stemlive.gui.remembered import Remembered
 from stemlive.gui.voice import OFF, Voice
 from stemlive.gui.waveform import Waveform
-from stemlive.realtime.key_change import MOST_SEMITONES, check_key_change
-from stemlive.realtime.models import DEFAULT_MODEL
-from stemlive.realtime.recorder import Recorder
-from stemlive.realtime.settings import DEVICE_PREFIX, EngineSettings
+from stemlive.realtime.dsp.key_change import MOST_SEMITONES, check_key_change
+from stemlive.realtime.model_file.bundled import DEFAULT_MODEL
+from stemlive.realtime.recording.recorder import Recorder
+from stemlive.realtime.shared.settings import DEVICE_PREFIX, EngineSettings
 
 
 class Rig(QObject):

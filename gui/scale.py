@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from stemlive.errors import UsageError
-from stemlive.realtime.mixer import MAX_GAIN_DB
+from stemlive.realtime.separation.mixer import MAX_GAIN_DB
 
 FADER_MARKS_DB = (12.0, 6.0, 0.0, -6.0, -12.0, -20.0, -30.0, -45.0)
 METER_LOWEST_DB = -60.0

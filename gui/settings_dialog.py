@@ -4,8 +4,8 @@ from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QVBo
 
 from stemlive.gui.choice import Choice
 from stemlive.gui.remembered import Remembered
-from stemlive.realtime.provider import existing_providers
-from stemlive.realtime.settings import LATENCIES, MODES
+from stemlive.realtime.model_file.provider import existing_providers
+from stemlive.realtime.shared.settings import LATENCIES, MODES
 
 _BLOCKS = (64, 128, 256, 512, 1024, 2048)
 _THREADS = (1, 2, 4, 8)

@@ -13,8 +13,7 @@ from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from stemlive.gui.spectrogram_ring import COLUMNS, SpectrogramRing
 from stemlive.gui.theme import DARK, Theme, number_font
-from stemlive.realtime.engine_memory import COLUMN_BINS
-from stemlive.realtime.meters import HIGHEST_HZ, LOWEST_HZ, RANGE_DB
+from stemlive.realtime.dsp.meters import COLUMN_BINS, HIGHEST_HZ, LOWEST_HZ, RANGE_DB
 
 GUTTER = 38
 _MARKS_HZ = ((100, "100"), (300, "300"), (1000, "1k"), (3000, "3k"), (10000, "10k"))

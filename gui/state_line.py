@@ -6,7 +6,7 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButt
 
 from stemlive.gui.player import Phase
 from stemlive.gui.theme import Theme, number_font
-from stemlive.realtime.snapshot import Latency, Snapshot
+from stemlive.realtime.shared.snapshot import Latency, Snapshot
 
 _HIGH_LOAD = 0.7
 

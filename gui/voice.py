@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, Self
 
-from stemlive.realtime.controls import Controls
-from stemlive.realtime.key_change import MOST_SEMITONES
-from stemlive.realtime.mixer import MAX_GAIN_DB
+from stemlive.realtime.control.controls import Controls
+from stemlive.realtime.dsp.key_change import MOST_SEMITONES
+from stemlive.realtime.separation.mixer import MAX_GAIN_DB
 
 OFF = ""
 

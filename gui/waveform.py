@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.errors import AudioFileError
-from stemlive.realtime.files import AudioReader
+from stemlive.realtime.audio_files.files import AudioReader
 
 BARS = 1600
 

@@ -1,1 +1,1 @@
-"""Streaming separation in numpy and ONNX Runtime: framing, session, separator, mixer. No torch, no Qt."""
+"""Separate music while it plays, in numpy and ONNX Runtime: no torch, no Qt. A room imports only rooms below it."""

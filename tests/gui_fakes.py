@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from stemlive.errors import DeviceError, StemliveError
-from stemlive.realtime.controls import Controls
-from stemlive.realtime.engine_memory import COLUMN_BINS, EngineMemory
-from stemlive.realtime.settings import EngineSettings
-from stemlive.realtime.snapshot import Latency, Snapshot, State
-from stemlive.realtime.tap import Tap
+from stemlive.realtime.control.controls import Controls
+from stemlive.realtime.dsp.meters import COLUMN_BINS
+from stemlive.realtime.recording.tap import Tap
+from stemlive.realtime.shared.memory import EngineMemory
+from stemlive.realtime.shared.settings import EngineSettings
+from stemlive.realtime.shared.snapshot import Latency, Snapshot, State
 
 STEMS = ("vocals", "drums", "bass", "other")
 

@@ -25,7 +25,7 @@ def draw(target: Path, song: Path | None) -> None:
     from stemlive.demo_song import RATE_HZ
     from stemlive.demo_song import song as demo_song
     from stemlive.gui.program import application, build_window
-    from stemlive.realtime.files import AudioWriter
+    from stemlive.realtime.audio_files.files import AudioWriter
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -3,7 +3,7 @@
 import numpy as np
 from waiting import wait_until
 
-from stemlive.realtime.recorder import Recorder
+from stemlive.realtime.recording.recorder import Recorder
 
 RATE_HZ = 8000
 STEMS = ("vocals", "drums")

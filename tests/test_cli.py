@@ -120,7 +120,7 @@ def test_a_fault_of_the_program_asks_for_a_report(monkeypatch):
     def broken() -> None:
         raise ZeroDivisionError("not this\ntime")
 
-    monkeypatch.setattr("stemlive.models.command.callback", lambda **_: broken())
+    monkeypatch.setattr("stemlive.commands.models.command.callback", lambda **_: broken())
     assert fail("models") == (
         1,
         "stemlive: error: unexpected ZeroDivisionError: not this time (please report it with what --verbose prints)\n",
@@ -131,7 +131,7 @@ def test_what_is_not_installed_is_named_with_the_way_to_get_it(monkeypatch):
     def broken() -> None:
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
-    monkeypatch.setattr("stemlive.models.command.callback", lambda **_: broken())
+    monkeypatch.setattr("stemlive.commands.models.command.callback", lambda **_: broken())
     assert fail("models") == (
         1,
         "stemlive: error: this needs torch: run ./install.sh train, or pip install 'stemlive[train]'\n",
@@ -392,7 +392,7 @@ def test_models_shows_the_cards(tmp_path, monkeypatch):
     scores = {"split": "valid", "average": {"vocals": {"usdr_db": 5.12, "mixture_db": -3.0}}}
     info["card"] |= {"hours": {"trained": 1.5, "audio_heard": 12.25}, "scores": scores}
     onnx_models.write_model(tmp_path / "live.onnx", info)
-    monkeypatch.setattr("stemlive.realtime.models._ASSETS", tmp_path)
+    monkeypatch.setattr("stemlive.realtime.model_file.bundled._ASSETS", tmp_path)
     text = succeed("models").stdout
     assert text.startswith("live (default)\n  splits each bin by how steady it is\n")
     assert "  stems       vocals, drums, bass, other\n" in text
@@ -453,7 +453,7 @@ def test_the_card_in_the_repository_is_that_of_the_bundled_model(name, request):
 
 
 def test_models_without_any(tmp_path, monkeypatch):
-    monkeypatch.setattr("stemlive.realtime.models._ASSETS", tmp_path)
+    monkeypatch.setattr("stemlive.realtime.model_file.bundled._ASSETS", tmp_path)
     assert json.loads(succeed("models", "--json").stdout) == []
     assert "no model comes with this installation" in run("models").stderr
 

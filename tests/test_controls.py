@@ -18,14 +18,14 @@ from terminals import Terminal
 from waiting import wait_until
 
 from stemlive.errors import StemliveError, UsageError
-from stemlive.keys import KEYS, Desk, help_text
 from stemlive.live_events import EventWriter, Moment, changes, levels, started
-from stemlive.realtime.controls import Controls
-from stemlive.realtime.engine_memory import EngineMemory
-from stemlive.realtime.midi import MidiControl, MidiMap, fader_db
-from stemlive.realtime.osc import OscControl, parse_address
-from stemlive.realtime.snapshot import Latency, Snapshot, State
-from stemlive.status_line import bar, status_line
+from stemlive.realtime.control.controls import Controls
+from stemlive.realtime.control.midi import MidiControl, MidiMap, fader_db
+from stemlive.realtime.control.osc import OscControl, parse_address
+from stemlive.realtime.shared.memory import EngineMemory
+from stemlive.realtime.shared.snapshot import Latency, Snapshot, State
+from stemlive.terminal.keys import KEYS, Desk, help_text
+from stemlive.terminal.status_line import bar, status_line
 
 pytestmark = pytest.mark.alone
 
@@ -219,8 +219,8 @@ class TestEvents:
 
 CHILD = """
 import os, sys, time
-from stemlive.stopping import StopRequest
-from stemlive.terminal import Keyboard, Screen
+from stemlive.terminal.stopping import StopRequest
+from stemlive.terminal.keyboard import Keyboard, Screen
 with StopRequest() as stop, Keyboard() as keyboard:
     screen = Screen()
     keys = []

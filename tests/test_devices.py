@@ -25,9 +25,9 @@ from jack_server import PATIENCE_S, RATE_HZ, Neighbour, Server, wait_until
 
 from stemlive import demo_song
 from stemlive.demo_song import BEAT_S, VOICE_BARS
-from stemlive.realtime.mixer import Mixer
-from stemlive.realtime.separator import StreamingSeparator
-from stemlive.realtime.session import Session
+from stemlive.realtime.model_file.session import Session
+from stemlive.realtime.separation.mixer import Mixer
+from stemlive.realtime.separation.separator import StreamingSeparator
 
 pytestmark = pytest.mark.alone
 
@@ -39,9 +39,9 @@ SILENCE_S = 24
 ENGINE = """
 import itertools, json, sys
 from dataclasses import asdict
-from stemlive.realtime.engine import Engine
-from stemlive.realtime.engine_process import EngineProcess
-from stemlive.realtime.settings import EngineSettings
+from stemlive.realtime.engine.engine import Engine
+from stemlive.realtime.engine.child_process import EngineProcess
+from stemlive.realtime.shared.settings import EngineSettings
 
 if __name__ == "__main__":
     wanted = json.loads(sys.argv[1])

@@ -8,11 +8,11 @@ import pytest
 import soundfile
 
 from stemlive.demo_song import RATE_HZ, song
-from stemlive.realtime.mixer import Mixer
-from stemlive.realtime.models import bundled_models, resolve_model
-from stemlive.realtime.offline import separate_blocks
-from stemlive.realtime.separator import StreamingSeparator
-from stemlive.realtime.session import Session
+from stemlive.realtime.model_file.bundled import bundled_models, resolve_model
+from stemlive.realtime.model_file.session import Session
+from stemlive.realtime.separation.mixer import Mixer
+from stemlive.realtime.separation.offline import separate_blocks
+from stemlive.realtime.separation.separator import StreamingSeparator
 
 NOISE = 0.2 * np.random.default_rng(0).standard_normal((3 * RATE_HZ, 2)).astype(np.float32)
 

@@ -17,8 +17,8 @@ from stemlive.model.bsrnn import BSRNN
 from stemlive.model.checkpoint import save_checkpoint
 from stemlive.model.config import LAYERS, ModelConfig
 from stemlive.model.framing import Framing
-from stemlive.realtime.separator import StreamingSeparator
-from stemlive.realtime.session import Session
+from stemlive.realtime.model_file.session import Session
+from stemlive.realtime.separation.separator import StreamingSeparator
 
 TINY = ModelConfig(feature_dim=8, num_repeat=2, band_scheme="v3")
 CONFIGS = {

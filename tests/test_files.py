@@ -17,10 +17,10 @@ import soundfile
 from numpy.typing import NDArray
 
 from stemlive.errors import AudioFileError, UsageError
-from stemlive.realtime import files
-from stemlive.realtime.files import AudioReader, AudioWriter
-from stemlive.realtime.pcm import PcmFormat, wav_header
-from stemlive.realtime.pipes import PipeReader, PipeWriter, is_pipe
+from stemlive.realtime.audio_files import files
+from stemlive.realtime.audio_files.files import AudioReader, AudioWriter
+from stemlive.realtime.audio_files.pcm import PcmFormat, wav_header
+from stemlive.realtime.audio_files.pipes import PipeReader, PipeWriter, is_pipe
 
 RATE_HZ = 44100
 
@@ -95,7 +95,7 @@ def test_a_file_has_its_name_only_once_it_is_whole(tmp_path):
 def test_what_a_killed_program_left_goes_when_the_same_file_is_written_again(tmp_path):
     code = f"""
 import os, signal
-from stemlive.realtime.files import AudioWriter
+from stemlive.realtime.audio_files.files import AudioWriter
 AudioWriter({str(tmp_path / "a[1].wav")!r}, {RATE_HZ}, 2)
 AudioWriter({str(tmp_path / "b.wav")!r}, {RATE_HZ}, 2)
 os.kill(os.getpid(), signal.SIGKILL)

@@ -41,11 +41,11 @@ from stemlive.gui.settings_dialog import SettingsDialog
 from stemlive.gui.sheets import cards_page, keys_page
 from stemlive.gui.spectrogram import colour_table
 from stemlive.gui.spectrogram_ring import COLUMNS, SpectrogramRing
-from stemlive.realtime.controls import Controls
-from stemlive.realtime.engine_memory import EngineMemory
-from stemlive.realtime.mixer import PRESETS, Mixer
-from stemlive.realtime.provider import existing_providers
-from stemlive.realtime.snapshot import State
+from stemlive.realtime.control.controls import Controls
+from stemlive.realtime.model_file.provider import existing_providers
+from stemlive.realtime.separation.mixer import PRESETS, Mixer
+from stemlive.realtime.shared.memory import EngineMemory
+from stemlive.realtime.shared.snapshot import State
 
 pytestmark = pytest.mark.alone
 

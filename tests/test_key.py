@@ -11,13 +11,13 @@ from test_live import HOP, LENGTHS, RATE_HZ, Bench, noise
 
 from stemlive.cli import main
 from stemlive.errors import StemliveError, UsageError
-from stemlive.keys import Desk
-from stemlive.realtime import rubber_band
-from stemlive.realtime.controls import Controls
-from stemlive.realtime.engine_memory import EngineMemory
-from stemlive.realtime.key_change import KeyChange, check_key_change, in_key
-from stemlive.realtime.osc import OscControl
-from stemlive.realtime.session import Session
+from stemlive.realtime.control.controls import Controls
+from stemlive.realtime.control.osc import OscControl
+from stemlive.realtime.dsp import rubber_band
+from stemlive.realtime.dsp.key_change import KeyChange, check_key_change, in_key
+from stemlive.realtime.model_file.session import Session
+from stemlive.realtime.shared.memory import EngineMemory
+from stemlive.terminal.keys import Desk
 
 LONGEST = 4096
 

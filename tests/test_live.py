@@ -15,27 +15,31 @@ import pytest
 import soundfile
 from waiting import wait_until
 
-from stemlive.bench import resident_bytes
+from stemlive.commands.bench import resident_bytes
 from stemlive.errors import DeviceError, UsageError
-from stemlive.realtime import callback_device, engine_memory, live_run, portaudio, pulse
-from stemlive.realtime.device import DeviceFaults, RingSource
-from stemlive.realtime.devices import AudioDevice, find_device
-from stemlive.realtime.drift import DriftSource
-from stemlive.realtime.ends import Ends
-from stemlive.realtime.engine import Engine
-from stemlive.realtime.engine_memory import COLUMNS, EngineMemory
-from stemlive.realtime.files import AudioReader
-from stemlive.realtime.key_change import KeyChange
-from stemlive.realtime.live_path import LivePath
-from stemlive.realtime.live_worker import LONGEST_BLOCK, LiveWorker, longest_write
-from stemlive.realtime.playout import FADE_SAMPLES, Playout
-from stemlive.realtime.report import Report
-from stemlive.realtime.ring import PlainInputRing, PlainOutputRing
-from stemlive.realtime.separator import StreamingSeparator
-from stemlive.realtime.session import Session
-from stemlive.realtime.settings import EngineSettings
-from stemlive.realtime.snapshot import Latency, State
-from stemlive.realtime.song_source import SongSource
+from stemlive.realtime.audio_files.files import AudioReader
+from stemlive.realtime.devices import callback_device, portaudio
+from stemlive.realtime.devices.catalogue import AudioDevice, find_device
+from stemlive.realtime.devices.device import DeviceFaults, RingSource
+from stemlive.realtime.devices.drift import DriftSource
+from stemlive.realtime.devices.open_devices import Ends
+from stemlive.realtime.devices.ring import PlainInputRing, PlainOutputRing
+from stemlive.realtime.devices.song_source import SongSource
+from stemlive.realtime.dsp.key_change import KeyChange
+from stemlive.realtime.engine import run as run_module
+from stemlive.realtime.engine.engine import Engine
+from stemlive.realtime.engine.path import LivePath
+from stemlive.realtime.engine.playout import FADE_SAMPLES, Playout
+from stemlive.realtime.engine.telemetry import Report
+from stemlive.realtime.engine.worker import LONGEST_BLOCK, LiveWorker, longest_write
+from stemlive.realtime.model_file.session import Session
+from stemlive.realtime.separation.separator import StreamingSeparator
+from stemlive.realtime.shared import heartbeat
+from stemlive.realtime.shared import memory as memory_module
+from stemlive.realtime.shared.heartbeat import LOOK_S, Pulse
+from stemlive.realtime.shared.memory import COLUMNS, EngineMemory
+from stemlive.realtime.shared.settings import EngineSettings
+from stemlive.realtime.shared.snapshot import Latency, State
 
 pytestmark = pytest.mark.alone
 
@@ -435,7 +439,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[FakeDevice]]:
             made.append(device)
             return Ends(device, device, "callback", RATE_HZ)
 
-        monkeypatch.setattr(live_run, "open_ends", open_ends)
+        monkeypatch.setattr(run_module, "open_ends", open_ends)
         return made
 
     return install
@@ -493,7 +497,7 @@ class TestEngine:
         def open_ends(settings, rate_hz, hop, process, mix_voice, memory):
             return Ends(SongSource(AudioReader(settings.source), rate_hz, memory), device, "callback", rate_hz)
 
-        monkeypatch.setattr(live_run, "open_ends", open_ends)
+        monkeypatch.setattr(run_module, "open_ends", open_ends)
         engine = Engine(EngineSettings(str(tmp_path / "ramp.wav"), "device:a", model=model, song=True))
         engine.controls.song.play()
         with engine:
@@ -513,7 +517,7 @@ class TestEngine:
         def open_ends(*_: object) -> Ends:
             raise DeviceError("busy")
 
-        monkeypatch.setattr(live_run, "open_ends", open_ends)
+        monkeypatch.setattr(run_module, "open_ends", open_ends)
         engine = Engine(EngineSettings("device:a", "device:a", model=model))
         with pytest.raises(DeviceError, match="busy"):
             engine.start()
@@ -555,13 +559,13 @@ class TestPulse:
     @pytest.fixture
     def clock(self, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         clock = SimpleNamespace(now=100.0, monotonic=lambda: clock.now)
-        monkeypatch.setattr(engine_memory, "time", clock)
-        monkeypatch.setattr(pulse, "time", clock)
+        monkeypatch.setattr(memory_module, "time", clock)
+        monkeypatch.setattr(heartbeat, "time", clock)
         return clock
 
-    def looks_until_missing(self, memory: EngineMemory, clock: SimpleNamespace, look_s: float = pulse.LOOK_S) -> int:
+    def looks_until_missing(self, memory: EngineMemory, clock: SimpleNamespace, look_s: float = LOOK_S) -> int:
         """Looks after the last beat until the pulse is missed, at most 100."""
-        watch = pulse.Pulse(memory)
+        watch = Pulse(memory)
         memory.beat()
         watch.is_missing()
         for looks in range(1, 101):
@@ -574,9 +578,9 @@ class TestPulse:
         memory = EngineMemory.local()
         memory.expect(1.0)
         assert self.looks_until_missing(memory, clock) in (10, 11)
-        watch = pulse.Pulse(memory)
+        watch = Pulse(memory)
         for look in range(100):
-            clock.now += pulse.LOOK_S
+            clock.now += LOOK_S
             if look % 9 == 0:
                 memory.beat()
             assert not watch.is_missing()

@@ -22,7 +22,7 @@ from stemlive.model.layers import ResidualConv
 from stemlive.model.panning import Panning, cues, side_of
 from stemlive.model.state import State
 from stemlive.model.stereo import TransformAverageConcatenate
-from stemlive.realtime.framing import Framing as NumpyFraming
+from stemlive.realtime.dsp.framing import Framing as NumpyFraming
 from stemlive.training.devices import fast_bfloat16
 
 STREAMING = [name for name, preset in PRESETS.items() if preset.streaming]

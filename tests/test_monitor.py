@@ -11,17 +11,17 @@ import pytest
 from waiting import wait_until
 
 from stemlive.errors import DeviceError, UsageError
-from stemlive.realtime import callback_device, ends, portaudio
-from stemlive.realtime.controls import Controls
-from stemlive.realtime.device import RingSource
-from stemlive.realtime.devices import AudioDevice
-from stemlive.realtime.ends import open_ends
-from stemlive.realtime.engine_memory import EngineMemory
-from stemlive.realtime.playout import FADE_SAMPLES, Playout
-from stemlive.realtime.reverb import Reverb
-from stemlive.realtime.ring import PlainInputRing, PlainOutputRing
-from stemlive.realtime.settings import EngineSettings
-from stemlive.realtime.voice import LONGEST_VOICE, Voice, VoiceWorker
+from stemlive.realtime.control.controls import Controls
+from stemlive.realtime.devices import callback_device, open_devices, portaudio
+from stemlive.realtime.devices.catalogue import AudioDevice
+from stemlive.realtime.devices.device import RingSource
+from stemlive.realtime.devices.open_devices import Ends, open_ends
+from stemlive.realtime.devices.ring import PlainInputRing, PlainOutputRing
+from stemlive.realtime.dsp.reverb import Reverb
+from stemlive.realtime.engine.microphone import LONGEST_VOICE, Voice, VoiceWorker
+from stemlive.realtime.engine.playout import FADE_SAMPLES, Playout
+from stemlive.realtime.shared.memory import EngineMemory
+from stemlive.realtime.shared.settings import EngineSettings
 
 pytestmark = pytest.mark.alone
 
@@ -234,14 +234,14 @@ def streams(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict]]:
     )
     for module in (portaudio, callback_device):
         monkeypatch.setattr(module, "portaudio", lambda: fake)
-    monkeypatch.setattr(ends, "find_device", lambda name, _: next(card for card in CARDS if card.name == name))
+    monkeypatch.setattr(open_devices, "find_device", lambda name, _: next(card for card in CARDS if card.name == name))
     return opened
 
 
 class TestPlaces:
     """Where the microphone is taken in: the fewest streams, and the callback of the output where it can be."""
 
-    def open(self, target: str = "interface", source: str = "device:interface", **settings: object) -> ends.Ends:
+    def open(self, target: str = "interface", source: str = "device:interface", **settings: object) -> Ends:
         settings = {"mode": "callback"} | settings
         return open_ends(
             EngineSettings(source, f"device:{target}", **settings), RATE_HZ, BLOCK, lambda *_: None, lambda *_: None

@@ -17,15 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stemlive.errors import ModelError, UsageError
-from stemlive.realtime import models, provider
-from stemlive.realtime.framing import Framing
-from stemlive.realtime.metadata import ModelInfo
-from stemlive.realtime.mixer import PRESETS, Mixer
-from stemlive.realtime.offline import separate_blocks
-from stemlive.realtime.resample import Resampling, StreamResampler
-from stemlive.realtime.separator import StreamingSeparator
-from stemlive.realtime.session import Session
-from stemlive.realtime.stft import Analysis, OverlapAdd
+from stemlive.realtime.dsp.framing import Framing
+from stemlive.realtime.dsp.resample import Resampling, StreamResampler
+from stemlive.realtime.dsp.stft import Analysis, OverlapAdd
+from stemlive.realtime.model_file import bundled, provider
+from stemlive.realtime.model_file.metadata import ModelInfo
+from stemlive.realtime.model_file.session import Session
+from stemlive.realtime.separation.mixer import PRESETS, Mixer
+from stemlive.realtime.separation.offline import separate_blocks
+from stemlive.realtime.separation.separator import StreamingSeparator
 
 LENGTHS = {
     "quality": (4096, 4096, 1024),
@@ -267,7 +267,7 @@ class TestSession:
         # In a process of its own: ONNX Runtime heeds only the first session's wish.
         program = """
 import sys, numpy as np
-from stemlive.realtime.session import Session
+from stemlive.realtime.model_file.session import Session
 session = Session(sys.argv[1])
 session._state["h"][:] = 1.2e-38
 session.run(np.zeros((4, 2, 65), np.complex64))
@@ -365,22 +365,22 @@ class TestModelFiles:
         assert json.loads(small.info.to_metadata()["stemlive"]) == onnx_models.metadata(SMALL)
 
     def test_names_and_paths(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(models, "_ASSETS", tmp_path / "assets")
+        monkeypatch.setattr(bundled, "_ASSETS", tmp_path / "assets")
         monkeypatch.chdir(tmp_path)
         with pytest.raises(ModelError, match="no model comes with this installation"):
-            models.resolve_model()
+            bundled.resolve_model()
         (tmp_path / "assets").mkdir()
         for name in ("low", "live"):
             (tmp_path / "assets" / f"{name}.onnx").touch()
         (tmp_path / "live").touch()
-        assert [path.stem for path in models.bundled_models()] == ["live", "low"]
-        assert models.resolve_model() == models.resolve_model("live") == tmp_path / "assets" / "live.onnx"
-        assert models.resolve_model("./live") == Path("live")
-        assert models.resolve_model(tmp_path / "live") == tmp_path / "live"
+        assert [path.stem for path in bundled.bundled_models()] == ["live", "low"]
+        assert bundled.resolve_model() == bundled.resolve_model("live") == tmp_path / "assets" / "live.onnx"
+        assert bundled.resolve_model("./live") == Path("live")
+        assert bundled.resolve_model(tmp_path / "live") == tmp_path / "live"
         with pytest.raises(ModelError, match=r"'jazz' not found: .* one of: live, low"):
-            models.resolve_model("jazz")
+            bundled.resolve_model("jazz")
         with pytest.raises(ModelError, match="is a folder"):
-            models.resolve_model("assets")
+            bundled.resolve_model("assets")
 
 
 class TestSeparator:

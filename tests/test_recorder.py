@@ -16,17 +16,17 @@ from recording import BEHIND, BLOCK, RATE_HZ, STEMS, feed, in_another_process, n
 from waiting import wait_until
 
 from stemlive.errors import AudioFileError, UsageError
-from stemlive.realtime import recorder as recorder_module
-from stemlive.realtime.controls import Controls
-from stemlive.realtime.engine_memory import EngineMemory
-from stemlive.realtime.inline_worker import InlineWorker
-from stemlive.realtime.key_change import KeyChange
-from stemlive.realtime.live_path import LivePath
-from stemlive.realtime.record_ring import RecordRing
-from stemlive.realtime.recorder import Recorder
-from stemlive.realtime.report import Report
-from stemlive.realtime.session import Session
-from stemlive.realtime.take import PIECE, Take
+from stemlive.realtime.control.controls import Controls
+from stemlive.realtime.dsp.key_change import KeyChange
+from stemlive.realtime.engine.inline_worker import InlineWorker
+from stemlive.realtime.engine.path import LivePath
+from stemlive.realtime.engine.telemetry import Report
+from stemlive.realtime.model_file.session import Session
+from stemlive.realtime.recording import recorder as recorder_module
+from stemlive.realtime.recording.record_ring import RecordRing
+from stemlive.realtime.recording.recorder import Recorder
+from stemlive.realtime.recording.take import PIECE, Take
+from stemlive.realtime.shared.memory import EngineMemory
 
 pytestmark = pytest.mark.alone
 
@@ -174,7 +174,7 @@ class TightDisk:
 
 
 def tighten(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    from stemlive.realtime import take
+    from stemlive.realtime.recording import take
 
     room = {"bytes": size}
     make, make_room = take._PartFile.__init__, Take._make_room

@@ -7,14 +7,14 @@ import pytest
 import soundfile
 
 from stemlive.errors import UsageError
-from stemlive.realtime.controls import Controls
-from stemlive.realtime.device import RingSource
-from stemlive.realtime.engine_memory import EngineMemory
-from stemlive.realtime.files import AudioReader
-from stemlive.realtime.report import Report
-from stemlive.realtime.song_source import SongSource
-from stemlive.realtime.stem_spectra import mix
-from stemlive.realtime.transport import Transport
+from stemlive.realtime.audio_files.files import AudioReader
+from stemlive.realtime.control.controls import Controls
+from stemlive.realtime.control.transport import Transport
+from stemlive.realtime.devices.device import RingSource
+from stemlive.realtime.devices.song_source import SongSource
+from stemlive.realtime.engine.telemetry import Report
+from stemlive.realtime.separation.stem_spectra import mix
+from stemlive.realtime.shared.memory import EngineMemory
 
 pytestmark = pytest.mark.alone
 

@@ -52,7 +52,7 @@ class Listener:
 
 def test_a_fader_that_is_moved_is_heard(tmp_path):
     from stemlive.demo_song import RATE_HZ, song
-    from stemlive.realtime.files import AudioWriter
+    from stemlive.realtime.audio_files.files import AudioWriter
 
     path = tmp_path / "song.wav"
     with AudioWriter(path, RATE_HZ, 2) as writer:

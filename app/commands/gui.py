@@ -1,0 +1,49 @@
+"""`stemlive gui`: the window."""
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from stemlive.errors import StemliveError, UsageError
+from stemlive.options import model_option
+
+
+@click.command("gui")
+@click.argument("song", metavar="[SONG]", required=False, type=click.Path(path_type=Path))
+@click.option("-i", "--input", "source", metavar="device:NAME", help="Begin with this input device, live.")
+@click.option("-o", "--output", "target", metavar="device:NAME", help="Play through this output device.")
+@model_option
+def command(*, song: Path | None, source: str | None, target: str | None, model: str | None) -> None:
+    """Open the window: play a song, or a device, and mix its stems by hand and eye.
+
+    Devices and the mix are those of the last time, unless they are named. F1 shows all keys.
+    """
+    missing = [name for name in ("PyQt6", "pyqtgraph") if find_spec(name) is None]
+    if missing:
+        raise StemliveError(
+            f"the window needs {' and '.join(missing)}: run ./install.sh gui, or pip install 'stemlive[gui]'"
+        )
+    if sys.platform.startswith("linux") and not any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    ):
+        raise StemliveError("the window needs a display, and there is none: log in with a desktop, or use `ssh -X`")
+    if song is not None and source is not None:
+        raise UsageError("name one of SONG and --input")
+    from stemlive.gui.program import run
+
+    raise click.exceptions.Exit(run(song, model=model, source=_device(source), target=_device(target)))
+
+
+def _device(end: str | None) -> str | None:
+    """Return the name in `device:NAME`, or None. UsageError for anything else."""
+    from stemlive.realtime.shared.settings import device_of
+
+    if end is None:
+        return None
+    name = device_of(end)
+    if name is None:
+        raise UsageError(f"'{end}' is no device: write device:NAME (see `stemlive devices`)")
+    return name

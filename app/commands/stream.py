@@ -1,0 +1,278 @@
+"""`stemlive stream`: hop by hop, from a device, a file or a pipe to a device, a file or a pipe."""
+
+import os
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stemlive.errors import UsageError
+from stemlive.grouped_help import GroupedCommand, GroupedOption, grouped
+from stemlive.live import is_live, play
+from stemlive.live_options import live_options, read_options, refuse_without_device
+from stemlive.options import (
+    check_audio,
+    model_option,
+    output_options,
+    progress,
+    split_gain,
+    threads_option,
+    warn_of_clipping,
+    warn_of_input,
+)
+from stemlive.terminal.stopping import StopRequest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from stemlive.realtime.audio_files.files import AudioReader, AudioWriter
+    from stemlive.realtime.audio_files.pipes import PipeReader, PipeWriter
+    from stemlive.realtime.control.controls import Controls
+    from stemlive.realtime.separation.mixer import Mixer
+
+
+_ENGINE_OPTIONS = (
+    "input_channels",
+    "block_samples",
+    "latency",
+    "mode",
+    "reconnect",
+    "monitor",
+    "monitor_channels",
+)
+_option = partial(click.option, cls=GroupedOption)
+
+
+@click.command("stream", cls=GroupedCommand)
+@grouped(
+    "Input and output",
+    _option(
+        "-i",
+        "--input",
+        "source",
+        metavar="device:NAME|FILE|-",
+        required=True,
+        help="Device, audio file, or - for a pipe.",
+    ),
+    _option(
+        "-o",
+        "--output",
+        "target",
+        metavar="device:NAME|FILE|-",
+        required=True,
+        help="Device, a .wav, .flac or .ogg file, or - for a pipe.",
+    ),
+    _option(
+        "--raw",
+        type=click.Choice(["f32le", "s16le"]),
+        help="What goes through pipes is headerless PCM of this kind, not WAV.",
+    ),
+    _option("--rate", metavar="HZ", type=click.IntRange(1), help="Sample rate of headerless input."),
+    _option("--channels", metavar="N", type=click.IntRange(1), help="Channels of headerless input."),
+)
+@grouped(
+    "Mix",
+    _option("--gain", "gains", metavar="STEM=DB", multiple=True, help="Gain of a stem, -inf to +12 dB."),
+    _option("--mute", "mutes", metavar="STEM", multiple=True, help="Silence a stem."),
+    _option("--solo", "solos", metavar="STEM", multiple=True, help="Hear only this stem. May be repeated."),
+    _option(
+        "--preset",
+        metavar="NAME",
+        help="karaoke, acapella, no-drums, no-bass, drums-and-bass or original; --gain, --mute and --solo go on top.",
+    ),
+    _option(
+        "--key",
+        "semitones",
+        metavar="SEMITONES",
+        type=click.IntRange(-6, 6),
+        default=0,
+        show_default=True,
+        help="Key of what is heard, -6 to 6; not of the monitor, nor of a recording.",
+    ),
+)
+@live_options
+@model_option
+@threads_option
+@output_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    *,
+    source: str,
+    target: str,
+    gains: tuple[str, ...],
+    mutes: tuple[str, ...],
+    solos: tuple[str, ...],
+    preset: str | None,
+    semitones: int,
+    raw: str | None,
+    rate: int | None,
+    channels: int | None,
+    model: str | None,
+    threads: int,
+    force: bool,
+    quiet: bool,
+    **live: Any,
+) -> None:
+    """Separate and mix live, from a device, file or pipe to another.
+
+    For example: stemlive stream -i device:default -o device:default --preset karaoke,
+    or DECODER | stemlive stream -i - -o - --preset karaoke | PLAYER
+
+    `stemlive devices` lists devices; device:NAME takes a number, a name, a unique part of one, or `default`.
+
+    With a device, each hop is heard as early as possible, and one that the model does not finish in time is heard
+    as it came in. Between files and pipes, the delay of the separation is taken out: what comes out lines up with
+    what went in and has its length, sample rate and channels.
+
+    Pipes (-, and named ones) carry WAV, any PCM in and 32-bit float out, or headerless PCM with --raw. Decode
+    other formats with `ffmpeg -v error -i SONG -f wav -`.
+
+    End of input, Ctrl-C (exit code 130) and SIGTERM (143) leave a valid output file with what was read so far.
+    """
+    _check_ends(source, target, raw, rate, channels)
+    if is_live(source, target):
+        engine_values = {name: live.pop(name) for name in _ENGINE_OPTIONS}
+        from stemlive.realtime.audio_files.pcm import PcmFormat
+        from stemlive.realtime.shared.settings import EngineSettings
+
+        settings = EngineSettings(
+            source,
+            target,
+            model=model,
+            threads=threads,
+            force=force,
+            raw=PcmFormat(raw, rate, channels) if raw and rate and channels else None,
+            raw_output=raw,
+            **engine_values,
+        )
+        options = read_options(**live, has_monitor=settings.has_monitor)
+
+        def set_up(controls: "Controls") -> None:
+            _set_levels(controls, preset, gains, mutes, solos)
+            controls.set_semitones(semitones)
+
+        play(settings, set_up, options, quiet=quiet)
+        return
+    refuse_without_device(ctx)
+
+    from stemlive.realtime.dsp.key_change import in_key
+    from stemlive.realtime.model_file.session import Session
+    from stemlive.realtime.separation.offline import separate_blocks
+    from stemlive.realtime.separation.separator import StreamingSeparator
+
+    with ExitStack() as stack:
+        reader = _open_source(source, raw, rate, channels)
+        stack.enter_context(reader)
+        rate = reader.sample_rate_hz
+        check_audio(reader.name, rate, reader.channels)
+        session = Session(model, threads=threads)
+        separator = StreamingSeparator(session, sample_rate_hz=rate, channels=reader.channels)
+        levels = _levels(separator.stems, preset, gains, mutes, solos)
+        hop = max(1, session.info.hop_samples * rate // session.info.sample_rate_hz)
+
+        stop = stack.enter_context(StopRequest())
+        written = 0
+        with (
+            _open_target(target, raw, reader, force=force) as writer,
+            progress(Path(reader.name).name, reader.frames, rate=rate, quiet=quiet or target == "-") as advance,
+        ):
+            to_pipe = _is_pipe(target)
+            mixes = separate_blocks(separator, stop.read_blocks(reader, hop), gains=levels)
+            if semitones:
+                mixes = in_key(mixes, semitones, sample_rate_hz=rate, channels=separator.channels)
+            for mix in mixes:
+                # A signal must get through to a pipe that nobody reads, but not into the middle of a file.
+                write = partial(writer.write, mix)
+                stop.wait_for(write) if to_pipe else write()
+                written += len(mix)
+                advance(len(mix))
+        warn_of_input(reader.note, separator)
+        warn_of_clipping(writer.name, writer.clipped_samples)
+        if stop.requested:
+            click.echo(f"stemlive: stopped after {written / rate:.2f} s", err=True)
+            raise click.exceptions.Exit(stop.exit_code)
+
+
+def _is_pipe(path: str) -> bool:
+    from stemlive.realtime.audio_files.pipes import is_pipe
+
+    return is_pipe(path)
+
+
+def _check_ends(source: str, target: str, raw: str | None, rate: int | None, channels: int | None) -> None:
+    """UsageError for combinations of input, output and format that make no sense."""
+    if source == "-" and os.isatty(0):
+        raise UsageError("--input - reads a pipe: name a file, or write DECODER | stemlive stream ...")
+    if target == "-" and os.isatty(1):
+        raise UsageError("--output - would write audio to the terminal: name a file, or add | PLAYER")
+    raw_input = raw is not None and _is_pipe(source)
+    if raw and not raw_input and not _is_pipe(target):
+        raise UsageError("--raw is for pipes, and neither --input nor --output is one: leave it out")
+    if raw_input and (rate is None or channels is None):
+        raise UsageError("headerless input needs --rate and --channels, for example --rate 44100 --channels 2")
+    if (rate or channels) and not raw_input:
+        raise UsageError("--rate and --channels describe headerless input: they need --raw and a pipe as --input")
+    both_exist = Path(source).exists() and Path(target).exists()
+    if not _is_pipe(target) and both_exist and Path(target).samefile(source):
+        raise UsageError(f"--input and --output are the same file: {target}")
+
+
+def _open_source(source: str, raw: str | None, rate: int | None, channels: int | None) -> "AudioReader | PipeReader":
+    from stemlive.realtime.audio_files.files import AudioReader
+    from stemlive.realtime.audio_files.pcm import PcmFormat
+    from stemlive.realtime.audio_files.pipes import PipeReader
+
+    if _is_pipe(source):
+        return PipeReader(source, PcmFormat(raw, rate, channels) if raw and rate and channels else None)
+    return AudioReader(source)
+
+
+def _open_target(
+    target: str, raw: str | None, reader: "AudioReader | PipeReader", *, force: bool
+) -> "AudioWriter | PipeWriter":
+    from stemlive.realtime.audio_files.files import AudioWriter
+    from stemlive.realtime.audio_files.pipes import PipeWriter
+
+    if _is_pipe(target):
+        return PipeWriter(target, reader.sample_rate_hz, reader.channels, raw=raw)
+    return AudioWriter(target, reader.sample_rate_hz, reader.channels, force=force, total_frames=reader.frames)
+
+
+def _levels(
+    stems: tuple[str, ...],
+    preset: str | None,
+    gains: tuple[str, ...],
+    mutes: tuple[str, ...],
+    solos: tuple[str, ...],
+) -> "NDArray[np.float32]":
+    """Linear gains [S] of stems."""
+    from stemlive.realtime.separation.mixer import Mixer
+
+    mixer = Mixer(stems)
+    _set_levels(mixer, preset, gains, mutes, solos)
+    return mixer.gains()
+
+
+def _set_levels(
+    mixer: "Mixer | Controls",
+    preset: str | None,
+    gains: tuple[str, ...],
+    mutes: tuple[str, ...],
+    solos: tuple[str, ...],
+) -> None:
+    """Set the preset first, then gains (which make their stem heard again), mutes and solos."""
+    if preset is not None:
+        mixer.apply_preset(preset)
+    for text in gains:
+        stem, gain_db = split_gain(text)
+        mixer.set_gain_db(stem, gain_db)
+        mixer.mute(stem, False)
+    for stem in mutes:
+        mixer.mute(stem)
+    for stem in solos:
+        mixer.solo(stem)

@@ -1,0 +1,1 @@
+"""The console of a live run: keys, status line, an orderly stop."""

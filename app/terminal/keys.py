@@ -1,0 +1,225 @@
+"""What keys do while sound plays: one table, which is the dispatch and the help text at once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from stemlive.errors import StemliveError, UsageError
+
+if TYPE_CHECKING:
+    from stemlive.realtime.control.controls import Controls
+    from stemlive.realtime.control.midi import MidiControl
+    from stemlive.realtime.recording.recorder import Recorder
+
+_STEP_DB = 1.0
+_LOWEST_DB = -60.0
+_HIGHEST_DB = 12.0
+_REVERB_STEP = 0.1
+
+
+@dataclass
+class Desk:
+    """What keys act on: the engine's controls, the recorder, the monitor, and which stem is meant."""
+
+    controls: "Controls"
+    recorder: "Recorder | None" = None
+    monitor: bool = False
+    midi: "MidiControl | None" = None
+    learning: bool = False
+    selected: int = 0
+    quitting: bool = False
+    helping: bool = False
+    notes: list[str] = field(default_factory=list)
+    """What there is to say about the last keys."""
+    _preset: int = -1
+
+    @property
+    def stem(self) -> str:
+        """Name of the selected stem."""
+        return self.controls.stems[self.selected]
+
+    def press(self, key: str) -> None:
+        """Do what the table says for a key; unknown keys do nothing."""
+        for entry in KEYS:
+            if key in entry.keys and entry.applies(self):
+                if not (entry.learns and self._learn(entry.learns(self, key))):
+                    entry.act(self, key)
+                return
+
+    def select(self, number: int) -> None:
+        """Mean stem number 0, 1 ...; any other number comes around."""
+        self.selected = number % len(self.controls.stems)
+
+    def next_preset(self) -> None:
+        """Apply the next preset that this model can make."""
+        from stemlive.realtime.separation.mixer import PRESETS
+
+        names = list(PRESETS)
+        for _ in names:
+            self._preset = (self._preset + 1) % len(names)
+            try:
+                self.apply_preset(names[self._preset])
+            except UsageError:
+                continue
+            return
+
+    def apply_preset(self, name: str) -> None:
+        """Apply a preset and say so."""
+        self.controls.apply_preset(name)
+        self.notes.append(f"preset {name}")
+
+    def _learn(self, target: str) -> bool:
+        """Bind the MIDI control that was moved last to what the key stands for, when learning."""
+        if not self.learning or self.midi is None or target == "":
+            return False
+        learnt = self.midi.learn(target)
+        if learnt:
+            self.notes.append(learnt)
+        return bool(learnt)
+
+
+@dataclass(frozen=True)
+class Key:
+    """Keys that do one thing. `learns` names what a MIDI control is bound to by the key, in learn mode."""
+
+    keys: tuple[str, ...]
+    shown: str
+    text: str
+    act: Callable[[Desk, str], None]
+    applies: Callable[[Desk], bool] = lambda desk: True
+    learns: Callable[[Desk, str], str] | None = None
+
+
+def _select_number(desk: Desk, key: str) -> None:
+    if int(key) <= len(desk.controls.stems):
+        desk.select(int(key) - 1)
+
+
+def _stem_of(desk: Desk, key: str) -> str:
+    stems = desk.controls.stems
+    return f"gain {stems[int(key) - 1]}" if int(key) <= len(stems) else ""
+
+
+def _moved(gain_db: float, step_db: float) -> float:
+    """One step of a fader; below its end it is off, and from off it comes back in at the end."""
+    moved = max(gain_db, _LOWEST_DB - _STEP_DB) + step_db
+    return min(moved, _HIGHEST_DB) if moved >= _LOWEST_DB else float("-inf")
+
+
+def _move_gain(desk: Desk, step_db: float) -> None:
+    desk.controls.set_gain_db(desk.stem, _moved(desk.controls.gains_db[desk.stem], step_db))
+
+
+def _move_monitor(desk: Desk, step_db: float) -> None:
+    controls = desk.controls
+    controls.set_monitor_gain_db(_moved(controls.monitor_gain_db, step_db))
+    desk.notes.append(f"monitor {controls.monitor_gain_db:+.0f} dB")
+
+
+def _move_reverb(desk: Desk, step: float) -> None:
+    controls = desk.controls
+    controls.set_monitor_reverb(min(1.0, max(0.0, round(controls.monitor_reverb + step, 2))))
+    desk.notes.append(f"reverberation {controls.monitor_reverb:.1f}")
+
+
+def _move_key(desk: Desk, step: int) -> None:
+    semitones = desk.controls.semitones + step
+    try:
+        desk.controls.set_semitones(semitones)
+    except UsageError:
+        return  # the end of the range
+    except StemliveError as error:
+        desk.notes.append(str(error))
+        return
+    desk.notes.append(f"key {semitones:+d}" if semitones else "original key")
+
+
+def _record(desk: Desk, _: str) -> None:
+    assert desk.recorder is not None
+    if desk.recorder.status().on:
+        desk.recorder.stop()
+    else:
+        desk.recorder.start()
+
+
+def _has_monitor(desk: Desk) -> bool:
+    return desk.monitor
+
+
+KEYS: tuple[Key, ...] = (
+    Key(tuple("123456789"), "1..9", "select a stem", _select_number, learns=_stem_of),
+    Key(("right", "\t"), "right, Tab", "select the next stem", lambda desk, _: desk.select(desk.selected + 1)),
+    Key(("left",), "left", "select the previous stem", lambda desk, _: desk.select(desk.selected - 1)),
+    Key(("up", "+", "="), "up, +", "selected stem 1 dB louder", lambda desk, _: _move_gain(desk, _STEP_DB)),
+    Key(("down", "-"), "down, -", "selected stem 1 dB softer", lambda desk, _: _move_gain(desk, -_STEP_DB)),
+    Key(("0",), "0", "selected stem to 0 dB", lambda desk, _: desk.controls.set_gain_db(desk.stem, 0.0)),
+    Key(
+        ("m",),
+        "m",
+        "mute the selected stem, or not",
+        lambda desk, _: desk.controls.mute(desk.stem, desk.stem not in desk.controls.muted),
+        learns=lambda desk, _: f"mute {desk.stem}",
+    ),
+    Key(
+        ("s",),
+        "s",
+        "solo the selected stem, or not",
+        lambda desk, _: desk.controls.solo(desk.stem, desk.stem not in desk.controls.soloed),
+        learns=lambda desk, _: f"solo {desk.stem}",
+    ),
+    Key(
+        ("k",),
+        "k",
+        "preset karaoke",
+        lambda desk, _: desk.apply_preset("karaoke"),
+        applies=lambda desk: "vocals" in desk.controls.stems,
+        learns=lambda desk, _: "preset karaoke",
+    ),
+    Key(
+        ("o",),
+        "o",
+        "preset original",
+        lambda desk, _: desk.apply_preset("original"),
+        learns=lambda desk, _: "preset original",
+    ),
+    Key(("p",), "p", "next preset", lambda desk, _: desk.next_preset()),
+    Key(
+        ("b",),
+        "b",
+        "bypass, or not",
+        lambda desk, _: desk.controls.set_bypass(not desk.controls.bypass),
+        learns=lambda desk, _: "bypass",
+    ),
+    Key((">", "."), ">", "key a semitone higher", lambda desk, _: _move_key(desk, 1)),
+    Key(("<", ","), "<", "key a semitone lower", lambda desk, _: _move_key(desk, -1)),
+    Key(("r",), "r", "record, or end the take", _record, applies=lambda desk: desk.recorder is not None),
+    Key(
+        ("]",),
+        "]",
+        "monitor 1 dB louder",
+        lambda desk, _: _move_monitor(desk, _STEP_DB),
+        applies=_has_monitor,
+        learns=lambda desk, _: "monitor gain",
+    ),
+    Key(("[",), "[", "monitor 1 dB softer", lambda desk, _: _move_monitor(desk, -_STEP_DB), applies=_has_monitor),
+    Key(
+        ("}",),
+        "}",
+        "more reverberation",
+        lambda desk, _: _move_reverb(desk, _REVERB_STEP),
+        applies=_has_monitor,
+        learns=lambda desk, _: "monitor reverb",
+    ),
+    Key(("{",), "{", "less reverberation", lambda desk, _: _move_reverb(desk, -_REVERB_STEP), applies=_has_monitor),
+    Key(("?", "h"), "?", "this help", lambda desk, _: setattr(desk, "helping", True)),
+    Key(("q",), "q", "quit", lambda desk, _: setattr(desk, "quitting", True)),
+)
+
+
+def help_text(desk: Desk) -> str:
+    """Return the table in lines, without what does not apply."""
+    lines = [f"  {entry.shown:<10} {entry.text}" for entry in KEYS if entry.applies(desk)]
+    if desk.learning:
+        targets = ", ".join(entry.shown for entry in KEYS if entry.learns and entry.applies(desk))
+        lines.append(f"  MIDI learn: move a control, then press the key of what it shall do: {targets}")
+    return "\n".join(lines)

@@ -1,0 +1,108 @@
+"""One line about a running engine: levels, load, latency and dropouts, as much of it as the terminal is wide."""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stemlive.realtime.control.controls import Controls
+    from stemlive.realtime.recording.recorder import Recording
+    from stemlive.realtime.shared.snapshot import Snapshot
+
+_RANGE_DB = 48.0
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+# Cells of a bar, letters of a stem's name, whether decibels stand beside it, whether the latency is in parts.
+_LAYOUTS = (
+    (8, 9, True, True),
+    (6, 9, True, True),
+    (6, 9, False, True),
+    (5, 6, False, False),
+    (4, 4, False, False),
+    (3, 3, False, False),
+    (2, 2, False, False),
+    (1, 1, False, False),
+    (0, 1, False, False),
+)
+
+
+def status_line(
+    now: "Snapshot",
+    controls: "Controls",
+    *,
+    selected: int | None = None,
+    recording: "Recording | None" = None,
+    width: int = 10_000,
+    unicode: bool = True,
+) -> str:
+    """Return the richest line of at most `width` columns; what does not fit at all is cut off."""
+    line = ""
+    for layout in _LAYOUTS:
+        # Where there is no room for decibels, there is none for double spaces.
+        between = "  " if layout[2] else " "
+        line = between.join(_parts(now, controls, layout, selected, recording, unicode))
+        if len(line) <= width:
+            return line
+    return line[:width]
+
+
+def _parts(
+    now: "Snapshot",
+    controls: "Controls",
+    layout: tuple[int, int, bool, bool],
+    selected: int | None,
+    recording: "Recording | None",
+    unicode: bool,
+) -> Iterator[str]:
+    from stemlive.realtime.shared.memory import decibels
+
+    cells, letters, with_db, with_parts = layout
+    minutes, seconds = divmod(int(now.stream_s), 60)
+    yield f"{minutes}:{seconds:02}"
+    if now.state.label != "running":
+        yield f"{now.state.label}: {now.message}" if now.message else now.state.label
+        return
+    if recording is not None and recording.on:
+        yield f"REC {recording.seconds:.0f} s"
+    if controls.bypass:
+        yield "BYPASS"
+    if controls.semitones:
+        yield f"key {controls.semitones:+d}"
+    for number, (stem, rms) in enumerate(zip(now.stems, now.stem_rms, strict=True)):
+        name = f"{number + 1} {stem[:letters]}"
+        name = f">{name}" if number == selected else f" {name}" if with_db else name
+        level = f"{max(-99.0, decibels(rms)):4.0f}" if with_db else ""
+        drawn = bar(decibels(rms), cells, unicode=unicode)
+        yield f"{name}{_setting(controls, stem)}{' ' if cells else ''}{drawn}{level}"
+    if with_db:
+        yield f"in {max(-99.0, decibels(now.input_rms)):.0f} out {max(-99.0, decibels(now.mix_rms)):.0f} dB"
+    yield f"load {100 * now.load:.0f}%"
+    latency = now.latency
+    total = f"{latency.ms(latency.total):.0f} ms"
+    if with_parts:
+        parts = [latency.device_in, latency.framing, latency.queue, latency.device_out]
+        if latency.key:
+            parts.insert(3, latency.key)
+        total += f" (in {'+'.join(f'{latency.ms(part):.0f}' for part in parts)} out)"
+    yield total
+    if now.monitor_samples:
+        yield f"mic {latency.ms(now.monitor_samples):.0f} ms"
+    yield f"{now.dropouts} dropouts"
+
+
+def bar(level_db: float, cells: int, *, unicode: bool = True) -> str:
+    """Return a bar of so many cells for -48 to 0 dB."""
+    share = min(1.0, max(0.0, 1 + level_db / _RANGE_DB))
+    if not unicode:
+        return ("#" * round(share * cells)).ljust(cells, ".")
+    eighths = round(share * cells * 8)
+    full, part = divmod(eighths, 8)
+    return ("█" * full + (_EIGHTHS[part] if part else "")).ljust(cells)
+
+
+def _setting(controls: "Controls", stem: str) -> str:
+    """What is set of a stem, where it is not the usual: M, S, gain."""
+    gain_db = controls.gains_db[stem]
+    marks = ("M" if stem in controls.muted else "") + ("S" if stem in controls.soloed else "")
+    gain = "" if gain_db == 0 else "-inf" if gain_db == -math.inf else f"{gain_db:+.0f}"
+    text = ",".join(part for part in (marks, gain) if part)
+    return f"[{text}]" if text else ""

@@ -1,0 +1,151 @@
+"""Audio from and to pipes: WAV or headerless PCM, of unknown length, each block passed on at once."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemlive.errors import AudioFileError
+from stemlive.realtime.audio_files.pcm import PcmFormat, read_wav_header, wav_header
+
+STANDARD = "-"
+"""The name of standard input or output."""
+
+_MAX_READ_BYTES = 1 << 20
+
+
+def is_pipe(path: str | Path) -> bool:
+    """Whether a path is `-`, or is there but neither a file nor a folder: a named pipe, /dev/null."""
+    if str(path) == STANDARD:
+        return True
+    there = Path(path)
+    return there.exists() and not there.is_file() and not there.is_dir()
+
+
+class PipeReader:
+    """Audio from standard input (`-`), a named pipe or a device: WAV, or what `raw` says for headerless PCM.
+
+    `frames` is None when the length is not known. AudioFileError when it cannot be opened or is not WAV.
+    """
+
+    def __init__(self, path: str | Path, raw: PcmFormat | None = None) -> None:
+        self.name = "standard input" if str(path) == STANDARD else str(path)
+        self._fd = _open(path, os.O_RDONLY, self.name)
+        self._ended = False
+        self._pcm, self.frames = (raw, None) if raw else read_wav_header(self._read_bytes, self.name)
+        self._left = self.frames
+        self.sample_rate_hz = self._pcm.sample_rate_hz
+        self.channels = self._pcm.channels
+
+    @property
+    def note(self) -> str:
+        """What the user should know once all is read: that less came than the header announced. Or empty."""
+        if not self._ended or not self._left or self.frames is None:
+            return ""
+        seconds = (self.frames - self._left) / self.sample_rate_hz
+        announced = self.frames / self.sample_rate_hz
+        return f"{self.name} ended after {seconds:.2f} s of the {announced:.2f} s that its header announces"
+
+    def read(self, frames: int) -> NDArray[np.float32]:
+        """Wait for the next block, float32 [frames, C]; shorter at the end only, empty from then on."""
+        wanted = frames if self._left is None else min(frames, self._left)
+        size = self._pcm.frame_bytes
+        data = self._read_bytes(wanted * size)
+        block = self._pcm.decode(data[: len(data) // size * size])
+        if self._left is not None:
+            self._left -= len(block)
+        return block
+
+    def close(self) -> None:
+        """Close it, unless it is standard input."""
+        _close(self._fd)
+
+    def _read_bytes(self, count: int) -> bytes:
+        parts = []
+        while count > 0 and not self._ended:
+            with _reported(f"cannot read {self.name}"):
+                part = os.read(self._fd, min(count, _MAX_READ_BYTES))
+            self._ended = not part
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class PipeWriter:
+    """Audio to standard output (`-`), a named pipe or a device: 32-bit float WAV, or headerless PCM.
+
+    `raw` is the encoding without a header, s16le or f32le. Every block is on its way when `write` returns.
+    AudioFileError when it cannot be written, BrokenPipeError when the reader has gone.
+    """
+
+    def __init__(self, path: str | Path, sample_rate_hz: int, channels: int, *, raw: str | None = None) -> None:
+        self.name = "standard output" if str(path) == STANDARD else str(path)
+        self._pcm = PcmFormat(raw or "f32le", sample_rate_hz, channels)
+        self._fd = _open(path, os.O_WRONLY, self.name)
+        self.clipped_samples = 0
+        """Samples beyond full scale so far, where the encoding cannot hold them."""
+        if raw is None:
+            self._write_bytes(wav_header(self._pcm))
+
+    def write(self, block: NDArray[np.float32]) -> None:
+        """Send a block [n, C]; waits while the pipe is full."""
+        if self._pcm.encoding == "s16le":
+            self.clipped_samples += int(np.count_nonzero(np.abs(block) > 1))
+        self._write_bytes(self._pcm.encode(block))
+
+    def close(self) -> None:
+        """Close it, unless it is standard output."""
+        _close(self._fd)
+
+    def _write_bytes(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            with _reported(f"cannot write to {self.name}"):
+                rest = rest[os.write(self._fd, rest) :]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _open(path: str | Path, mode: int, name: str) -> int:
+    """Open a file descriptor; for `-` it is 0 or 1."""
+    if str(path) != STANDARD:
+        with _reported(f"cannot open {name}"):
+            return os.open(path, mode | getattr(os, "O_BINARY", 0))
+    standard = 0 if mode == os.O_RDONLY else 1
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.setmode(standard, os.O_BINARY)
+    return standard
+
+
+def _close(descriptor: int) -> None:
+    if descriptor > 2:
+        os.close(descriptor)
+
+
+@contextmanager
+def _reported(action: str) -> Iterator[None]:
+    """Turn the system's errors into AudioFileError, but let a broken pipe through."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise AudioFileError(f"{action}: {error.strerror}") from error

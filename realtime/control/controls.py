@@ -1,0 +1,170 @@
+"""What can be changed while the sound plays: gains, mutes, solos, presets, bypass."""
+
+import threading
+
+from stemlive.errors import UsageError
+from stemlive.realtime.control.transport import Transport
+from stemlive.realtime.dsp.key_change import MOST_SEMITONES, check_key_change
+from stemlive.realtime.separation.mixer import MAX_GAIN_DB, Mixer
+from stemlive.realtime.shared.memory import MOST_STEMS, EngineMemory
+
+
+class Controls:
+    """A mixer whose every change is in the engine's memory at once; for any thread, never for the engine's.
+
+    Several front ends (keys, OSC, MIDI, a window) may share one. UsageError as in `Mixer`.
+    """
+
+    def __init__(self, stems: tuple[str, ...], memory: EngineMemory, *, write: bool = True) -> None:
+        """Without `write`, what the memory says is left as it is until the first change."""
+        assert len(stems) <= MOST_STEMS, f"{len(stems)} stems, room for {MOST_STEMS}"
+        self._mixer = Mixer(stems)
+        self._memory = memory
+        self._lock = threading.Lock()
+        self._bypass = False
+        self._pans = dict.fromkeys(stems, 0.0)
+        self._master_db = 0.0
+        self.song = Transport(memory)
+        """Steers a song: see `EngineSettings.song`."""
+        self._semitones = 0
+        self._monitor_gain_db = 0.0
+        self._monitor_reverb = 0.0
+        if write:
+            self._write()
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Names of the stems."""
+        return self._mixer.stems
+
+    @property
+    def gains_db(self) -> dict[str, float]:
+        """Fader positions in dB by stem."""
+        return self._mixer.gains_db
+
+    @property
+    def muted(self) -> frozenset[str]:
+        """Stems whose mute is on."""
+        return self._mixer.muted
+
+    @property
+    def soloed(self) -> frozenset[str]:
+        """Stems whose solo is on."""
+        return self._mixer.soloed
+
+    @property
+    def bypass(self) -> bool:
+        """Whether the music goes through as it is, with the same delay."""
+        return self._bypass
+
+    @property
+    def pans(self) -> dict[str, float]:
+        """Place between the sides by stem, -1 (left) to 1 (right)."""
+        return dict(self._pans)
+
+    @property
+    def master_db(self) -> float:
+        """The gain of everything."""
+        return self._master_db
+
+    def set_master_db(self, gain_db: float) -> None:
+        """Set the gain of everything, bypass included: -inf (off) to +12 dB."""
+        if not gain_db <= MAX_GAIN_DB:
+            raise UsageError(f"the master's gain must be from -inf to +{MAX_GAIN_DB:g} dB, not {gain_db:g}")
+        with self._lock:
+            self._master_db = float(gain_db)
+            self._write()
+
+    def set_pan(self, stem: str, pan: float) -> None:
+        """Move a stem to the left (-1) or to the right (1): the other side gets softer; nothing in mono."""
+        if stem not in self._pans or not -1 <= pan <= 1:
+            raise UsageError(f"pan is from -1 to 1, of one of {', '.join(self._pans)}; not {pan:g} of '{stem}'")
+        with self._lock:
+            self._pans[stem] = float(pan)
+            self._write()
+
+    @property
+    def monitor_gain_db(self) -> float:
+        """Fader of the second input in dB."""
+        return self._monitor_gain_db
+
+    @property
+    def monitor_reverb(self) -> float:
+        """Reverberation of the second input, 0 to 1."""
+        return self._monitor_reverb
+
+    def set_gain_db(self, stem: str, gain_db: float) -> None:
+        """Move a fader: -inf (off) to +12 dB."""
+        with self._lock:
+            self._mixer.set_gain_db(stem, gain_db)
+            self._write()
+
+    def mute(self, stem: str, on: bool = True) -> None:
+        """Silence a stem, or let it be heard again."""
+        with self._lock:
+            self._mixer.mute(stem, on)
+            self._write()
+
+    def solo(self, stem: str, on: bool = True) -> None:
+        """Hear only this stem and others that are soloed."""
+        with self._lock:
+            self._mixer.solo(stem, on)
+            self._write()
+
+    def apply_preset(self, name: str) -> None:
+        """Set faders, mutes and solos as `Mixer.apply_preset` does."""
+        with self._lock:
+            self._mixer.apply_preset(name)
+            self._write()
+
+    def set_bypass(self, on: bool = True) -> None:
+        """Let the music through as it is; switching it is a cross-fade, too."""
+        self._bypass = on
+        self._memory.parameters["bypass"] = on
+
+    def set_monitor_gain_db(self, gain_db: float) -> None:
+        """Move the fader of the second input: -inf (off) to +12 dB. UsageError outside."""
+        if not gain_db <= MAX_GAIN_DB:
+            raise UsageError(f"gain of the monitor must be from -inf to +{MAX_GAIN_DB:g} dB, not {gain_db:g}")
+        with self._lock:
+            self._monitor_gain_db = float(gain_db)
+            self._write()
+
+    def set_monitor_reverb(self, amount: float) -> None:
+        """Add reverberation to the second input, 0 (dry) to 1. UsageError outside."""
+        if not 0 <= amount <= 1:
+            raise UsageError(f"reverberation of the monitor must be from 0 to 1, not {amount:g}")
+        with self._lock:
+            self._monitor_reverb = float(amount)
+            self._write()
+
+    @property
+    def semitones(self) -> int:
+        """Key change of what leaves the mixer: not of the second input, and not of a recording."""
+        return self._semitones
+
+    def set_semitones(self, semitones: int) -> None:
+        """Change the key by -6 to 6 semitones. UsageError outside, StemliveError where a library is missing for it."""
+        if not -MOST_SEMITONES <= semitones <= MOST_SEMITONES:
+            raise UsageError(f"a key change is from -{MOST_SEMITONES} to {MOST_SEMITONES} semitones, not {semitones}")
+        if semitones:
+            check_key_change()
+        with self._lock:
+            self._semitones = semitones
+            self._write()
+
+    def move(self, memory: EngineMemory) -> None:
+        """From now on write into another memory."""
+        with self._lock:
+            self._memory = memory
+            self.song.move(memory)
+
+    def _write(self) -> None:
+        gains = self._mixer.gains()
+        self._memory.parameters["gains"][: len(gains)] = gains
+        self._memory.parameters["pans"][: len(gains)] = list(self._pans.values())
+        self._memory.parameters["master"] = 10 ** (self._master_db / 20)
+        self._memory.parameters["bypass"] = self._bypass
+        self._memory.parameters["key"] = self._semitones
+        self._memory.parameters["monitor_gain"] = 10 ** (self._monitor_gain_db / 20)
+        self._memory.parameters["monitor_reverb"] = self._monitor_reverb

@@ -1,0 +1,186 @@
+"""MIDI control change: faders and buttons of a controller move the engine's, by a map that can be learnt."""
+
+import json
+import math
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from stemlive.errors import StemliveError, UsageError
+from stemlive.realtime.control.controls import Controls
+from stemlive.realtime.separation.mixer import MAX_GAIN_DB, PRESETS
+from stemlive.whole_file import whole_file
+
+_UNITY = 80
+_PRESSED = 64
+_LARGEST = 127
+_JACK_MIDI = "mido.backends.rtmidi/UNIX_JACK"
+"""Beside ALSA's ports, those of programs that speak to a JACK server (or to PipeWire in its place) alone."""
+
+Control = tuple[int, int]
+"""Channel, 1 to 16, and number of the control, 0 to 127."""
+
+
+def fader_db(value: int) -> float:
+    """Gain in dB of a control's value 0 to 127: off at 0, 0 dB at 80, +12 dB at 127, as the cube of the way.
+
+    A cubic taper is close to that of a mixing desk's fader, and gives its upper half to what is heard most.
+    """
+    return min(MAX_GAIN_DB, 60 * math.log10(value / _UNITY)) if value > 0 else -math.inf
+
+
+class MidiMap:
+    """What each control of a controller moves: targets by control, kept in a JSON file.
+
+    Targets are `gain STEM`, `mute STEM`, `solo STEM`, `preset NAME`, `bypass`, `monitor gain` and `monitor reverb`.
+    The file holds {"gain vocals": {"channel": 1, "control": 7}, ...}. UsageError, naming what is wrong with it.
+    """
+
+    def __init__(self, path: str | Path, stems: tuple[str, ...]) -> None:
+        """Read the file; one that is not there is an empty map."""
+        self.path = Path(path)
+        self._stems = stems
+        self.targets: dict[Control, str] = {}
+        try:
+            entries = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
+            for target, place in entries.items():
+                self._check(target)
+                channel, number = int(place["channel"]), int(place["control"])
+                if not (1 <= channel <= 16 and 0 <= number <= _LARGEST):
+                    raise UsageError(f"channel {channel}, control {number}: channels are 1 to 16, controls 0 to 127")
+                self.targets[channel, number] = target
+        except UsageError as error:
+            raise UsageError(f"{path}: {error}") from error
+        except OSError as error:
+            raise UsageError(f"cannot read {path}: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError(
+                f'{path} is not a MIDI map: it holds {{"gain vocals": {{"channel": 1, "control": 7}}, ...}}; '
+                "remove it and learn anew with --midi-learn"
+            ) from error
+
+    def bind(self, control: Control, target: str) -> None:
+        """Let a control, and no other, move a target; save the map. UsageError when that fails."""
+        self._check(target)
+        kept = {place: other for place, other in self.targets.items() if other != target}
+        self.targets = kept | {control: target}
+        places = {t: {"channel": channel, "control": number} for (channel, number), t in self.targets.items()}
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with whole_file(self.path) as part:
+                part.write_text(json.dumps(places, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot write {self.path}: {error.strerror}") from error
+
+    def _check(self, target: str) -> None:
+        kind, _, name = target.partition(" ")
+        known = {"gain": self._stems, "mute": self._stems, "solo": self._stems, "preset": tuple(PRESETS)}
+        known |= {"monitor": ("gain", "reverb"), "bypass": ("",)}
+        if name not in known.get(kind, ()):
+            raise UsageError(
+                f"'{target}' is nothing that MIDI can move: gain, mute or solo and one of {', '.join(self._stems)}; "
+                "preset and its name; bypass; monitor gain; monitor reverb"
+            )
+
+
+class MidiControl:
+    """Moves an engine's controls as the map says. Faders follow; buttons switch each time that they are pressed."""
+
+    def __init__(self, controls: Controls, midi_map: MidiMap) -> None:
+        self._controls = controls
+        self._map = midi_map
+        self._lock = threading.Lock()
+        self._moved: Control | None = None
+        self._values: dict[Control, int] = {}
+        self._port: Any = None
+        self.refused = 0
+        """Messages that asked for what cannot be, such as a preset that this model does not have."""
+
+    def open(self, name: str) -> str:
+        """Listen on the port of this name, or the only one whose name holds it; return its whole name.
+
+        StemliveError when python-rtmidi is missing or there is no such port.
+        """
+        try:
+            import mido
+
+            systems = [mido, mido.Backend(_JACK_MIDI)] if sys.platform.startswith("linux") else [mido]
+        except ImportError as error:
+            raise StemliveError('--midi needs mido and python-rtmidi: pip install "stemlive[live]"') from error
+        ports: dict[str, Callable[..., Any]] = {}
+        problem: Exception | None = None
+        for system in systems:
+            try:
+                ports |= {each: system.open_input for each in system.get_input_names() if each not in ports}
+            except ImportError as error:
+                raise StemliveError('--midi needs mido and python-rtmidi: pip install "stemlive[live]"') from error
+            except Exception as error:  # rtmidi raises its own, and SystemError, where there is no such system at all
+                problem = problem or error
+        if not ports and problem is not None:
+            raise StemliveError(f"this machine has no MIDI system that python-rtmidi can use ({problem})") from problem
+        return self._open(ports, name)
+
+    def receive(self, message: Any) -> None:
+        """Act on a message of mido's; any but control change is ignored. For any thread."""
+        if message.type != "control_change":
+            return
+        control = (message.channel + 1, message.control)
+        with self._lock:
+            self._moved = control
+            before = self._values.get(control, 0)
+            self._values[control] = message.value
+            target = self._map.targets.get(control)
+        if target is not None:
+            try:
+                self._move(target, message.value, pressed=message.value >= _PRESSED > before)
+            except UsageError:
+                self.refused += 1
+
+    def learn(self, target: str) -> str:
+        """Let the control that was moved last move a target; return a sentence about it, empty if none was moved."""
+        with self._lock:
+            control, self._moved = self._moved, None
+            if control is None:
+                return ""
+            self._map.bind(control, target)
+        return f"MIDI control {control[1]} on channel {control[0]} is {target}, saved in {self._map.path}"
+
+    def moved(self) -> str:
+        """Name the control that was moved last and is not bound yet; empty if there is none."""
+        control = self._moved
+        return "" if control is None else f"MIDI control {control[1]} on channel {control[0]}"
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._port is not None:
+            self._port.close()
+            self._port = None
+
+    def _open(self, ports: dict[str, Callable[..., Any]], name: str) -> str:
+        found = [each for each in ports if each == name] or [each for each in ports if name.lower() in each.lower()]
+        if len(found) != 1:
+            there = ", ".join(ports) if ports else "none"
+            what = "ambiguous" if found else "not there"
+            raise StemliveError(f"MIDI input '{name}' is {what}: there are {there}")
+        self._port = ports[found[0]](found[0], callback=self.receive)
+        return found[0]
+
+    def _move(self, target: str, value: int, *, pressed: bool) -> None:
+        controls = self._controls
+        kind, _, name = target.partition(" ")
+        if kind == "gain":
+            controls.set_gain_db(name, fader_db(value))
+        elif target == "monitor gain":
+            controls.set_monitor_gain_db(fader_db(value))
+        elif target == "monitor reverb":
+            controls.set_monitor_reverb(value / _LARGEST)
+        elif pressed and kind == "mute":
+            controls.mute(name, name not in controls.muted)
+        elif pressed and kind == "solo":
+            controls.solo(name, name not in controls.soloed)
+        elif pressed and kind == "preset":
+            controls.apply_preset(name)
+        elif pressed and kind == "bypass":
+            controls.set_bypass(not controls.bypass)

@@ -1,0 +1,189 @@
+"""Open Sound Control over UDP: every control of the engine has an address, and a question about each is answered.
+
+| address | arguments | what it does |
+|---|---|---|
+| /stemlive/STEM/gain | dB, -inf to 12 | fader of a stem |
+| /stemlive/STEM/mute | 1 or 0 | mute |
+| /stemlive/STEM/solo | 1 or 0 | solo |
+| /stemlive/preset | name | faders and mutes of a preset |
+| /stemlive/bypass | 1 or 0 | the music as it is |
+| /stemlive/key | -6 to 6 | key change in semitones |
+| /stemlive/monitor/gain | dB, -inf to 12 | fader of the second input |
+| /stemlive/monitor/reverb | 0 to 1 | its reverberation |
+| /stemlive/ping | anything | answered with /stemlive/pong and the same |
+| /stemlive/state | none | answered with every address above and its value |
+
+`/monitor/gain` and `/monitor/reverb` are heard without the prefix, too. An address may hold OSC's wildcards. Answers
+go to the port that asked. -inf is the float, or the text "-inf".
+"""
+
+import math
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from stemlive.errors import StemliveError, UsageError
+from stemlive.realtime.control.controls import Controls
+
+LOOPBACK = "127.0.0.1"
+_PREFIX = "/stemlive"
+_LARGEST = 65536
+_NAP_S = 0.2
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """`9000` to the loopback address and the port, `HOST:9000` to both. UsageError for anything else."""
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise UsageError(f"'{text}' is not an OSC address: write PORT or HOST:PORT, for example 9000 or 0.0.0.0:9000")
+    return host.strip("[]") or LOOPBACK, int(port)
+
+
+class OscControl:
+    """Listens on a UDP port in a thread of its own and moves an engine's controls.
+
+    What it cannot make sense of is counted in `bad_messages`, and named once per address through `complain`.
+    StemliveError when python-osc is missing or the port cannot be had. `port` is the one it listens on.
+    """
+
+    def __init__(self, controls: Controls, host: str, port: int, *, complain: Callable[[str], None]) -> None:
+        try:
+            from pythonosc.dispatcher import Dispatcher
+        except ImportError as error:
+            raise StemliveError('--osc needs the package python-osc: pip install "stemlive[live]"') from error
+        self._controls = controls
+        self._complain = complain
+        self._named: set[str] = set()
+        self.bad_messages = 0
+        self._dispatcher: Any = Dispatcher()
+        for address, act in self._actions():
+            self._dispatcher.map(address, act)
+        try:
+            family = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0][0]
+            self._socket = socket.socket(family, socket.SOCK_DGRAM)
+            try:
+                self._socket.bind((host, port))
+            except OSError:
+                self._socket.close()
+                raise
+        except OSError as error:
+            raise StemliveError(f"cannot listen for OSC on {host}:{port}: {error.strerror}") from error
+        self._socket.settimeout(_NAP_S)
+        self.port = int(self._socket.getsockname()[1])
+        self._closing = False
+        self._thread = threading.Thread(target=self._listen, name="stemlive osc", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._closing = True
+        self._thread.join()
+        self._socket.close()
+
+    def state(self) -> list[tuple[str, Any]]:
+        """Return every address that can be set, and its value."""
+        controls = self._controls
+        state: list[tuple[str, Any]] = []
+        for stem, gain_db in controls.gains_db.items():
+            state.append((f"{_PREFIX}/{stem}/gain", float(gain_db)))
+            state.append((f"{_PREFIX}/{stem}/mute", int(stem in controls.muted)))
+            state.append((f"{_PREFIX}/{stem}/solo", int(stem in controls.soloed)))
+        state.append((f"{_PREFIX}/bypass", int(controls.bypass)))
+        state.append((f"{_PREFIX}/key", controls.semitones))
+        state.append((f"{_PREFIX}/monitor/gain", float(controls.monitor_gain_db)))
+        state.append((f"{_PREFIX}/monitor/reverb", float(controls.monitor_reverb)))
+        return state
+
+    def _actions(self) -> Iterable[tuple[str, Callable[..., None]]]:
+        controls = self._controls
+        for stem in controls.stems:
+            yield f"{_PREFIX}/{stem}/gain", lambda _, v, stem=stem: controls.set_gain_db(stem, _decibels(v))
+            yield f"{_PREFIX}/{stem}/mute", lambda _, v, stem=stem: controls.mute(stem, _switch(v))
+            yield f"{_PREFIX}/{stem}/solo", lambda _, v, stem=stem: controls.solo(stem, _switch(v))
+        yield f"{_PREFIX}/preset", lambda _, name: controls.apply_preset(str(name))
+        yield f"{_PREFIX}/bypass", lambda _, v: controls.set_bypass(_switch(v))
+        yield f"{_PREFIX}/key", lambda _, v: controls.set_semitones(_whole(v))
+        for prefix in (_PREFIX, ""):
+            yield f"{prefix}/monitor/gain", lambda _, v: controls.set_monitor_gain_db(_decibels(v))
+            yield f"{prefix}/monitor/reverb", lambda _, v: controls.set_monitor_reverb(float(v))
+
+    def _listen(self) -> None:
+        from pythonosc.osc_packet import OscPacket, ParseError
+
+        while not self._closing:
+            try:
+                data, sender = self._socket.recvfrom(_LARGEST)
+            except TimeoutError:
+                continue
+            except OSError:  # an answer that nobody was there for comes back as an error on some systems
+                continue
+            try:
+                messages = [timed.message for timed in OscPacket(data).messages]
+            except (ParseError, ValueError, IndexError, TypeError, RecursionError):
+                self._bad("", "a datagram that is not OSC")
+                continue
+            for message in messages:
+                self._obey(message, sender)
+
+    def _obey(self, message: Any, sender: Any) -> None:
+        address, values = str(message.address), list(message.params)
+        if address == f"{_PREFIX}/ping":
+            self._answer(sender, [(f"{_PREFIX}/pong", values)])
+            return
+        if address == f"{_PREFIX}/state":
+            self._answer(sender, self.state())
+            return
+        handlers = list(self._dispatcher.handlers_for_address(address))
+        if not handlers:
+            self._bad(address, f"{address}: there is no such address")
+        for handler in handlers:
+            try:
+                handler.callback(address, *values)
+            except StemliveError as error:
+                self._bad(address, f"{address}: {error}")
+            except (TypeError, ValueError):
+                shown = " ".join(str(value) for value in values)
+                self._bad(address, f"{address} cannot take '{shown}'")
+                break
+
+    def _bad(self, address: str, text: str) -> None:
+        self.bad_messages += 1
+        if address not in self._named and len(self._named) < 100:
+            self._named.add(address)
+            self._complain(f"OSC: {text}")
+
+    def _answer(self, sender: Any, messages: list[tuple[str, Any]]) -> None:
+        from pythonosc.osc_message_builder import BuildError, OscMessageBuilder
+
+        for address, value in messages:
+            builder = OscMessageBuilder(address)
+            for each in value if isinstance(value, list) else [value]:
+                builder.add_arg(each)
+            try:
+                self._socket.sendto(builder.build().dgram, sender)
+            except (OSError, BuildError):
+                return
+
+
+def _decibels(value: Any) -> float:
+    number = float(value)
+    if math.isnan(number):
+        raise ValueError(value)
+    return number
+
+
+def _whole(value: Any) -> int:
+    number = float(value)
+    if not number.is_integer():
+        raise ValueError(value)
+    return int(number)
+
+
+def _switch(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    number = float(value)
+    if number not in (0.0, 1.0):
+        raise ValueError(value)
+    return number == 1.0

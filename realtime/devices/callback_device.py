@@ -1,0 +1,111 @@
+"""A device behind a callback in Python, where there is no rtmixer, and where the callback has more to do."""
+
+import math
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemlive.realtime.devices.catalogue import portaudio
+from stemlive.realtime.devices.portaudio import RING_S, PortAudioDevice, StreamRequest
+from stemlive.realtime.devices.ring import PlainInputRing, PlainOutputRing, ring_frames
+
+FloatArray = NDArray[np.float32]
+Process = Callable[[FloatArray, FloatArray], None]
+"""Input [n, C] and output [n, C] to fill, in the callback."""
+
+
+class CallbackDevice(PortAudioDevice):
+    """A device behind a Python callback, which copies and counts; or, with `process`, computes."""
+
+    def __init__(
+        self, request: StreamRequest, process: Process | None = None, mix_voice: Process | None = None
+    ) -> None:
+        """`mix_voice` adds the monitor's channels to the output of the same block; without, they go to a ring."""
+        sounddevice = portaudio()
+        kind, arguments = request.stream_arguments()
+        callback = {"": self._duplex, "Input": self._record, "Output": self._play}[kind]
+        self._columns = [channel - 1 for channel in request.input_channels]
+        self._monitor_columns = [channel - 1 for channel in request.monitor_channels]
+        self._process, self._mix_voice = process, mix_voice
+        stream = getattr(sounddevice, f"{kind}Stream")
+        super().__init__(request, lambda: stream(dtype="float32", callback=callback, **arguments))
+        self.faults.worst_callback_s = 0.0
+        self._largest_block = 0
+        self._called_s = 0.0
+        self._period_s = math.inf
+        frames = ring_frames(round(RING_S * request.sample_rate_hz))
+        self._into = PlainInputRing(4 * frames, max(1, len(self._columns)))
+        self._out = PlainOutputRing(frames, max(1, request.output_channels))
+        self.input = self._into if self._columns else None
+        self.output = self._out if request.target is not None else None
+        self._selected = np.zeros((frames, max(1, len(self._columns))), np.float32)
+        self._monitored = np.zeros((frames, max(1, len(self._monitor_columns))), np.float32)
+        self._voiced = np.zeros((frames, max(1, request.output_channels)), np.float32)
+        self._microphone = PlainInputRing(frames, len(self._monitor_columns)) if self._monitor_columns else None
+        self._voice = PlainOutputRing(frames, request.output_channels) if request.voice else None
+        self.monitor, self.voice = self._microphone, self._voice
+
+    @property
+    def block_samples(self) -> int:
+        """The largest block so far."""
+        return self._largest_block
+
+    # The device's thread. Nothing here allocates more than a view, waits, or does more than copy and count.
+
+    def _duplex(self, indata: FloatArray, outdata: FloatArray, frames: int, _: Any, status: Any) -> None:
+        self._count(frames, status)
+        block = self._select(indata, self._columns, self._selected)
+        if self._process is not None:
+            self._process(block, outdata)
+            self._out.read += frames
+        else:
+            if self._columns:
+                self._into.write(block)
+            self._out.take(outdata)
+        self._add_voice(outdata)
+        self._take_monitor(indata, outdata)
+
+    def _record(self, indata: FloatArray, frames: int, _: Any, status: Any) -> None:
+        self._count(frames, status)
+        if self._columns:
+            self._into.write(self._select(indata, self._columns, self._selected))
+        self._take_monitor(indata, None)
+
+    def _play(self, outdata: FloatArray, frames: int, _: Any, status: Any) -> None:
+        self._count(frames, status)
+        self._out.take(outdata)
+        self._add_voice(outdata)
+
+    def _add_voice(self, outdata: FloatArray) -> None:
+        if self._voice is not None:
+            voice = self._voiced[: len(outdata)]
+            self._voice.take(voice)
+            outdata += voice
+
+    def _take_monitor(self, indata: FloatArray, outdata: FloatArray | None) -> None:
+        if self._microphone is None:
+            return
+        block = self._select(indata, self._monitor_columns, self._monitored)
+        if self._mix_voice is not None and outdata is not None:
+            self._mix_voice(block, outdata)
+        else:
+            self._microphone.write(block)
+
+    def _select(self, indata: FloatArray, columns: list[int], room: FloatArray) -> FloatArray:
+        selected = room[: len(indata)]
+        for column, wanted in enumerate(columns):
+            selected[:, column] = indata[:, wanted]
+        return selected
+
+    def _count(self, frames: int, status: Any) -> None:
+        now = perf_counter()
+        late_s = now - self._called_s - self._period_s
+        self.faults.worst_callback_s = max(self.faults.worst_callback_s, late_s)
+        self._called_s, self._period_s = now, frames / self.sample_rate_hz
+        self._largest_block = max(self._largest_block, frames)
+        if status:
+            self.faults.input_overflows += bool(status.input_overflow)
+            self.faults.output_underflows += bool(status.output_underflow)

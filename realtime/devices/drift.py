@@ -1,0 +1,117 @@
+"""Follow another device's clock: resample by a ratio that keeps as many samples on their way as there should be."""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from time import perf_counter
+
+import numpy as np
+import samplerate
+from numpy.typing import NDArray
+
+from stemlive.realtime.devices.device import RingSource
+from stemlive.realtime.devices.ring import InputRing
+
+FloatArray = NDArray[np.float32]
+
+_CONVERTER = "sinc_medium"
+_PIECE = 64
+_LARGEST_SHIFT = 2e-3
+"""3.5 cents, far more than any crystal is wrong, and hardly to be heard."""
+_SPEED_HZ = 0.05
+"""How fast the control settles: slow enough that the pitch never wobbles."""
+_SMOOTHING_S = 0.7
+_LISTENING_S = 1.0
+
+
+class DriftSource:
+    """The input of a device with a clock of its own, at the rate of the output's clock.
+
+    The control is a critically damped PI controller of the surplus of samples, averaged over time and so over the
+    blocks in which both devices count. What is held back here delays nothing: each sample has its place in the output.
+    That place is right to within a block of either device, by how their blocks meet when they start. `clock` gives
+    seconds. Allocates: libsamplerate's binding knows no other way.
+    """
+
+    def __init__(
+        self, ring: InputRing, ratio: float, output_rate_hz: int, clock: Callable[[], float] = perf_counter
+    ) -> None:
+        """`ratio` is output samples per input sample, as far as the devices' nominal rates tell."""
+        self._source = RingSource(ring)
+        self.channels = self._source.channels
+        self._nominal = self._ratio = ratio
+        # Where the library asks for more, there must be more: nothing would end its stream.
+        self._held = _PIECE * (1 + math.ceil(1 / ratio))
+        self._output_rate_hz = output_rate_hz
+        self._clock = clock
+        self._pieces = pieces = deque[FloatArray]()
+        nothing = np.zeros((0, self.channels), np.float32)
+        self._library = samplerate.CallbackResampler(
+            lambda: pieces.popleft() if pieces else nothing, ratio, _CONVERTER, self.channels
+        )
+        self._ready = deque[FloatArray]()
+        self._ready_samples = 0
+        self._offset = 0
+        self._seen_s: float | None = None
+        self._surplus = 0.0
+        self._integral = 0.0
+        self._normal = self._seen_total_s = 0.0
+        self.drift_ppm = 0.0
+        """How much faster than nominal the input's clock runs than the output's, as found so far."""
+
+    def available(self) -> int:
+        """Samples that can be read now; resamples what has come in."""
+        while self._source.available() >= _PIECE:
+            piece = np.empty((_PIECE, self.channels), np.float32)
+            self._source.read(piece)
+            self._pieces.append(piece)
+            while len(self._pieces) * _PIECE > self._held:
+                made = self._library.read(max(1, int(_PIECE / 2 * self._ratio)))
+                self._ready.append(made)
+                self._ready_samples += len(made)
+        return self._ready_samples
+
+    def read(self, out: FloatArray) -> None:
+        """Read the next samples into `out` [n, C]."""
+        filled = 0
+        while filled < len(out):
+            part = self._ready[0][self._offset : self._offset + len(out) - filled]
+            out[filled : filled + len(part)] = part
+            filled += len(part)
+            self._offset += len(part)
+            if self._offset == len(self._ready[0]):
+                self._ready.popleft()
+                self._offset = 0
+        self._ready_samples -= len(out)
+
+    def lost(self) -> int:
+        """Samples of the output's clock that were lost since the last call."""
+        return round(self._source.lost() * self._ratio)
+
+    def drop(self) -> int:
+        """Throw away what has come in; return how many samples that were, by the input's clock."""
+        return self._source.drop()
+
+    def steer(self, surplus: int) -> None:
+        """Turn the ratio so that the surplus goes towards zero."""
+        now = self._clock()
+        if self._seen_s is None:
+            self._seen_s = now
+            return
+        seconds, self._seen_s = min(now - self._seen_s, 0.1), now
+        waiting = (self._source.available() + len(self._pieces) * _PIECE) * self._ratio + self._ready_samples
+        excess = surplus + waiting
+        if self._seen_total_s < _LISTENING_S:
+            # Blocks of both devices come when they come: what is normal here shows within a second.
+            self._seen_total_s += seconds
+            self._normal += seconds / self._seen_total_s * (excess - self._normal)
+            return
+        excess -= self._normal
+        self._surplus += min(1.0, seconds / _SMOOTHING_S) * (excess - self._surplus)
+        speed = 2 * np.pi * _SPEED_HZ
+        rate = self._output_rate_hz
+        self._integral -= speed**2 * self._surplus / rate * seconds
+        shift = self._integral - 2 * speed * self._surplus / rate
+        self._ratio = self._nominal * (1 + min(_LARGEST_SHIFT, max(-_LARGEST_SHIFT, shift)))
+        self._library.ratio = self._ratio
+        self.drift_ppm = 1e6 * (self._nominal / self._ratio - 1)

@@ -1,0 +1,201 @@
+"""Files and pipes as devices: their clock is whoever reads or feeds them."""
+
+import threading
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemlive.errors import AudioFileError
+from stemlive.realtime.devices.device import DeviceFaults
+from stemlive.realtime.devices.ring import PlainInputRing, PlainOutputRing, ring_frames
+from stemlive.realtime.dsp.resample import Resampling, StreamResampler
+
+FloatArray = NDArray[np.float32]
+
+_BLOCK = 1024
+_SOURCE_S, _TARGET_S = 1.0, 10.0
+_NAP_S = 0.005
+_PATIENCE_S = 1.0
+_FINISH_S = 30.0
+
+
+class Reader(Protocol):
+    """An audio file or pipe to read."""
+
+    name: str
+    sample_rate_hz: int
+    channels: int
+
+    def read(self, frames: int) -> FloatArray:
+        """Next block [frames, C]; shorter at the end only, empty from then on."""
+        ...
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
+class Writer(Protocol):
+    """An audio file or pipe to write."""
+
+    name: str
+
+    def write(self, block: FloatArray) -> None:
+        """Append a block [n, C]."""
+        ...
+
+    def close(self) -> None:
+        """Complete it."""
+        ...
+
+
+class _ThreadedDevice:
+    """A thread that moves samples between a ring and something that may make it wait."""
+
+    def __init__(self, name: str) -> None:
+        self.faults = DeviceFaults()
+        self.problem = ""
+        self.error: Exception | None = None
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._guarded, name=name, daemon=True)
+
+    @property
+    def block_samples(self) -> int:
+        """Files come as asked for."""
+        return _BLOCK
+
+    @property
+    def latency_samples(self) -> tuple[int, int]:
+        """A file does not delay anything."""
+        return 0, 0
+
+    @property
+    def samples(self) -> int:
+        """As many as anyone could wait for."""
+        return 1 << 62
+
+    def start(self) -> None:
+        """Begin to read ahead, or to write."""
+        self._thread.start()
+
+    def refresh(self) -> None:
+        """Nothing to look after."""
+
+    def close(self) -> None:
+        """Ask the thread to end; one that waits for a pipe is left behind."""
+        self._closing.set()
+        if self._thread.ident is not None:
+            self._thread.join(_PATIENCE_S)
+
+    def _guarded(self) -> None:
+        try:
+            self._run()
+        except Exception as error:
+            self.error = error
+            self.problem = str(error)
+
+    def _run(self) -> None:
+        raise NotImplementedError
+
+
+class FileSource(_ThreadedDevice):
+    """Reads a file or a pipe ahead into a ring, at the rate of the output; after its end comes silence."""
+
+    output = None
+
+    def __init__(self, reader: Reader, sample_rate_hz: int, *, ahead_s: float = _SOURCE_S) -> None:
+        super().__init__("stemlive source")
+        self._reader = reader
+        self.sample_rate_hz = sample_rate_hz
+        self._ring = PlainInputRing(ring_frames(round(ahead_s * sample_rate_hz)), reader.channels)
+        self.input = self._ring
+        self.end: int | None = None
+        """Number of the sample after the last one, once it is known."""
+        resampling = Resampling(reader.sample_rate_hz, sample_rate_hz)
+        self._resampler = None
+        if reader.sample_rate_hz != sample_rate_hz:
+            self._resampler = StreamResampler(resampling, reader.channels)
+            self._ahead = resampling.ahead_samples
+
+    def close(self) -> None:
+        """Stop reading, and close the file unless its thread still waits for it."""
+        super().close()
+        if not self._thread.is_alive():
+            self._reader.close()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            block = self._reader.read(_BLOCK)
+            self._append(block)
+            if len(block) < _BLOCK:
+                break
+        if self._resampler is not None:
+            self._append(np.zeros((self._ahead, self._ring.memory.channels), np.float32))
+        self.end = self._ring.written
+        silence = np.zeros((_BLOCK, self._ring.memory.channels), np.float32)
+        while not self._closing.is_set():
+            self._put(silence)
+
+    def _append(self, block: FloatArray) -> None:
+        if self._resampler is None:
+            self._put(block)
+            return
+        self._resampler.append(len(block))[:] = block.T
+        self._put(self._resampler.read(self._resampler.pending()).T)
+
+    def _put(self, block: FloatArray) -> None:
+        for first in range(0, len(block), _BLOCK):
+            part = block[first : first + _BLOCK]
+            # Well before the reader takes the ring for overrun.
+            while self._ring.room < self._ring.memory.capacity // 4:
+                if self._closing.wait(_NAP_S):
+                    return
+            self._ring.write(part)
+
+
+class FileTarget(_ThreadedDevice):
+    """Writes what the engine has finished, as far as it says so, to a file or a pipe."""
+
+    input = None
+
+    def __init__(self, writer: Writer, sample_rate_hz: int, channels: int) -> None:
+        super().__init__("stemlive target")
+        self._writer = writer
+        self._finished = False
+        self.sample_rate_hz = sample_rate_hz
+        self._ring = PlainOutputRing(ring_frames(round(_TARGET_S * sample_rate_hz)), channels)
+        self.output = self._ring
+        self.complete_to = 0
+        """Position before which nothing changes any more; the engine moves it on."""
+
+    def finish(self) -> None:
+        """Wait until all that is complete is written, and publish it; AudioFileError when that fails."""
+        self._closing.set()
+        self._thread.join(_FINISH_S)
+        if self.error is not None:
+            raise self.error
+        if self._thread.is_alive():
+            raise AudioFileError(f"cannot write {self._writer.name}: nobody takes what it is given")
+        self._finished = True
+        self._writer.close()
+
+    def close(self) -> None:
+        """End it; what was not finished is discarded, where that is possible."""
+        super().close()
+        if not self._finished and not self._thread.is_alive():
+            self._finished = True
+            discard = getattr(self._writer, "discard", self._writer.close)
+            discard()
+
+    def _run(self) -> None:
+        block = np.zeros((_BLOCK, self._ring.memory.channels), np.float32)
+        while True:
+            count = min(self.complete_to - self._ring.read, _BLOCK)
+            if count > 0:
+                # The engine must not take the room before the samples are out of it.
+                self._ring.memory.get(self._ring.read, block[:count])
+                self._writer.write(block[:count])
+                self._ring.read += count
+            elif self._closing.wait(_NAP_S):
+                return

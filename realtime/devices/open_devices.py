@@ -1,0 +1,277 @@
+"""Open what the settings name at both ends: devices, files, pipes, and the sample rate in between."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemlive.errors import AudioFileError, DeviceError, UsageError
+from stemlive.realtime.audio_files.files import AudioReader, AudioWriter
+from stemlive.realtime.audio_files.pipes import PipeReader, PipeWriter, is_pipe
+from stemlive.realtime.devices.callback_device import CallbackDevice, Process
+from stemlive.realtime.devices.catalogue import AudioDevice, find_device
+from stemlive.realtime.devices.device import Device
+from stemlive.realtime.devices.file_device import FileSource, FileTarget
+from stemlive.realtime.devices.portaudio import StreamRequest, accepts_rate
+from stemlive.realtime.devices.ring import InputRing, OutputRing
+from stemlive.realtime.devices.rtmixer_device import RtmixerDevice
+from stemlive.realtime.devices.song_source import SongSource
+from stemlive.realtime.shared.memory import EngineMemory
+from stemlive.realtime.shared.settings import EngineSettings, device_of
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Microphone:
+    """The second input: the device whose stream it is part of, and where it arrives there."""
+
+    device: Device
+    ring: InputRing
+    direct: bool
+    """Whether the device's callback mixes it by itself."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The two ends of the path of the sound; one and the same for a device in both directions."""
+
+    source: Device
+    target: Device
+    mode: str
+    sample_rate_hz: int
+    """The target's, and that of everything in between."""
+    microphone: Microphone | None = None
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """Each of them once."""
+        every = [self.source, self.target] + ([self.microphone.device] if self.microphone is not None else [])
+        return tuple({id(device): device for device in every}.values())
+
+    @property
+    def drifts(self) -> bool:
+        """Whether each end has a clock of its own."""
+        return self.source is not self.target and not isinstance(self.source, FileSource) and self.file is None
+
+    @property
+    def voice(self) -> OutputRing:
+        """The ring for the microphone's sound, where the target's callback does not mix it."""
+        assert isinstance(self.target, (RtmixerDevice, CallbackDevice))
+        assert self.target.voice is not None
+        return self.target.voice
+
+    @property
+    def file(self) -> FileTarget | None:
+        """The target, if it is a file or a pipe."""
+        return self.target if isinstance(self.target, FileTarget) else None
+
+    def close(self) -> None:
+        """Give everything back."""
+        for device in self.devices:
+            device.close()
+
+
+def open_ends(
+    settings: EngineSettings,
+    model_rate_hz: int,
+    hop_samples: int,
+    process: Process,
+    mix_voice: Process | None = None,
+    memory: EngineMemory | None = None,
+) -> Ends:
+    """Open both ends; nothing runs yet.
+
+    `process` is for mode `inline`, `mix_voice` for Python callbacks; `memory` steers a song.
+
+    The model's own rate is preferred, where a device takes it. DeviceError, AudioFileError or UsageError when
+    something cannot be opened.
+    """
+    source = _device(settings.source, "input")
+    target = _device(settings.target, "output")
+    if source is None and target is None:
+        raise UsageError("a live engine needs a device at one end at least: device:NAME")
+    inputs = _input_channels(settings, source)
+    second_input = _second_input(settings, source, target)
+    outputs = min(2, target.outputs) if target is not None else 0
+    input_rate_hz = _rate_hz(source, "input", max(inputs, default=0), model_rate_hz)
+    output_rate_hz = _rate_hz(target, "output", outputs, model_rate_hz)
+    opener = _Opener(settings, _mode(settings, second_input), hop_samples, outputs, second_input, process, mix_voice)
+
+    with ExitStack() as stack:
+        first: Device
+        second: Device
+        if source is not None and target is not None and _share_a_clock(source, target):
+            if input_rate_hz != output_rate_hz:
+                input_rate_hz = output_rate_hz = target.sample_rate_hz
+            first = second = opener.open(source, target, output_rate_hz, inputs, second_input.part_of("target"))
+        elif opener.mode == "inline":
+            raise UsageError("mode inline needs one device for input and output: choose another mode")
+        elif target is None:
+            first = opener.open(source, None, input_rate_hz, inputs)
+            stack.callback(first.close)
+            output_rate_hz = input_rate_hz
+            second = _file_target(settings, input_rate_hz, len(inputs))
+        else:
+            monitored = second_input.part_of("target")
+            second = opener.open(second_input.device if monitored else None, target, output_rate_hz, (), monitored)
+            stack.callback(second.close)
+            if source is None:
+                first = _file_source(settings, output_rate_hz, memory)
+            else:
+                first = opener.open(source, None, input_rate_hz, inputs, second_input.part_of("source"))
+        stack.callback(first.close)
+        microphone = opener.microphone(first, second, output_rate_hz)
+        stack.pop_all()
+    return Ends(first, second, opener.mode, output_rate_hz, microphone)
+
+
+@dataclass(frozen=True)
+class _SecondInput:
+    """Where the microphone is: part of the stream of the `target`, of the `source`, or one of its `own`."""
+
+    device: AudioDevice | None = None
+    channels: tuple[int, ...] = ()
+    place: str = ""
+
+    def part_of(self, place: str) -> tuple[int, ...]:
+        """Return its channels if it is part of that stream."""
+        return self.channels if self.place == place else ()
+
+
+@dataclass(frozen=True)
+class _Opener:
+    """What all streams of one engine have in common."""
+
+    settings: EngineSettings
+    mode: str
+    hop_samples: int
+    outputs: int
+    second_input: _SecondInput
+    process: Process
+    mix_voice: Process | None
+
+    @property
+    def direct(self) -> bool:
+        """Whether the callback of the target mixes the microphone in."""
+        return self.second_input.place == "target" and self.mode != "rtmixer"
+
+    def open(
+        self,
+        source: AudioDevice | None,
+        target: AudioDevice | None,
+        rate_hz: int,
+        channels: tuple[int, ...],
+        monitored: tuple[int, ...] = (),
+    ) -> RtmixerDevice | CallbackDevice:
+        """Open a stream. DeviceError when that fails."""
+        settings = self.settings
+        jack = any(device is not None and device.is_jack for device in (source, target))
+        request = StreamRequest(
+            source,
+            target,
+            sample_rate_hz=rate_hz,
+            input_channels=channels,
+            monitor_channels=monitored,
+            output_channels=self.outputs if target is not None else 0,
+            voice=bool(self.second_input.place) and target is not None and not self.direct,
+            # JACK's own period is best for JACK; elsewhere the host makes its period of what is asked for.
+            block_samples=settings.block_samples or (0 if jack else self.hop_samples),
+            latency=settings.latency if isinstance(settings.latency, str) else "low",
+        )
+        if self.mode == "rtmixer":
+            return RtmixerDevice(request)
+        process = self.process if self.mode == "inline" else None
+        return CallbackDevice(request, process, self.mix_voice if self.direct else None)
+
+    def microphone(self, first: Device, second: Device, rate_hz: int) -> Microphone | None:
+        """Return where the second input arrives, after its own stream was opened if it has one."""
+        wanted = self.second_input
+        if not wanted.place:
+            return None
+        if wanted.place == "own":
+            own_rate_hz = _rate_hz(wanted.device, "input", max(wanted.channels), rate_hz)
+            host: Device = self.open(wanted.device, None, own_rate_hz, (), wanted.channels)
+        else:
+            host = second if wanted.place == "target" else first
+        assert isinstance(host, (RtmixerDevice, CallbackDevice))
+        assert host.monitor is not None
+        return Microphone(host, host.monitor, self.direct)
+
+
+def _mode(settings: EngineSettings, second_input: _SecondInput) -> str:
+    """Return where the model runs. DeviceError where rtmixer is asked for and missing."""
+    if settings.mode == "rtmixer" and not find_spec("rtmixer"):
+        raise DeviceError("mode rtmixer needs the package of this name: pip install rtmixer, or choose --mode callback")
+    if settings.mode != "auto":
+        return settings.mode
+    # A Python callback mixes a microphone in without a delay of its own, which rtmixer's cannot.
+    return "rtmixer" if find_spec("rtmixer") and second_input.place != "target" else "callback"
+
+
+def _device(end: str, direction: str) -> AudioDevice | None:
+    name = device_of(end)
+    return None if name is None else find_device(name, direction)
+
+
+def _second_input(settings: EngineSettings, source: AudioDevice | None, target: AudioDevice | None) -> _SecondInput:
+    """Find the microphone: the device named, else the source, else what goes with the target."""
+    if not settings.has_monitor or target is None:
+        return _SecondInput()
+    channels = settings.monitor_channels or (1,)
+    if settings.monitor is not None:
+        device = _device(settings.monitor, "input")
+    else:
+        device = source or (target if target.inputs else find_device("default", "input"))
+    assert device is not None
+    if max(channels) > device.inputs:
+        raise DeviceError(f"{device.label} has {device.inputs} input channels, there is no number {max(channels)}")
+    duplex = source is not None and _share_a_clock(source, target)
+    if device == source if duplex else _share_a_clock(device, target):
+        return _SecondInput(device, channels, "target")
+    return _SecondInput(device, channels, "source" if device == source else "own")
+
+
+def _share_a_clock(source: AudioDevice, target: AudioDevice) -> bool:
+    return source.index == target.index or (source.is_jack and target.is_jack)
+
+
+def _input_channels(settings: EngineSettings, source: AudioDevice | None) -> tuple[int, ...]:
+    if source is None:
+        if settings.input_channels is not None:
+            raise UsageError("--input-channels chooses among the channels of a device: --input is none")
+        return ()
+    chosen = settings.input_channels or tuple(range(1, min(2, source.inputs) + 1))
+    if max(chosen) > source.inputs:
+        raise DeviceError(f"{source.label} has {source.inputs} input channels, there is no number {max(chosen)}")
+    return chosen
+
+
+def _rate_hz(device: AudioDevice | None, direction: str, channels: int, model_rate_hz: int) -> int:
+    """Return the model's rate if the device takes it, else its own."""
+    if device is None:
+        return 0
+    if device.sample_rate_hz == model_rate_hz or accepts_rate(device, direction, channels, model_rate_hz):
+        return model_rate_hz
+    return device.sample_rate_hz
+
+
+def _file_source(settings: EngineSettings, sample_rate_hz: int, memory: EngineMemory | None) -> FileSource:
+    pipe = is_pipe(settings.source)
+    reader = PipeReader(settings.source, settings.raw) if pipe else AudioReader(settings.source)
+    if reader.channels > 2:
+        reader.close()
+        raise AudioFileError(f"{reader.name} has {reader.channels} channels, stemlive takes 1 or 2: mix it down first")
+    if settings.song and memory is not None and isinstance(reader, AudioReader):
+        return SongSource(reader, sample_rate_hz, memory)
+    return FileSource(reader, sample_rate_hz)
+
+
+def _file_target(settings: EngineSettings, sample_rate_hz: int, channels: int) -> FileTarget:
+    if is_pipe(settings.target):
+        encoding = settings.raw_output
+        return FileTarget(PipeWriter(settings.target, sample_rate_hz, channels, raw=encoding), sample_rate_hz, channels)
+    writer = AudioWriter(settings.target, sample_rate_hz, channels, force=settings.force)
+    return FileTarget(writer, sample_rate_hz, channels)

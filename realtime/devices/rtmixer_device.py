@@ -1,0 +1,56 @@
+"""A device behind a callback in C."""
+
+from typing import Any
+
+from stemlive.realtime.devices.portaudio import RING_S, PortAudioDevice, StreamRequest
+from stemlive.realtime.devices.ring import PortAudioInputRing, PortAudioOutputRing, ring_frames
+
+_LONG_AGO_S = -1e6
+"""When ring buffers are to begin, for rtmixer. JACK's clock starts anew with a stream, and the first block of input may
+lie before its zero: a start at 0 would then come in the middle of that block, and input and output would not match."""
+
+
+class RtmixerDevice(PortAudioDevice):
+    """A device behind rtmixer's callback, which is written in C and never waits for Python."""
+
+    def __init__(self, request: StreamRequest) -> None:
+        import rtmixer
+
+        kind, arguments = request.stream_arguments()
+        make = {"": rtmixer.MixerAndRecorder, "Input": rtmixer.Recorder, "Output": rtmixer.Mixer}[kind]
+        super().__init__(request, lambda: make(**arguments))
+        frames = ring_frames(round(RING_S * request.sample_rate_hz))
+        self._actions: list[Any] = []
+        # Both are queued before the start, so that the first callback begins both.
+        if request.input_channels:
+            ring = PortAudioInputRing(rtmixer.RingBuffer, 4 * frames, len(request.input_channels))
+            self._actions.append(self._stream.record_ringbuffer(ring.handle, request.input_channels, start=_LONG_AGO_S))
+            self.input = ring
+        if request.target is not None:
+            played = PortAudioOutputRing(rtmixer.RingBuffer, frames, request.output_channels)
+            self._actions.append(
+                self._stream.play_ringbuffer(played.handle, request.output_channels, start=_LONG_AGO_S)
+            )
+            self.output = played
+        if request.monitor_channels:
+            monitored = PortAudioInputRing(rtmixer.RingBuffer, frames, len(request.monitor_channels))
+            self._actions.append(self._stream.record_ringbuffer(monitored.handle, request.monitor_channels))
+            self.monitor = monitored
+        if request.voice:
+            voice = PortAudioOutputRing(rtmixer.RingBuffer, frames, request.output_channels)
+            self._actions.append(self._stream.play_ringbuffer(voice.handle, request.output_channels))
+            self.voice = voice
+
+    @property
+    def block_samples(self) -> int:
+        """The largest block so far."""
+        return int(max(action.stats.max_blocksize for action in self._actions))
+
+    def refresh(self) -> None:
+        """Read the callback's own counts, and notice a device that has gone."""
+        self.faults.input_overflows = int(self._actions[0].stats.input_overflows)
+        self.faults.output_underflows = int(self._actions[0].stats.output_underflows)
+        super().refresh()
+        if len(self._stream.actions) < len(self._actions) and not self._closed and not self._problem:
+            # An action ends when its ring is full or empty, after a second or more without the engine.
+            self._problem = f"{self._label} was not served for {RING_S:g} s"

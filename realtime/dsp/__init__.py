@@ -1,0 +1,1 @@
+"""Signal processing that knows nothing of models, devices or files."""

@@ -1,0 +1,157 @@
+"""The key of the accompaniment: what leaves the mixer, some semitones higher or lower."""
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemlive.errors import StemliveError
+from stemlive.realtime.dsp.rubber_band import Stretcher, rubber_band
+
+FloatArray = NDArray[np.float32]
+
+MOST_SEMITONES = 6
+_FADE_SAMPLES = 1024
+_LONGEST_BLOCK = 4096
+
+
+def check_key_change() -> None:
+    """StemliveError, which says what to install, where keys cannot be changed."""
+    rubber_band()
+
+
+class KeyChange:
+    """Blocks in, as long blocks out, in another key and then `delay_samples` later. For one thread.
+
+    At 0 semitones a block comes back as it is, at once. From there to another key, the music goes on until that key
+    can be heard, and cross-fades into it: 60 ms or so are heard again. Back to 0, the same time is left out. From key
+    to key nothing is, but for a third of that.
+
+    `compensated`, the delay of the key in which it begins is taken out, for files: the output begins as much later,
+    and lines up with the input. Allocates nothing after `prepare`, which takes some milliseconds.
+    """
+
+    def __init__(self, sample_rate_hz: int, channels: int, longest_block: int, *, compensated: bool = False) -> None:
+        self._format = sample_rate_hz, channels, longest_block
+        self._compensated = compensated
+        self._stretcher: Stretcher | None = None
+        self._preparing: threading.Thread | None = None
+        self._shifted = np.zeros((longest_block, channels), np.float32)
+        ramp = np.arange(1, longest_block + 1, dtype=np.float32) / _FADE_SAMPLES
+        self._steps = np.repeat(ramp[:, None], channels, axis=1)
+        self._weights = np.zeros_like(self._steps)
+        self._key = 0.0
+        self._held = self._to_drop = 0
+        self._share = 0.0
+        self._fresh = True
+
+    @property
+    def delay_samples(self) -> int:
+        """How much later than the block that was given last its sound is heard."""
+        return 0 if self._compensated or self._share == 0 else self.tail_samples
+
+    @property
+    def tail_samples(self) -> int:
+        """Samples that have to follow the last one until it comes out."""
+        stretcher = self._stretcher
+        return 0 if stretcher is None or not self._key else stretcher.held_samples + stretcher.shift_samples
+
+    def delay_at(self, semitones: float) -> int:
+        """Return what `delay_samples` will be in a key. Before the sound begins."""
+        if self._compensated or self._stretcher is None or not semitones:
+            return 0
+        self._stretcher.set_semitones(semitones)
+        return self._stretcher.held_samples + self._stretcher.shift_samples
+
+    def prepare(self) -> None:
+        """Load and build what it takes; StemliveError as `check_key_change`."""
+        if self._stretcher is None:
+            self._stretcher = Stretcher(*self._format)
+
+    def prepare_aside(self) -> None:
+        """Do so in a thread of its own, which the sound does not wait for; where it fails, the key stays."""
+        if self._preparing is None and self._stretcher is None:
+            self._preparing = threading.Thread(target=self._prepare_quietly, name="stemlive key", daemon=True)
+            self._preparing.start()
+
+    def reset(self) -> None:
+        """Forget what was heard: the next block is the first one, in its key from the beginning."""
+        self._leave()
+        self._fresh = True
+
+    def process(self, block: FloatArray, semitones: float) -> FloatArray:
+        """Return a block [n, C] in the key of now, good until the next call; the block itself at 0 semitones.
+
+        `compensated`, it is shorter in the beginning. Without `prepare` the key stays as it is.
+        """
+        stretcher = self._stretcher
+        if not len(block) or stretcher is None or (semitones == 0 and not self._key):
+            self._fresh = self._fresh and not len(block)
+            return block
+        begins = not self._key
+        if semitones not in (0, self._key):
+            self._key = semitones
+            stretcher.set_semitones(semitones)
+        if begins and self._fresh:
+            self._share = 1.0
+            self._to_drop = self.tail_samples if self._compensated else 0
+        self._fresh = False
+        heard = self._mixed(stretcher, block, wanted=semitones != 0)
+        if semitones == 0 and self._share == 0:
+            self._leave()
+        dropped = min(self._to_drop, len(heard))
+        self._to_drop -= dropped
+        return heard[dropped:]
+
+    def _mixed(self, stretcher: Stretcher, block: FloatArray, *, wanted: bool) -> FloatArray:
+        """Cross-fade between a block and what it is in another key, as far as that is due."""
+        count = len(block)
+        shifted = self._shifted[:count]
+        stretcher.write(block)
+        self._held += count
+        due = min(count, max(0, self._held - stretcher.held_samples))
+        self._held -= due
+        shifted[: count - due] = 0
+        stretcher.read(shifted[count - due :])
+        before = self._share
+        step = 1 if wanted and due == count else -1
+        if before == 1 and (step == 1 or wanted):
+            return shifted
+        self._share = min(1.0, max(0.0, before + step * count / _FADE_SAMPLES))
+        if before == self._share == 0:
+            return block
+        weights = self._weights[:count]
+        np.multiply(self._steps[:count], step, out=weights)
+        weights += np.float32(before)
+        np.maximum(weights, 0, out=weights)
+        np.minimum(weights, 1, out=weights)
+        shifted -= block
+        shifted *= weights
+        shifted += block
+        return shifted
+
+    def _prepare_quietly(self) -> None:
+        with suppress(StemliveError):
+            self.prepare()
+
+    def _leave(self) -> None:
+        if self._stretcher is not None and self._key:
+            self._stretcher.reset()
+        self._key, self._share = 0.0, 0.0
+        self._held = self._to_drop = 0
+
+
+def in_key(blocks: Iterable[FloatArray], semitones: int, *, sample_rate_hz: int, channels: int) -> Iterator[FloatArray]:
+    """Yield a recording [n, C] in another key, as long as it was and lined up with it. StemliveError as `prepare`."""
+    key = KeyChange(sample_rate_hz, channels, _LONGEST_BLOCK, compensated=True)
+    key.prepare()
+    for block in blocks:
+        yield from _in_pieces(key, block, semitones)
+    yield from _in_pieces(key, np.zeros((key.tail_samples, channels), np.float32), semitones)
+
+
+def _in_pieces(key: KeyChange, block: FloatArray, semitones: int) -> Iterator[FloatArray]:
+    for first in range(0, len(block), _LONGEST_BLOCK):
+        yield key.process(block[first : first + _LONGEST_BLOCK], semitones).copy()

@@ -1,0 +1,148 @@
+"""The separation as the engine runs it: every sample as soon as it is complete, a hop skipped if there is no time."""
+
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemlive.realtime.dsp.meters import SpectrumMeter
+from stemlive.realtime.dsp.resample import Resampling
+from stemlive.realtime.model_file.session import Session
+from stemlive.realtime.separation.analysis_path import InputPath
+from stemlive.realtime.separation.stem_spectra import StemSpectra, mix
+from stemlive.realtime.separation.synthesis_path import OutputPath
+
+FloatArray = NDArray[np.float32]
+
+_WARM_UP_HOPS = 4
+
+
+class LivePath:
+    """Blocks in, the mix out, with nothing held back: output sample k is input sample k, separated.
+
+    `StreamingSeparator` gives as many samples as it takes; this gives each as soon as the hop that completes it
+    has been run, which is up to one hop earlier. Nothing that is as long as a hop is allocated after the
+    constructor, but for ONNX Runtime's and the Fourier transform's own workspace, and by the resampler where the
+    rate is not the model's. One thread at a time.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        sample_rate_hz: int,
+        channels: int,
+        block_samples: int,
+        with_stems: bool = False,
+    ) -> None:
+        """`block_samples` is the longest block; `with_stems`, it makes the stems too, not only their mix."""
+        info, framing = session.info, session.info.framing
+        model_rate = info.sample_rate_hz
+        # What a block of this length can complete at most.
+        frames = -(-block_samples * model_rate // (sample_rate_hz * framing.hop_samples)) + 2
+        incoming = outgoing = None
+        self.behind_samples = framing.latency_samples
+        """Input sample k + behind - 1 is enough for output sample k."""
+        if sample_rate_hz != model_rate:
+            incoming = Resampling(sample_rate_hz, model_rate)
+            outgoing = Resampling(model_rate, sample_rate_hz)
+            model_samples = framing.latency_samples + outgoing.ahead_samples
+            self.behind_samples = -(-model_samples * sample_rate_hz // model_rate) + incoming.ahead_samples
+        self.channels = channels
+        self.hop_samples = -(-framing.hop_samples * sample_rate_hz // model_rate)
+        self._input = InputPath(framing, incoming, channels=channels, model_channels=info.channels, max_frames=frames)
+        self._spectra = StemSpectra(session, channels=channels, history_hops=1)
+        self._make_output = partial(OutputPath, framing, outgoing, channels=channels, max_frames=frames)
+        self._output = self._make_output(0, stems=1)
+        self._stems_output = self._make_output(0, stems=len(self.stems)) if with_stems else None
+        self._mixed = np.zeros((1, 1, framing.bins, channels), np.complex64)
+        self._weighted = np.zeros_like(self._mixed)
+        longest = block_samples + frames * self.hop_samples
+        self._audio = np.zeros((1, longest, channels), np.float32)
+        self._stems_audio = np.zeros((len(self.stems), longest if with_stems else 0, channels), np.float32)
+        self.meter = SpectrumMeter(framing, model_rate, lanes=len(self.stems) + 2)
+        self._waiting: NDArray[np.complex64] | None = None
+        self._next = 0
+        self.reset()
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Names of the stems, in the order of the gains."""
+        return self._spectra.stems
+
+    @property
+    def bad_frames(self) -> int:
+        """Frames since the reset on which the model failed."""
+        return self._spectra.bad_frames
+
+    def delay(self, samples: int) -> None:
+        """Start anew, and from now on give sample k as number k + `samples`, behind silence."""
+        self._output = self._make_output(samples, stems=1)
+        if self._stems_output is not None:
+            self._stems_output = self._make_output(samples, stems=len(self.stems))
+        self.reset()
+
+    def warm_up(self) -> None:
+        """Run some hops of silence, so that the first ones that count find everything in its place; then reset."""
+        for _ in range(_WARM_UP_HOPS):
+            for _ in range(self.write(np.zeros((self.hop_samples, self.channels), np.float32))):
+                self.run(np.ones(len(self.stems), np.float32))
+            self.read()
+        self.reset()
+
+    def reset(self) -> None:
+        """Stand before sample 0, behind silence."""
+        self._input.reset()
+        self._spectra.reset()
+        self._output.restart(0)
+        if self._stems_output is not None:
+            self._stems_output.restart(0)
+        self._waiting = None
+
+    def write(self, block: FloatArray) -> int:
+        """Take a block [n, C]; return the number of hops that it completes, each to be `run` before the next call."""
+        self._waiting = self._input.write(block)
+        self._next = 0
+        return len(self._waiting)
+
+    def forget(self) -> None:
+        """Let the model begin anew with the next hop, without a gap: overlap-add cross-fades."""
+        self._spectra.forget()
+
+    def run(self, gains: FloatArray, *, separated: bool = True) -> None:
+        """Run the next hop with the linear gains [S], or [S, 2C] for each channel's real and imaginary part.
+
+        Not `separated`, it is the mixture as it is, whatever the gains, and costs next to nothing; the stems are
+        then equal shares of it.
+        """
+        assert self._waiting is not None
+        frame = self._waiting[self._next : self._next + 1]  # [1, C, F]
+        self._next += 1
+        if separated:
+            stems = self._spectra.run(frame)
+            mix(stems, gains, self._mixed, self._weighted)
+            self.meter.write(stems, frame, self._mixed)
+        else:
+            mixture = frame.transpose(0, 2, 1)  # [1, F, C]
+            self._mixed[0] = mixture if self.channels > 1 else mixture.mean(axis=-1, keepdims=True)
+            stems = np.broadcast_to(
+                self._mixed / np.float32(len(self.stems)), (len(self.stems), *self._mixed.shape[1:])
+            )
+        self._output.write(self._mixed)
+        if self._stems_output is not None:
+            self._stems_output.write(stems)
+
+    def read(self, count: int | None = None) -> tuple[FloatArray, FloatArray | None]:
+        """Return the next `count` samples of the mix [n, C] and, if it makes them, of the stems [S, n, C].
+
+        Without `count` those that are complete. Good until the next call.
+        """
+        if count is None:
+            count = min(self._output.pending(), self._audio.shape[1])
+        audio = self._audio[:, :count]
+        self._output.read(audio)
+        stems = None
+        if self._stems_output is not None:
+            stems = self._stems_audio[:, :count]
+            self._stems_output.read(stems)
+        return audio[0], stems

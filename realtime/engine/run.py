@@ -1,0 +1,269 @@
+"""Wire the two ends together and run until one of them ends: one life of a device."""
+
+import math
+from time import perf_counter, sleep
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemlive.errors import DeviceError
+from stemlive.realtime.devices.device import RingSource
+from stemlive.realtime.devices.drift import DriftSource
+from stemlive.realtime.devices.file_device import FileSource
+from stemlive.realtime.devices.open_devices import Microphone, open_ends
+from stemlive.realtime.devices.song_source import SongSource
+from stemlive.realtime.dsp.key_change import KeyChange
+from stemlive.realtime.engine.inline_worker import InlineWorker
+from stemlive.realtime.engine.microphone import LONGEST_VOICE, Voice, VoiceWorker
+from stemlive.realtime.engine.path import LivePath
+from stemlive.realtime.engine.playout import FADE_SAMPLES, Playout
+from stemlive.realtime.engine.telemetry import Report
+from stemlive.realtime.engine.worker import LONGEST_BLOCK, SHORTEST_BLOCK, LiveWorker, longest_write
+from stemlive.realtime.model_file.session import Session
+from stemlive.realtime.recording.tap import Tap
+from stemlive.realtime.shared.memory import EngineMemory
+from stemlive.realtime.shared.settings import EngineSettings
+from stemlive.realtime.shared.snapshot import Latency, State
+
+FloatArray = NDArray[np.float32]
+
+_HIGH_HOPS = 4
+"""Hops that `--latency high` adds to the queue: 46 ms of `live`."""
+_FILE_AHEAD_HOPS = 4
+_FIRST_BLOCK_S = 5.0
+_BLOCKS_SEEN = 4
+
+
+class LiveRun:
+    """Devices, files and the worker between them, running when the constructor returns.
+
+    For one thread. DeviceError, AudioFileError and UsageError when something cannot be opened.
+    """
+
+    def __init__(
+        self, settings: EngineSettings, session: Session, memory: EngineMemory, taps: tuple[Tap, ...] = ()
+    ) -> None:
+        self._settings, self._session, self._memory = settings, session, memory
+        self._taps = taps
+        self._inline: InlineWorker | None = None
+        self._began = False
+        self._worker: LiveWorker | None = None
+        self._voice: Voice | None = None
+        self._voice_worker: VoiceWorker | None = None
+        info = session.info
+        self._ends = open_ends(settings, info.sample_rate_hz, info.hop_samples, self._process, self._mix_voice, memory)
+        try:
+            for device in self._ends.devices:
+                device.start()
+            self._block = self._first_blocks()
+            self._wire(taps)
+            if self._ends.microphone is not None:
+                self._wire_voice(self._ends.microphone)
+            # What happened while all this began was not heard.
+            for device in self._ends.devices:
+                device.refresh()
+            self._counted_before = self._counted()
+        except BaseException:
+            self._ends.close()
+            raise
+        self.poll_s = self._poll_s()
+        """How long to sleep when there is nothing to do."""
+
+    def _poll_s(self) -> float:
+        return min(0.001, self._block / self._ends.sample_rate_hz / 8)
+
+    def step(self) -> bool:
+        """Do what there is to do; return whether there was anything. To be called again and again."""
+        if self._worker is None:
+            return False
+        if not self._began:
+            self._began = True
+            self._begin(self._worker)
+        worked = self._worker.step()
+        if self._ends.file is not None:
+            self._ends.file.complete_to = self._worker.complete_to
+        return worked
+
+    def watch(self) -> State:
+        """Look after the devices, now and then: the state of the run. DeviceError or AudioFileError when one failed."""
+        devices, faults = self._ends.devices, self._report.faults
+        if self._memory.parameters["key"]:
+            self._key.prepare_aside()
+        for device in devices:
+            device.refresh()
+            if device.problem:
+                raise device.error if device.error is not None else DeviceError(device.problem)
+        overflows, underflows = self._counted()
+        faults.input_overflows = overflows - self._counted_before[0]
+        faults.output_underflows = underflows - self._counted_before[1]
+        delays = [device.faults.worst_callback_s for device in devices]
+        faults.worst_callback_s = max((delay for delay in delays if not math.isnan(delay)), default=math.nan)
+        source = self._ends.source
+        if isinstance(source, SongSource) and self._worker is not None:
+            if source.jumped(self._worker.taken):
+                self._path.forget()
+            # The device has been handed what it plays only so much later.
+            source.tell(self._worker.played_input - self._ends.target.latency_samples[1])
+        if isinstance(source, FileSource) and self._worker is not None and source.end is not None:
+            return State.FINISHED if self._worker.played_input >= source.end else State.RUNNING
+        return State.RUNNING
+
+    def finish(self) -> None:
+        """End a file that is written as it should end: with all that was heard, and nothing after it."""
+        if self._ends.file is not None and self._worker is not None:
+            end = self._worker.taken_to
+            self._worker.flush()
+            self._ends.file.complete_to = end
+            self._ends.file.finish()
+
+    def close(self) -> None:
+        """Give everything back. A file that `finish` did not end is discarded."""
+        if self._voice_worker is not None:
+            self._voice_worker.close()
+        self._ends.close()
+        for tap in self._taps:
+            tap.end()
+
+    def _begin(self, worker: LiveWorker) -> None:
+        """Begin with what comes in from now on."""
+        ends = self._ends
+        assert ends.target.output is not None
+        dropped = 0 if isinstance(ends.source, FileSource) else self._source.drop()
+        worker.begin(dropped if ends.source is ends.target else ends.target.output.read)
+
+    def _counted(self) -> tuple[int, int]:
+        """Input overflows and output underflows of all devices since they were opened."""
+        faults = [device.faults for device in self._ends.devices]
+        return sum(f.input_overflows for f in faults), sum(f.output_underflows for f in faults)
+
+    def _process(self, indata: FloatArray, outdata: FloatArray) -> None:
+        """Fill a block in the device's thread; silence until all is wired."""
+        if self._inline is None:
+            outdata[:] = 0
+        else:
+            self._inline.process(indata, outdata)
+
+    def _mix_voice(self, indata: FloatArray, outdata: FloatArray) -> None:
+        """Add the microphone to a block in the device's thread, once all is wired."""
+        if self._voice is not None:
+            self._voice.add_to(indata, outdata)
+
+    def _wire_voice(self, microphone: Microphone) -> None:
+        """Let the second input be heard: in the callback of the target, or through a thread."""
+        target, host, rate_hz = self._ends.target, microphone.device, self._ends.sample_rate_hz
+        assert target.output is not None
+        voice = Voice(self._memory, rate_hz, outputs=target.output.memory.channels)
+        delay = round(host.latency_samples[0] * rate_hz / host.sample_rate_hz) + target.latency_samples[1]
+        if microphone.direct:
+            self._voice = voice
+        else:
+            ring = self._ends.voice
+            one_clock = host is target
+            source: RingSource | DriftSource = RingSource(microphone.ring)
+            block = max(host.block_samples, target.block_samples, SHORTEST_BLOCK)
+            inside = FADE_SAMPLES + block
+            delay += inside
+            if not one_clock:
+                source = DriftSource(microphone.ring, rate_hz / host.sample_rate_hz, rate_hz)
+                inside += 2 * block
+                delay += 2 * block
+            self._voice_worker = VoiceWorker(
+                voice,
+                source,
+                Playout(ring, LONGEST_VOICE // 4),
+                self._memory,
+                inside_samples=inside,
+                one_clock=one_clock,
+            )
+            self._voice_worker.start(self._poll_s())
+        self._memory.telemetry["monitor_samples"] = max(1, delay)
+
+    def _first_blocks(self) -> int:
+        """Wait for a few blocks of each device, and return the size of the largest."""
+        deadline = perf_counter() + _FIRST_BLOCK_S
+        while True:
+            for device in self._ends.devices:
+                device.refresh()
+            largest = max(device.block_samples for device in self._ends.devices)
+            if all(device.samples >= _BLOCKS_SEEN * device.block_samples > 0 for device in self._ends.devices):
+                return largest
+            problem = next((device.problem for device in self._ends.devices if device.problem), "")
+            if problem or perf_counter() > deadline:
+                raise DeviceError(problem or f"the device gave no sound within {_FIRST_BLOCK_S:g} s")
+            sleep(0.001)
+
+    def _wire(self, taps: tuple[Tap, ...]) -> None:
+        ends, info = self._ends, self._session.info
+        rate_hz = ends.sample_rate_hz
+        assert ends.source.input is not None
+        assert ends.target.output is not None
+        inputs, outputs = ends.source.input.memory.channels, ends.target.output.memory.channels
+        inline = ends.mode == "inline"
+        hop = info.hop_samples
+        exact = rate_hz == info.sample_rate_hz
+        early = math.gcd(self._block, hop) if exact else 1
+        path = LivePath(
+            self._session,
+            sample_rate_hz=rate_hz,
+            channels=inputs,
+            block_samples=max(LONGEST_BLOCK, self._block),
+            with_stems=self._settings.stem_levels or any(tap.wants_stems for tap in taps),
+        )
+        path.warm_up()
+        self._path = path
+        for tap in taps:
+            tap.begin(rate_hz, inputs, path.stems)
+        device_in, device_out = ends.source.latency_samples[0], ends.target.latency_samples[1]
+        # A file that is written is lined up with what went in, whatever the key.
+        self._key = KeyChange(rate_hz, inputs, longest_write(path), compensated=ends.file is not None)
+        if self._memory.parameters["key"]:
+            self._key.prepare()
+        self._report = Report(
+            self._memory, path, sample_rate_hz=rate_hz, longest_block=longest_write(path), outputs=outputs
+        )
+        self._memory.set_stems(path.stems)
+        if inline:
+            inside = path.behind_samples - early
+            path.delay(inside)
+            self._tell(rate_hz, device_in, path.behind_samples, inside - path.behind_samples, device_out)
+            self._inline = InlineWorker(
+                path, self._report, self._key, inside_samples=inside, sample_rate_hz=rate_hz, taps=taps
+            )
+            return
+        ring = ends.source.input
+        playout = Playout(ends.target.output, longest_write(path))
+        source: RingSource | DriftSource = RingSource(ring)
+        ahead, extra = None, 0
+        if ends.file is not None:
+            inside = 0
+        else:
+            block = max(self._block, SHORTEST_BLOCK)
+            # The fade must be written before its end is read; a block waits for the hop that it completes; and
+            # the model has the rest of a hop, at least.
+            queue = FADE_SAMPLES + block - early + max(0, path.hop_samples - block)
+            if ends.drifts:
+                queue += 2 * block
+                source = DriftSource(ring, rate_hz / ends.source.sample_rate_hz, rate_hz)
+            if isinstance(ends.source, FileSource):
+                ahead = extra = _FILE_AHEAD_HOPS * path.hop_samples
+            queue += self._spare(path, device_in + path.behind_samples + queue + extra + device_out)
+            inside = path.behind_samples + queue
+        self._tell(rate_hz, device_in, path.behind_samples, inside - path.behind_samples + extra, device_out)
+        self._worker = LiveWorker(
+            path, source, playout, self._report, self._key, inside_samples=inside, ahead_samples=ahead, taps=taps
+        )
+        self._source = source
+
+    def _spare(self, path: LivePath, least: int) -> int:
+        """Samples that the settings add to the shortest queue that works."""
+        wanted = self._settings.latency
+        if wanted == "high":
+            return _HIGH_HOPS * path.hop_samples
+        if isinstance(wanted, str):
+            return 0
+        return max(0, round(wanted / 1000 * self._ends.sample_rate_hz) - least)
+
+    def _tell(self, rate_hz: int, device_in: int, framing: int, queue: int, device_out: int) -> None:
+        key = self._key.delay_at(self._report.semitones)
+        self._memory.set_latency(Latency(rate_hz, device_in, framing, queue, device_out, key))
+        self._memory.set_mode(self._ends.mode)

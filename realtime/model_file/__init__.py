@@ -1,0 +1,1 @@
+"""Find, check and run a model file (ONNX)."""

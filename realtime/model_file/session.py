@@ -1,0 +1,153 @@
+"""Run an exported model in ONNX Runtime and carry its recurrent state from hop to hop."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from stemlive.errors import ModelError, UsageError
+from stemlive.realtime.model_file.bundled import resolve_model
+from stemlive.realtime.model_file.metadata import ModelInfo
+from stemlive.realtime.model_file.provider import onnx_providers
+
+MAX_THREADS = 64
+
+
+class Session:
+    """A checked model file, ready to run: `info` says what it is, `provider` where it runs.
+
+    `path` is a file, the name of a bundled model, or None for the default one. One thread unless told
+    otherwise, no spinning, denormals flushed. ONNX Runtime flushes them in the thread that makes the first
+    session of a process and in the threads that this one starts afterwards: make the session where it runs, or
+    before the thread that runs it starts.
+
+    ModelError when the file cannot be used, naming the first thing that is wrong with it; UsageError for
+    `threads` or `provider`. Methods: one thread at a time.
+    """
+
+    def __init__(self, path: str | Path | None = None, *, threads: int = 1, provider: str = "cpu") -> None:
+        if not 1 <= threads <= MAX_THREADS:
+            raise UsageError(f"threads must be from 1 to {MAX_THREADS}, not {threads}")
+        providers = onnx_providers(provider)
+        self.path = resolve_model(path)
+        self.provider = provider
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # what matters comes as an exception; one line is enough
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.set_denormal_as_zero", "1")
+        try:
+            self._onnx = ort.InferenceSession(str(self.path), options, providers=providers)
+        except Exception as error:  # ONNX Runtime has a dozen types with no parent of their own
+            raise ModelError(f"{self.path}: not a usable ONNX model ({_first_line(error)})") from error
+        if provider == "cuda" and self._onnx.get_providers()[0] != "CUDAExecutionProvider":
+            raise ModelError(
+                "onnxruntime finds no CUDA and cuDNN of its version: install the packages of "
+                "`onnxruntime-gpu[cuda,cudnn]`, or use the CPU"
+            )
+        self.info = ModelInfo.read(self._onnx, str(self.path))
+        self._hop: _BoundHop | None = None
+        self._outputs = ["stems", *(f"new_{state.name}" for state in self.info.state)]
+        self.reset()
+        self._try_out()
+
+    @property
+    def state(self) -> dict[str, NDArray[np.float32]]:
+        """Copies of the carried state, by name."""
+        return {name: values.copy() for name, values in self._state.items()}
+
+    def reset(self) -> None:
+        """Forget everything heard so far: all state is zero."""
+        self._state = {state.name: np.zeros(state.shape, np.float32) for state in self.info.state}
+
+    def run(self, frames: NDArray[np.complex64]) -> NDArray[np.complex64]:
+        """Spectra complex64 [T, C, F] to the stems' spectra complex64 [S, T, C, F], and on with the state.
+
+        T > 0. Memory behind `frames` that is laid out [T, F, C] spares a copy; the result's is [S, T, F, C].
+        """
+        count = len(frames)
+        expected = (self.info.channels, self.info.framing.bins)
+        assert count > 0 and frames.shape[1:] == expected, f"frames {frames.shape}, expected [T, {expected}]"
+        packed = np.ascontiguousarray(frames.transpose(0, 2, 1), np.complex64)
+        inputs = {"frames": packed.view(np.float32).reshape(1, *packed.shape, 2), **self._state}
+        outputs = cast("list[NDArray[np.float32]]", self._onnx.run(self._outputs, inputs))
+        self._state = dict(zip(self._state, outputs[1:], strict=True))
+        stems = outputs[0].view(np.complex64)[0, ..., 0]  # [S, T, F, C]
+        return stems.transpose(0, 1, 3, 2)
+
+    def run_hop(self, frame: NDArray[np.complex64]) -> NDArray[np.complex64]:
+        """Do what `run` does for one frame [1, C, F], without allocating: the result is good until the next call.
+
+        Sound must not wait for memory: ONNX Runtime reads from and writes to buffers that stay where they are.
+        """
+        if self._hop is None:
+            self._hop = _BoundHop(self._onnx, self.info)
+        self._state = self._hop.run(frame, self._state)
+        return self._hop.stems
+
+    def _try_out(self) -> None:
+        """Run two frames of silence at once and then one: what the graph says of its shapes may be wrong."""
+        info = self.info
+        for count in (2, 1):
+            frames = np.zeros((count, info.channels, info.framing.bins), np.complex64)
+            try:
+                stems = self.run(frames)
+            except Exception as error:
+                raise ModelError(f"{self.path}: the model does not run ({_first_line(error)})") from error
+            shapes: list[tuple[str, tuple[int, ...], tuple[int, ...]]]
+            shapes = [("stems", stems.shape, (len(info.stems), *frames.shape))]
+            shapes += [(f"new_{s.name}", self._state[s.name].shape, s.shape) for s in info.state]
+            for name, given, wanted in shapes:
+                if given != wanted:
+                    wrong = f"has shape {list(given)}, not {list(wanted)}"
+                    raise ModelError(f"{self.path}: output '{name}' {wrong}")
+        self.reset()
+
+
+class _BoundHop:
+    """One frame at a time through buffers that ONNX Runtime knows by address; two sets of state take turns."""
+
+    def __init__(self, onnx: Any, info: ModelInfo) -> None:
+        shape = (info.framing.bins, info.channels)
+        self._frame = np.zeros((1, 1, *shape), np.complex64)
+        stems = np.zeros((1, len(info.stems), 1, *shape), np.complex64)
+        self.stems: NDArray[np.complex64] = stems[0].transpose(0, 1, 3, 2)  # [S, T, C, F]
+        self._states = [{s.name: np.zeros(s.shape, np.float32) for s in info.state} for _ in range(2)]
+        self._turn = 0
+        self._run = onnx.run_with_iobinding
+        self._bindings = []
+        for old, new in (self._states, self._states[::-1]):
+            binding = onnx.io_binding()
+            _bind(binding.bind_input, "frames", self._frame.view(np.float32).reshape(*self._frame.shape, 2))
+            _bind(binding.bind_output, "stems", stems.view(np.float32).reshape(*stems.shape, 2))
+            for name in old:
+                _bind(binding.bind_input, name, old[name])
+                _bind(binding.bind_output, f"new_{name}", new[name])
+            self._bindings.append(binding)
+
+    def run(
+        self, frame: NDArray[np.complex64], state: dict[str, NDArray[np.float32]]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Frame [1, C, F] and state to the new state, and to `stems` [S, 1, C, F]."""
+        assert frame.shape == (1, *self._frame.shape[:1:-1]), f"frame {frame.shape}"
+        old = self._states[self._turn]
+        if state is not old:
+            for name, values in state.items():
+                old[name][:] = values
+        self._frame[0] = frame.transpose(0, 2, 1)
+        self._run(self._bindings[self._turn])
+        self._turn = 1 - self._turn
+        return self._states[self._turn]
+
+
+def _bind(bind: Callable[..., None], name: str, values: NDArray[np.float32]) -> None:
+    """Bind an input or output to memory that its owner keeps."""
+    bind(name, "cpu", 0, np.float32, values.shape, values.ctypes.data)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", maxsplit=1)[0][:300] or type(error).__name__

@@ -1,0 +1,1 @@
+"""Write what is heard, and each stem, to files while it plays."""

@@ -1,0 +1,245 @@
+"""Record while it plays: the input, the mix and stems, in takes of files that line up in any audio workstation."""
+
+import multiprocessing
+import os
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemlive.errors import AudioFileError, UsageError
+from stemlive.realtime.recording.record_ring import RecordRing
+from stemlive.realtime.recording.take import PIECE, TAKE_FORMATS, Take
+
+FloatArray = NDArray[np.float32]
+
+ALL = ("all",)
+_HELD_S = 10.0
+"""How long the disk may take its time before something is lost."""
+_NAP_S = 0.02
+_FINISH_S = 60.0
+_NICE = 5
+_STATUS = np.dtype(
+    [
+        ("wanted", "u1"),
+        ("recording", "u1"),
+        ("rate_hz", "i8"),
+        ("takes", "i8"),
+        ("frames", "i8"),
+        ("lost_blocks", "i8"),
+        ("lost_before", "i8"),
+        ("clipped", "i8"),
+        ("folder", "S1024"),
+        ("problem", "S512"),
+    ],
+    align=True,
+)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a recorder does; `seconds` and `lost_blocks` are of the present or the last take."""
+
+    on: bool
+    """Whether a take is wanted, or not yet closed."""
+    takes: int
+    folder: str
+    seconds: float
+    lost_blocks: int
+    clipped_samples: int
+    problem: str
+    """Why it stopped by itself; else empty."""
+
+
+class Recorder:
+    """A `Tap` that writes takes of `input`, `mix` and stems before their gains into new folders below `folder`.
+
+    `start`, `stop` and `status` are for a front end, which may be in another process than the engine. The engine's
+    thread only copies into rings; where these are full, silence takes the place of what is lost, so that the files
+    stay aligned. A thread of its own writes. UsageError for values that make no sense, AudioFileError where the
+    folder cannot be made.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        stems: tuple[str, ...] = ALL,
+        without: tuple[str, ...] = (),
+        extension: str = "flac",
+    ) -> None:
+        """`without` leaves out stems of those, whether the model has them or not."""
+        if extension not in TAKE_FORMATS:
+            raise UsageError(f"recordings are {' or '.join(TAKE_FORMATS)}, not {extension}")
+        self._root = Path(folder)
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise AudioFileError(f"cannot record in {folder}: {error.strerror}") from error
+        self._stems, self._without = stems, without
+        self._extension = extension
+        self.wants_stems = bool(stems)
+        # A block of memory that goes along when the engine's process is started.
+        self._shared = multiprocessing.get_context("spawn").RawArray("b", _STATUS.itemsize)
+        self._thread: threading.Thread | None = None
+
+    # For the front end.
+
+    def start(self) -> None:
+        """Begin a take; nothing happens during one."""
+        self._status["problem"] = b""
+        self._status["wanted"] = True
+
+    def stop(self) -> None:
+        """End the take with what has been played."""
+        self._status["wanted"] = False
+
+    def status(self) -> Recording:
+        """What it does at this moment."""
+        status = self._status
+        return Recording(
+            on=bool(status["wanted"] or status["recording"]),
+            takes=int(status["takes"]),
+            folder=status["folder"].item().decode(errors="replace"),
+            seconds=int(status["frames"]) / max(1, int(status["rate_hz"])),
+            lost_blocks=int(status["lost_blocks"]),
+            clipped_samples=int(status["clipped"]),
+            problem=status["problem"].item().decode(errors="replace"),
+        )
+
+    # For the engine.
+
+    def begin(self, sample_rate_hz: int, channels: int, stems: tuple[str, ...]) -> None:
+        """Make the rings and start the thread that writes. UsageError for a stem that the model does not have."""
+        chosen = stems if self._stems == ALL else self._stems
+        unknown = [stem for stem in chosen if stem not in stems]
+        if unknown:
+            raise UsageError(f"cannot record stem '{unknown[0]}': known are {', '.join(stems)}")
+        chosen = tuple(stem for stem in chosen if stem not in self._without)
+        self._columns = tuple(stems.index(stem) for stem in chosen)
+        held = round(_HELD_S * sample_rate_hz)
+        self._heard = RecordRing(held, (channels,))
+        self._played = RecordRing(held, (channels,) * (1 + len(chosen)))
+        self._signals = dict.fromkeys(("input", "mix", *chosen), channels)
+        self._rate_hz = sample_rate_hz
+        self._status["rate_hz"] = sample_rate_hz
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="stemlive recorder", daemon=True)
+        self._thread.start()
+
+    def heard(self, block: FloatArray) -> None:
+        """Copy a block of input."""
+        if self._heard.has_room(len(block)):
+            self._heard.put(0, block)
+            self._heard.advance(len(block))
+
+    def played(self, mixed: FloatArray, stems: FloatArray | None) -> None:
+        """Copy a block of the mix and of the chosen stems."""
+        ring = self._played
+        if not ring.has_room(len(mixed)):
+            return
+        ring.put(0, mixed)
+        if stems is not None:
+            for signal, column in enumerate(self._columns, 1):
+                ring.put(signal, stems[column])
+        ring.advance(len(mixed))
+
+    def lost(self) -> None:
+        """Leave silence for what was heard and will never be played."""
+        missing = self._heard.written - self._played.written
+        if missing > 0:
+            self._played.skip(missing)
+
+    def end(self) -> None:
+        """Write what is there, and complete the take."""
+        if self._thread is not None:
+            self._ending.set()
+            self._thread.join(_FINISH_S)
+            self._thread = None
+
+    # The thread that writes.
+
+    @property
+    def _status(self) -> Any:
+        return np.frombuffer(self._shared, _STATUS)[0:1].reshape(())
+
+    def _run(self) -> None:
+        with suppress(OSError, AttributeError):  # the sound goes first
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        blocks = [np.zeros((PIECE, channels), np.float32) for channels in self._signals.values()]
+        take: Take | None = None
+        while True:
+            ending = self._ending.is_set()
+            count = min(self._heard.written, self._played.written) - self._heard.taken
+            if take is None and self._status["wanted"] and not ending:
+                take = self._opened()
+            if take is not None and not self._status["wanted"]:
+                self._close(take)
+                take = None
+            if count <= 0:
+                if ending:
+                    break
+                self._ending.wait(_NAP_S)
+                continue
+            count = min(count, PIECE)
+            self._heard.take(count, blocks[:1])
+            self._played.take(count, blocks[1:])
+            if take is not None:
+                take = self._written(take, [block[:count] for block in blocks])
+        if take is not None:
+            self._close(take)
+
+    def _opened(self) -> Take | None:
+        status = self._status
+        try:
+            take = Take(self._root, self._signals, self._rate_hz, self._extension)
+        except AudioFileError as error:
+            self._fail(str(error))
+            return None
+        status["lost_before"] = self._heard.lost_blocks + self._played.lost_blocks
+        status["frames"] = status["lost_blocks"] = status["clipped"] = 0
+        status["folder"] = str(take.folder).encode()
+        status["takes"] += 1
+        status["recording"] = True
+        return take
+
+    def _written(self, take: Take, blocks: list[FloatArray]) -> Take | None:
+        """Write blocks; return the take that goes on, which is another one where WAV holds no more."""
+        status = self._status
+        try:
+            take.write(blocks)
+        except AudioFileError as error:
+            self._fail(str(error))
+            self._close(take)
+            return None
+        status["frames"] = take.frames
+        status["clipped"] = take.clipped_samples
+        status["lost_blocks"] = self._heard.lost_blocks + self._played.lost_blocks - status["lost_before"]
+        if take.full:
+            self._fail(
+                f"the disk is full: the recording in {take.folder} ends after {take.frames / self._rate_hz:.1f} s"
+            )
+            self._close(take)
+            return None
+        if take.at_limit:
+            self._close(take)
+            return self._opened()
+        return take
+
+    def _close(self, take: Take) -> None:
+        self._status["recording"] = False
+        if not take.frames:
+            take.discard()
+            return
+        try:
+            take.close()
+        except AudioFileError as error:
+            self._fail(str(error))
+
+    def _fail(self, problem: str) -> None:
+        self._status["problem"] = problem.encode()[:512]
+        self._status["wanted"] = False

@@ -1,0 +1,170 @@
+"""Separate a stream of audio blocks of any size, with one fixed, exactly known delay."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stemlive.errors import UsageError
+from stemlive.realtime.dsp.resample import Resampling
+from stemlive.realtime.model_file.session import Session
+from stemlive.realtime.separation.analysis_path import InputPath
+from stemlive.realtime.separation.stem_spectra import StemSpectra, mix
+from stemlive.realtime.separation.synthesis_path import OutputPath
+
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 8000, 192000
+
+FloatArray = NDArray[np.float32]
+_Route = tuple[OutputPath, FloatArray, FloatArray | None]
+"""Where spectra go, the audio [S, n, C] to fill, and the gains [S] of a mix."""
+
+
+class StreamingSeparator:
+    """Audio blocks in, stems or their mix out: same rate, same number of samples, `latency_samples` later.
+
+    Any cutting into blocks gives the same output. `process`, `process_mix` and `process_both` may be called in
+    turn: each gives what it would have given if it had been called from the start (the mix: with the gains of
+    this call). Coming back to one after others costs an extra inverse transform of the last few hops.
+
+    One thread at a time; no locks, no threads of its own. A session serves one separator. Buffers are allocated
+    in the constructor; a call allocates its result and, for `max_frames` hops at most, the outputs of ONNX
+    Runtime, of the Fourier transforms and of the resampler.
+
+    UsageError for a rate outside 8 to 192 kHz, for channels other than 1 and 2, and for blocks or gains of
+    another shape than those said here.
+    """
+
+    def __init__(
+        self, session: Session, *, sample_rate_hz: int | None = None, channels: int = 2, max_frames: int = 64
+    ) -> None:
+        info, framing = session.info, session.info.framing
+        rate = _checked_rate(info.sample_rate_hz if sample_rate_hz is None else sample_rate_hz)
+        if channels not in (1, 2):
+            raise UsageError(f"audio must have 1 or 2 channels, not {channels}")
+        if max_frames < 1:
+            raise UsageError(f"max_frames must be at least 1, not {max_frames}")
+        self.sample_rate_hz = rate
+        self.channels = channels
+        self.latency_samples = framing.latency_samples
+        self._max_frames = max_frames
+        # The longest piece of a block, which never completes more than `max_frames` hops.
+        self._max_samples = max_frames * framing.hop_samples
+        incoming = outgoing = None
+        if rate != info.sample_rate_hz:
+            self._max_samples = self._max_samples * rate // info.sample_rate_hz
+            incoming = Resampling(rate, info.sample_rate_hz)
+            outgoing = Resampling(info.sample_rate_hz, rate)
+            # Each filter looks ahead: one in the input, one in the separated stream. Output k lies at input
+            # number k - latency, so it is a whole number of samples late, whatever the rates.
+            model_samples = framing.latency_samples + outgoing.ahead_samples
+            self.latency_samples = -(-model_samples * rate // info.sample_rate_hz) + incoming.ahead_samples - 1
+        self._input = InputPath(
+            framing,
+            incoming,
+            channels=channels,
+            model_channels=info.channels,
+            max_frames=max_frames,
+        )
+
+        def output(stems: int) -> OutputPath:
+            return OutputPath(
+                framing, outgoing, self.latency_samples, stems=stems, channels=channels, max_frames=max_frames
+            )
+
+        self._mix_output = output(1)
+        self._spectra = StemSpectra(session, channels=channels, history_hops=self._mix_output.history_hops)
+        self._stems_output = output(len(self.stems))
+        self._mixed = np.zeros((1, max_frames, framing.bins, channels), np.complex64)
+        self._weighted = np.zeros_like(self._mixed)
+        self._position = 0
+        self.reset()
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Names of the stems: the model's, and `rest` after them if the model has fewer than four."""
+        return self._spectra.stems
+
+    @property
+    def bad_samples(self) -> int:
+        """Input samples since the reset that were NaN or infinite (now 0) or beyond 1e6 (limited to it)."""
+        return self._input.bad_samples
+
+    @property
+    def bad_frames(self) -> int:
+        """Frames since the reset for which the model gave NaN or infinity; the mixture went on instead."""
+        return self._spectra.bad_frames
+
+    def reset(self) -> None:
+        """Start anew: what follows is what a new instance would give."""
+        self._spectra.reset()
+        self._input.reset()
+        self._stems_output.restart(0)
+        self._mix_output.restart(0)
+        self._position = 0
+
+    def process(self, block: NDArray[Any]) -> FloatArray:
+        """Block float [n, C] to stems float32 [S, n, C] in the order of `stems`."""
+        stems = self._empty(len(self.stems), block)
+        self._process(block, [(self._stems_output, stems, None)])
+        return stems
+
+    def process_mix(self, block: NDArray[Any], gains: ArrayLike) -> FloatArray:
+        """Block float [n, C] and linear gains [S] to the mix float32 [n, C].
+
+        One inverse transform per channel, whatever the number of stems. The gains hold for the hops that this
+        block completes; overlap-add cross-fades from the gains before.
+        """
+        mixed = self._empty(1, block)
+        self._process(block, [(self._mix_output, mixed, self._checked_gains(gains))])
+        return mixed.reshape(block.shape)
+
+    def process_both(self, block: NDArray[Any], gains: ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Block float [n, C] and linear gains [S] to the mix [n, C] and the stems [S, n, C], both float32."""
+        mixed, stems = self._empty(1, block), self._empty(len(self.stems), block)
+        mix_route = (self._mix_output, mixed, self._checked_gains(gains))
+        self._process(block, [mix_route, (self._stems_output, stems, None)])
+        return mixed.reshape(block.shape), stems
+
+    def _process(self, block: NDArray[Any], routes: list[_Route]) -> None:
+        for first in range(0, len(block), self._max_samples):
+            piece = slice(first, first + self._max_samples)
+            for output, _, gains in routes:
+                if output.position != self._position:
+                    self._write(output, self._spectra.since(output.restart(self._position)), gains)
+            mixture = self._input.write(block[piece])
+            if len(mixture):
+                stems = self._spectra.run(mixture)
+                for output, _, gains in routes:
+                    self._write(output, stems, gains)
+            for output, audio, _ in routes:
+                output.read(audio[:, piece])
+            self._position += len(block[piece])
+
+    def _write(self, output: OutputPath, stems: NDArray[np.complex64], gains: FloatArray | None) -> None:
+        """Pass on stems' spectra [S, T, F, C], mixed if there are gains."""
+        for first in range(0, stems.shape[1], self._max_frames):
+            part = stems[:, first : first + self._max_frames]
+            if gains is not None:
+                mixed = self._mixed[:, : part.shape[1]]
+                mix(part, gains, mixed, self._weighted[:, : part.shape[1]])
+                part = mixed
+            output.write(part)
+
+    def _empty(self, stems: int, block: NDArray[Any]) -> FloatArray:
+        """Return room for the result [stems, n, C] of a block, once the block is known to be one."""
+        if block.ndim != 2 or block.shape[1] != self.channels or not np.issubdtype(block.dtype, np.floating):
+            raise UsageError(f"audio blocks must be float [n, {self.channels}], not {block.dtype} {list(block.shape)}")
+        return np.empty((stems, len(block), self.channels), np.float32)
+
+    def _checked_gains(self, gains: ArrayLike) -> FloatArray:
+        checked = np.asarray(gains, np.float32)
+        if checked.shape != (len(self.stems),) or not np.isfinite(checked).all():
+            raise UsageError(f"gains must be {len(self.stems)} finite numbers, one for each of {', '.join(self.stems)}")
+        return checked
+
+
+def _checked_rate(sample_rate_hz: float) -> int:
+    if not LOWEST_RATE_HZ <= sample_rate_hz <= HIGHEST_RATE_HZ or sample_rate_hz != int(sample_rate_hz):
+        wanted = f"a whole number from {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz"
+        raise UsageError(f"sample rate must be {wanted}, not {sample_rate_hz}")
+    return int(sample_rate_hz)

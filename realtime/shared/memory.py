@@ -1,0 +1,219 @@
+"""The memory that an engine shares with whoever steers and watches it, in one process or in two.
+
+Parameters have one writer (the front end) and telemetry has one (the engine); nobody waits for anybody.
+"""
+
+import math
+import time
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemlive.realtime.dsp.meters import COLUMN_BINS
+from stemlive.realtime.shared.snapshot import Latency, Snapshot, State
+
+MOST_STEMS = 8
+COLUMNS = 256
+"""Hops of spectrogram that are kept: three seconds of `live`."""
+
+_NAMES_BYTES, _MESSAGE_BYTES = 256, 512
+_PARAMETERS = np.dtype(
+    [
+        ("gains", "f4", MOST_STEMS),
+        ("pans", "f4", MOST_STEMS),
+        ("master", "f4"),
+        ("monitor_gain", "f4"),
+        ("monitor_reverb", "f4"),
+        ("key", "f4"),
+        ("bypass", "u1"),
+        ("stop", "u1"),
+        ("playing", "u1"),
+        ("seeks", "i8"),
+        ("seek_s", "f8"),
+        ("loop_from_s", "f8"),
+        ("loop_to_s", "f8"),
+    ],
+    align=True,
+)
+_TELEMETRY = np.dtype(
+    [
+        ("sequence", "i8"),
+        ("alive_s", "f8"),
+        ("patience_s", "f8"),
+        ("state", "i4"),
+        ("message", f"S{_MESSAGE_BYTES}"),
+        ("mode", "S16"),
+        ("stems", f"S{_NAMES_BYTES}"),
+        ("stream_s", "f8"),
+        ("input_peak", "f4"),
+        ("input_rms", "f4"),
+        ("mix_peak", "f4"),
+        ("mix_rms", "f4"),
+        ("stem_peak", "f4", MOST_STEMS),
+        ("stem_rms", "f4", MOST_STEMS),
+        ("load", "f4"),
+        ("worst_hop_ms", "f4"),
+        ("latency", "i8", len(fields(Latency))),
+        ("hops", "i8"),
+        ("late_hops", "i8"),
+        ("input_overflows", "i8"),
+        ("output_underflows", "i8"),
+        ("bad_samples", "i8"),
+        ("bad_frames", "i8"),
+        ("worst_callback_ms", "f4"),
+        ("lead_samples", "i8"),
+        ("lowest_lead_samples", "i8"),
+        ("drift_ppm", "f4"),
+        ("reconnects", "i8"),
+        ("hop_s", "f8"),
+        ("song_s", "f8"),
+        ("song_length_s", "f8"),
+        ("song_ended", "?"),
+        ("song_seeks", "i8"),
+        ("monitor_peak", "f4"),
+        ("monitor_rms", "f4"),
+        ("monitor_samples", "i8"),
+        ("monitor_late", "i8"),
+        ("columns", "i8"),
+    ],
+    align=True,
+)
+_TEXTS = ("message", "mode")
+
+
+class EngineMemory:
+    """Parameters, telemetry and spectrogram columns in one buffer of `SIZE` bytes.
+
+    `parameters` holds linear gains, switches and wishes about a song; each is one aligned number, and the newest
+    value wins.
+    `telemetry` is written between `begin` and `end`, so that a reader notices when it read half of a change.
+    `columns` is uint8 [COLUMNS, lanes, COLUMN_BINS], a ring: column number k is at k % COLUMNS.
+    """
+
+    LANES = MOST_STEMS + 2
+    SIZE = _PARAMETERS.itemsize + _TELEMETRY.itemsize + COLUMNS * LANES * COLUMN_BINS + 128
+
+    def __init__(self, buffer: Any) -> None:
+        ends = np.cumsum([0, _PARAMETERS.itemsize + 63 & ~63, _TELEMETRY.itemsize + 63 & ~63])
+        self.parameters: Any = np.ndarray((), _PARAMETERS, buffer, int(ends[0]))
+        self.telemetry: Any = np.ndarray((), _TELEMETRY, buffer, int(ends[1]))
+        shape = (COLUMNS, self.LANES, COLUMN_BINS)
+        self.columns: NDArray[np.uint8] = np.ndarray(shape, np.uint8, buffer, int(ends[2]))
+        if not self.telemetry["latency"][0]:
+            self.telemetry["latency"] = (44100, 0, 0, 0, 0, 0)
+
+    @classmethod
+    def local(cls) -> "EngineMemory":
+        """Make one within this process."""
+        memory = cls(bytearray(cls.SIZE))
+        memory.parameters["master"] = 1.0
+        return memory
+
+    def copy_from(self, other: "EngineMemory") -> None:
+        """Take over all that another one says."""
+        self.parameters[...] = other.parameters
+        self.telemetry[...] = other.telemetry
+        self.columns[:] = other.columns
+
+    def beat(self) -> None:
+        """Engine: say that it is alive."""
+        self.telemetry["alive_s"] = time.monotonic()
+
+    def expect(self, patience_s: float) -> None:
+        """Engine: say how long it may be until it beats again, as from now on."""
+        self.telemetry["patience_s"] = patience_s
+        self.beat()
+
+    def release(self) -> None:
+        """Let go of the buffer, so that shared memory can be closed."""
+        del self.parameters, self.telemetry, self.columns
+
+    def begin(self) -> None:
+        """Engine: telemetry is about to change."""
+        self.telemetry["sequence"] += 1
+
+    def end(self) -> None:
+        """Engine: telemetry is whole again."""
+        self.telemetry["alive_s"] = time.monotonic()
+        self.telemetry["sequence"] += 1
+
+    def set_state(self, state: State, message: str = "") -> None:
+        """Engine: say what it does now, and why."""
+        self.begin()
+        self.telemetry["state"] = state
+        self.telemetry["message"] = message.encode()[:_MESSAGE_BYTES]
+        self.end()
+
+    def set_latency(self, latency: Latency) -> None:
+        """Engine: say what the delay is made of."""
+        self.begin()
+        self.telemetry["latency"] = [getattr(latency, field.name) for field in fields(Latency)]
+        self.end()
+
+    def set_mode(self, mode: str) -> None:
+        """Engine: say where the model runs."""
+        self.telemetry["mode"] = mode.encode()
+
+    def set_stems(self, stems: tuple[str, ...]) -> None:
+        """Engine: say which stems the gains are for."""
+        self.begin()
+        self.telemetry["stems"] = " ".join(stems).encode()
+        self.end()
+
+    def add_column(self, column: NDArray[np.uint8]) -> None:
+        """Engine: append a spectrogram column [lanes, COLUMN_BINS]."""
+        number = int(self.telemetry["columns"])
+        self.columns[number % COLUMNS, : len(column)] = column
+        self.telemetry["columns"] = number + 1
+
+    @property
+    def state(self) -> State:
+        """The engine's state."""
+        return State(int(self.telemetry["state"]))
+
+    def snapshot(self, *, restarts: int = 0) -> Snapshot:
+        """Reader: return all telemetry of one moment."""
+        record = self._whole_record()
+        stems = tuple(record["stems"].item().decode().split())
+        lists = ("stem_peak", "stem_rms")
+        values: dict[str, Any] = {name: tuple(float(level) for level in record[name][: len(stems)]) for name in lists}
+        for field in fields(Snapshot):
+            if field.name in (_TELEMETRY.names or ()) and field.name not in ("state", "latency", "stems", *lists):
+                value = record[field.name].item()
+                values[field.name] = value.decode(errors="replace") if field.name in _TEXTS else value
+        return Snapshot(
+            **values,
+            state=State(int(record["state"])),
+            stems=stems,
+            latency=Latency(*(int(value) for value in record["latency"])),
+            restarts=restarts,
+        )
+
+    def columns_since(self, number: int) -> tuple[int, NDArray[np.uint8]]:
+        """Reader: return the number of columns so far, and those from `number` on that are still kept [n, lanes, bins].
+
+        One lane per stem, before the gains, one for the input and one for the mix; a value is a level from -90 dB
+        (0) to 0 dB (255) of full scale. The last column may be older than the newest one, never half of it.
+        """
+        newest = int(self.telemetry["columns"])
+        # The engine may be writing the oldest one.
+        first = max(number, newest - COLUMNS + 2, 0)
+        lanes = len(self.telemetry["stems"].item().split()) + 2
+        return newest, self.columns[np.arange(first, newest) % COLUMNS, :lanes]
+
+    def _whole_record(self) -> Any:
+        deadline = time.monotonic() + 0.1
+        while True:
+            before = int(self.telemetry["sequence"])
+            record = self.telemetry.copy()
+            # A writer that died in between leaves an odd number for ever.
+            if (before % 2 == 0 and before == int(self.telemetry["sequence"])) or time.monotonic() > deadline:
+                return record
+            time.sleep(0)
+
+
+def decibels(level: float) -> float:
+    """Return a linear level in dB; -inf for silence."""
+    return 20 * math.log10(level) if level > 0 else -math.inf
