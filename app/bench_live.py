@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from stemlive.machine import resident_bytes
 from stemlive.options import progress
 
 if TYPE_CHECKING:
@@ -64,7 +65,6 @@ class LiveResult:
 
 def measure_live(settings: "EngineSettings", seconds: float, *, in_process: bool) -> LiveResult:
     """Run an engine on devices for some seconds. DeviceError, ModelError and UsageError as from the engine."""
-    from stemlive.commands.bench import resident_bytes
     from stemlive.errors import UsageError
     from stemlive.realtime.engine.child_process import EngineProcess
     from stemlive.realtime.engine.engine import Engine

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from stemlive.commands.evaluate import LONG_PLAY, SCORES
-from stemlive.commands.models import text
+from stemlive.score_names import LONG_PLAY, SCORES
 
 if TYPE_CHECKING:
     from stemlive.realtime.model_file.metadata import ModelInfo
@@ -113,3 +112,14 @@ def table(rows: list[list[str]]) -> str:
     """Return a table in Markdown, its first row the head."""
     head, *body = rows
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *body])
+
+
+def text(value: Any) -> str:
+    """Return any JSON value in one line: objects as `key value, key value`, numbers short."""
+    if isinstance(value, dict):
+        if set(value) == {"source", "licence"}:
+            return f"{value['source']} ({value['licence']})"
+        return ", ".join(f"{key.replace('_', ' ')} {text(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return "; ".join(text(inner) for inner in value)
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

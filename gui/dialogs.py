@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QStandardPaths
 from PyQt6.QtGui import QAction, QActionGroup
@@ -13,10 +12,8 @@ from stemlive.gui.record_dialog import RecordDialog
 from stemlive.gui.settings_dialog import SettingsDialog
 from stemlive.gui.sheets import ModelSheet, Sheet, about_page, keys_page
 from stemlive.gui.theme import APPEARANCES
+from stemlive.gui.window_parts import WindowParts
 from stemlive.realtime.model_file.bundled import bundled_models
-
-if TYPE_CHECKING:
-    from stemlive.gui.window import Window
 
 _SONGS = "Songs (*.wav *.flac *.ogg *.oga *.opus *.mp3 *.aif *.aiff *.aifc *.au *.caf *.w64 *.rf64);;All files (*)"
 _MODELS = "Models (*.onnx)"
@@ -26,7 +23,7 @@ _EXTENSIONS = ("wav", "flac", "ogg")
 class Dialogs:
     """Boxes of one window. Each does what its menu entry says, or nothing if the user thinks better of it."""
 
-    def __init__(self, window: "Window") -> None:
+    def __init__(self, window: WindowParts) -> None:
         self._window = window
         self._recent = QMenu("Open recent")
         self._models = QMenu("Model")

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import Qt
 
+from stemlive.gui.dialogs import Dialogs
 from stemlive.gui.presets import BUILT_IN
-
-if TYPE_CHECKING:
-    from stemlive.gui.window import Window
+from stemlive.gui.window_parts import WindowParts
 
 _SEEK_S = 5.0
 _SHORTCUT = Qt.FocusReason.ShortcutFocusReason
@@ -18,13 +16,13 @@ _SHORTCUT = Qt.FocusReason.ShortcutFocusReason
 class Handlers:
     """The functions of one window by the names of `actions.COMMANDS` and `actions.STEM_COMMANDS`."""
 
-    def __init__(self, window: "Window") -> None:
-        self._window = window
+    def __init__(self, window: WindowParts, dialogs: Dialogs) -> None:
+        self._window, self._dialogs = window, dialogs
 
     def commands(self) -> dict[str, Callable[[], object]]:
         """Return what goes without saying for which stem."""
         window = self._window
-        rig, model, dialogs = window.rig, window.model, window.dialogs
+        rig, model, dialogs = window.rig, window.model, self._dialogs
         handlers: dict[str, Callable[[], object]] = {
             "open": dialogs.open_song,
             "live": self._switch_live,
@@ -96,7 +94,7 @@ class Handlers:
         window = self._window
         rig = window.rig
         if rig.recorder is None:
-            window.dialogs.choose_record_folder()
+            self._dialogs.choose_record_folder()
         if rig.recorder is not None:
             rig.record(not rig.recorder.status().on)
         window.show_take()

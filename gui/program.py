@@ -17,6 +17,7 @@ from stemlive.gui.presets import OwnPresets
 from stemlive.gui.remembered import Remembered
 from stemlive.gui.rig import Rig
 from stemlive.gui.window import Window
+from stemlive.gui.wiring import connect
 from stemlive.realtime.engine.child_process import EngineProcess
 from stemlive.realtime.separation.mixer import STANDARD_STEMS
 
@@ -41,7 +42,9 @@ def build_window(
     remembered = Remembered(settings)
     mix_model = MixModel(remembered.mix or Mix.of(STANDARD_STEMS))
     rig = Rig(Player(make), DeviceList(), mix_model, remembered, model)
-    return Window(rig, mix_model, OwnPresets(presets_file), remembered, ExportJob())
+    window = Window(rig, mix_model, OwnPresets(presets_file), remembered, ExportJob())
+    connect(window)
+    return window
 
 
 def run(song: Path | None, *, model: str | None, source: str | None, target: str | None) -> int:

@@ -1,14 +1,12 @@
 """The window: puts its parts together, and looks at the engine on one timer."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
-from PyQt6.QtWidgets import QApplication, QMainWindow, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
-from stemlive.errors import StemliveError
 from stemlive.gui.banner import Banner
 from stemlive.gui.dialogs import Dialogs
 from stemlive.gui.export_job import ExportJob
@@ -27,14 +25,14 @@ from stemlive.gui.source_bar import SourceBar
 from stemlive.gui.state_line import StateLine
 from stemlive.gui.theme import theme_for
 from stemlive.gui.transport_bar import TransportBar
-from stemlive.gui.wiring import connect
+from stemlive.gui.window_parts import WindowParts
 
 FRAME_MS, TEXT_MS = 40, 200
 _HINT = "Drop a song here, or open one (Ctrl+O)"
 
 
-class Window(QMainWindow):
-    """Everything that is seen. It polls: nothing of the engine's ever calls it."""
+class Window(WindowParts):
+    """Everything that is seen. It polls: nothing of the engine's ever calls it. `wiring.connect` makes it answer."""
 
     def __init__(
         self, rig: Rig, model: MixModel, presets: OwnPresets, remembered: Remembered, export: ExportJob
@@ -45,14 +43,13 @@ class Window(QMainWindow):
         self.dialogs = Dialogs(self)
         self.source, self.transport, self.banner, self.state = SourceBar(), TransportBar(), Banner(), StateLine()
         self.mixer, self.microphone = MixerView(model, self.theme), MicrophoneBar()
-        self.handlers = Handlers(self)
+        self.handlers = Handlers(self, self.dialogs)
         self.menus = Menus(self, self.handlers.commands(), self.handlers.stem_commands())
         self.preset_bar = PresetBar(self.menus)
         self._notices = Notices(rig)
         self._recorded, self._told = False, ""
         self._frames, self._texts = QTimer(self), QTimer(self)
         self._lay_out()
-        connect(self)
         self._frames.timeout.connect(self.show_frame)
         self._texts.timeout.connect(self.show_texts)
         self.setAcceptDrops(True)
@@ -64,6 +61,7 @@ class Window(QMainWindow):
         self.dialogs.show_presets()
         self.microphone.setVisible(rig.player.voice.used)
         self.menus["microphone"].setChecked(rig.player.voice.used)
+        self.show_mix()
         self.show_rig()
         self.show_texts()
 
@@ -77,15 +75,6 @@ class Window(QMainWindow):
         """Say something in the state line for a while."""
         self._notices.keep(text)
         self._show_state()
-
-    def attempt(self, what: Callable[[], object]) -> bool:
-        """Do it; what the user can mend becomes a line in the window. Returns whether it went well."""
-        try:
-            what()
-        except StemliveError as error:
-            self.note(str(error))
-            return False
-        return True
 
     def show_theme(self) -> None:
         """Dress everything in the colours that are wanted now."""

@@ -1,14 +1,11 @@
 """Which signal of the window's parts does what."""
 
-from typing import TYPE_CHECKING
-
 from PyQt6.QtGui import QGuiApplication
 
-if TYPE_CHECKING:
-    from stemlive.gui.window import Window
+from stemlive.gui.window import Window
 
 
-def connect(window: "Window") -> None:
+def connect(window: Window) -> None:
     """Connect the parts of a window with each other, its rig and its mix."""
     _connect_sources(window)
     _connect_song(window)
@@ -18,7 +15,7 @@ def connect(window: "Window") -> None:
         hints.colorSchemeChanged.connect(window.show_theme)
 
 
-def _connect_sources(window: "Window") -> None:
+def _connect_sources(window: Window) -> None:
     rig, source, microphone, menus = window.rig, window.source, window.microphone, window.menus
     rig.plugged.connect(window.show_rig)
     rig.voiced.connect(window.show_voice)
@@ -35,7 +32,7 @@ def _connect_sources(window: "Window") -> None:
     microphone.key_chosen.connect(rig.set_key)
 
 
-def _connect_song(window: "Window") -> None:
+def _connect_song(window: Window) -> None:
     rig, transport, menus = window.rig, window.transport, window.menus
     transport.play.clicked.connect(menus["play"].trigger)
     transport.stop.clicked.connect(menus["stop"].trigger)
@@ -47,7 +44,7 @@ def _connect_song(window: "Window") -> None:
     window.state.cancel.clicked.connect(window.export.cancel)
 
 
-def _connect_mix(window: "Window") -> None:
+def _connect_mix(window: Window) -> None:
     preset_bar, dialogs, model = window.preset_bar, window.dialogs, window.model
     preset_bar.own_chosen.connect(dialogs.take_preset)
     preset_bar.own_deleted.connect(dialogs.delete_preset)

@@ -15,8 +15,8 @@ import pytest
 import soundfile
 from waiting import wait_until
 
-from stemlive.commands.bench import resident_bytes
 from stemlive.errors import DeviceError, UsageError
+from stemlive.machine import resident_bytes
 from stemlive.realtime.audio_files.files import AudioReader
 from stemlive.realtime.devices import callback_device, portaudio
 from stemlive.realtime.devices.catalogue import AudioDevice, find_device

@@ -3,15 +3,14 @@
 import gc
 import json
 import os
-import platform
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING
 
 import click
 
 from stemlive.live_options import device_options, in_process_option
+from stemlive.machine import processor_name, resident_bytes
 from stemlive.options import model_option, progress, threads_option
 
 if TYPE_CHECKING:
@@ -226,28 +225,3 @@ def _sound(sample_rate_hz: int, block_samples: int) -> "NDArray[np.float32]":
     noise = np.random.default_rng(0).standard_normal((len(seconds), 2))
     sound = 0.1 * np.asarray(tones)[:, None] + 0.05 * noise
     return sound.reshape(blocks, block_samples, 2).astype(np.float32)
-
-
-def resident_bytes(process: int | str = "self") -> int:
-    """Return the resident memory of a process, the peak of this one where the system does not tell."""
-    status = Path(f"/proc/{process}/status")
-    if status.exists():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return 1024 * int(line.split()[1])
-    try:
-        import resource
-    except ImportError:
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if platform.system() == "Darwin" else 1024 * peak
-
-
-def processor_name() -> str:
-    """Return the processor's name as the system gives it."""
-    described = Path("/proc/cpuinfo")
-    if described.exists():
-        for line in described.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -10,6 +10,7 @@ import click
 from stemlive.commands.evaluate import check_folders, onnx_estimator
 from stemlive.errors import TrainingError
 from stemlive.json_file import write_json
+from stemlive.machine import processor_name
 from stemlive.model_card import table
 from stemlive.options import beginning_option, cache_option, model_option, progress, report_options, songs_options
 from stemlive.whole_file import refuse_existing
@@ -66,7 +67,7 @@ def command(
 
     import torch
 
-    from stemlive.commands.bench import measure, processor_name
+    from stemlive.commands.bench import measure
     from stemlive.training import peer_spleeter
     from stemlive.training.evaluate import judge_songs
     from stemlive.training.report import average, rounded

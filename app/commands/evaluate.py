@@ -18,6 +18,7 @@ from stemlive.options import (
     songs_options,
     threads_option,
 )
+from stemlive.score_names import LONG_PLAY, SCORES
 from stemlive.whole_file import refuse_existing
 
 if TYPE_CHECKING:
@@ -26,19 +27,6 @@ if TYPE_CHECKING:
     from stemlive.realtime.model_file.metadata import ModelInfo
     from stemlive.training.estimates import Estimator
 
-SCORES = {
-    "usdr_db": "uSDR",
-    "mixture_db": "  of the mixture",
-    "oracle_db": "  of the ideal ratio mask",
-    "csdr_db": "cSDR",
-    "mixture_csdr_db": "  of the mixture",
-    "oracle_csdr_db": "  of the ideal ratio mask",
-    "leakage_db": "leakage where silent",
-    "bleed_db": "vocal bleed",
-}
-"""Score in the report, in the order of the printed averages, and what it is called there."""
-
-LONG_PLAY = {"last_db": "  of the last one", "afresh_db": "  of the same, begun afresh"}
 ESTIMATES_RATE_HZ = 44100
 _NAME_WIDTH = 28
 

@@ -7,6 +7,9 @@ from typing import Any
 
 import click
 
+from stemlive import model_card
+from stemlive.model_card import text
+
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -73,10 +76,9 @@ def command(model: str | None, as_json: bool) -> None:
 
 def markdown(path: Path) -> str:
     """Return the card of a model file in Markdown. ModelError as in Session."""
-    from stemlive.model_card import markdown
     from stemlive.realtime.model_file.session import Session
 
-    return markdown(Session(path).info, path.stat().st_size)
+    return model_card.markdown(Session(path).info, path.stat().st_size)
 
 
 def read_card(path: Path) -> ModelCard:
@@ -112,14 +114,3 @@ def _average(scores: dict[str, Any]) -> dict[str, str]:
         for stem, cell in cells.items()
         if "usdr_db" in cell  # a stem that no song has is scored by its leakage alone
     }
-
-
-def text(value: Any) -> str:
-    """Return any JSON value in one line: objects as `key value, key value`, numbers short."""
-    if isinstance(value, dict):
-        if set(value) == {"source", "licence"}:
-            return f"{value['source']} ({value['licence']})"
-        return ", ".join(f"{key.replace('_', ' ')} {text(inner)}" for key, inner in value.items())
-    if isinstance(value, list):
-        return "; ".join(text(inner) for inner in value)
-    return f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stemlive.errors import TrainingError, UsageError
+from stemlive.machine import processor_name
 from stemlive.options import cache_option, progress
 from stemlive.terminal.stopping import StopRequest
 
@@ -120,7 +121,6 @@ def _run(
     jobs: int,
 ) -> None:
     """Run cells and keep the table; exit as a shell does after a signal, TrainingError if cells failed."""
-    from stemlive.commands.bench import processor_name
     from stemlive.training.sweep_run import Place, read_result, run_cells
     from stemlive.training.sweep_table import write_tables
 
