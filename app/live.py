@@ -55,8 +55,8 @@ def play(
         try:
             controls = engine.controls
             set_up(controls)
-            controls.set_monitor_gain_db(options.monitor_gain_db)
-            controls.set_monitor_reverb(options.monitor_reverb)
+            controls.set_microphone_gain_db(options.microphone_gain_db)
+            controls.set_microphone_reverb(options.microphone_reverb)
             if recorder is not None:
                 recorder.start()
             follower = _Follower(engine, recorder, options, settings, quiet=quiet)
@@ -93,7 +93,7 @@ class _Follower:
     ) -> None:
         self._engine, self._recorder, self._options = engine, recorder, options
         self._quiet = quiet
-        self._monitor = settings.has_monitor
+        self._microphone = settings.has_microphone
         self._screen = Screen(shown=not quiet and not options.as_json)
         stream = sys.stderr if settings.target == "-" else sys.stdout
         self._events = EventWriter(stream) if options.as_json else None
@@ -108,7 +108,7 @@ class _Follower:
         """Show what the engine does until it ends, or is to end."""
         engine, screen = self._engine, self._screen
         desk = Desk(
-            engine.controls, self._recorder, monitor=self._monitor, midi=midi, learning=self._options.midi_learn
+            engine.controls, self._recorder, microphone=self._microphone, midi=midi, learning=self._options.midi_learn
         )
         if screen.shown and keyboard.available:
             screen.say("Press ? for the keys, q to quit.")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from stemlive.realtime.recording.recorder import Recorder, Recording
     from stemlive.realtime.shared.snapshot import Snapshot
 
+_PREFIX = "microphone_"
 _LOST = ("device lost", "reconnecting")
 
 
@@ -31,10 +32,10 @@ class Moment:
             "soloed": sorted(controls.soloed),
             "bypass": controls.bypass,
             "semitones": controls.semitones,
-            "monitor_gain_db": _finite(controls.monitor_gain_db),
-            "monitor_reverb": controls.monitor_reverb,
+            "microphone_gain_db": _finite(controls.microphone_gain_db),
+            "microphone_reverb": controls.microphone_reverb,
         }
-        return cls(engine, settings, None if recorder is None else recorder.status())
+        return cls(engine, _with_old_names(settings), None if recorder is None else recorder.status())
 
     def after(self, before: "Moment") -> "Moment":
         """Return this moment; an engine that starts anew to wait for its device is still waiting."""
@@ -68,9 +69,10 @@ def changes(before: Moment, now: Moment, *, ended: bool = False) -> Iterator[Eve
             yield Event("running again", values, "sound runs again", urgent=True)
         elif text:
             yield Event("state", values, text, urgent=True)
-    counts = ("late_hops", "input_overflows", "output_underflows", "monitor_late")
+    counts = ("late_hops", "input_overflows", "output_underflows", "microphone_late")
     if any(getattr(new, name) > getattr(old, name) for name in counts):
-        yield Event("dropout", {name: getattr(new, name) for name in counts} | {"dropouts": new.dropouts})
+        values = {name: getattr(new, name) for name in counts} | {"dropouts": new.dropouts}
+        yield Event("dropout", _with_old_names(values))
     if before.controls != now.controls:
         changed = {name: value for name, value in now.controls.items() if value != before.controls[name]}
         yield Event("control changed", changed)
@@ -104,28 +106,30 @@ def levels(now: "Snapshot") -> dict[str, Any]:
     """Return levels in dB (null for silence), load and counts, as JSON has them."""
     from stemlive.realtime.shared.memory import decibels
 
-    return {
+    values = {
         "input_db": _finite(decibels(now.input_rms)),
         "mix_db": _finite(decibels(now.mix_rms)),
         "stems_db": {s: _finite(decibels(rms)) for s, rms in zip(now.stems, now.stem_rms, strict=True)},
-        "monitor_db": _finite(decibels(now.monitor_peak)),
+        "microphone_db": _finite(decibels(now.microphone_peak)),
         "latency_ms": round(now.latency.ms(now.latency.total), 3),
         "load": round(now.load, 4),
         "dropouts": now.dropouts,
     }
+    return _with_old_names(values)
 
 
 def started(now: "Snapshot") -> dict[str, Any]:
     """Return what does not change while an engine runs, as JSON has it."""
     latency = now.latency
     parts = ("device_in", "framing", "queue", "key", "device_out", "total")
-    return {
+    values = {
         "mode": now.mode,
         "stems": list(now.stems),
         "sample_rate_hz": latency.sample_rate_hz,
         "latency_ms": {part: round(latency.ms(getattr(latency, part)), 3) for part in parts},
-        "monitor_latency_ms": round(latency.ms(now.monitor_samples), 3) if now.monitor_samples else None,
+        "microphone_latency_ms": round(latency.ms(now.microphone_samples), 3) if now.microphone_samples else None,
     }
+    return _with_old_names(values)
 
 
 class EventWriter:
@@ -138,6 +142,12 @@ class EventWriter:
         """Write one event with its time in the sound. BrokenPipeError when the reader has gone."""
         self._stream.write(json.dumps({"event": name, "stream_s": round(stream_s, 3)} | values, allow_nan=False) + "\n")
         self._stream.flush()
+
+
+def _with_old_names(values: dict[str, Any]) -> dict[str, Any]:
+    """Add what is called `microphone_...` under the name `monitor_...` that it had, for programs that read that."""
+    old = {f"monitor_{name.removeprefix(_PREFIX)}": value for name, value in values.items() if name.startswith(_PREFIX)}
+    return values | old
 
 
 def _finite(number: float) -> float | None:

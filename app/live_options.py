@@ -23,8 +23,8 @@ class LiveOptions:
     record: Path | None
     record_stems: tuple[str, ...]
     record_format: str
-    monitor_gain_db: float
-    monitor_reverb: float
+    microphone_gain_db: float
+    microphone_reverb: float
     osc: tuple[str, int] | None
     midi: str | None
     midi_map: Path
@@ -32,6 +32,11 @@ class LiveOptions:
     as_json: bool
     levels_ms: int
     in_process: bool
+
+
+def current_name(name: str) -> str:
+    """Return the name of an option as it is now: `--monitor...` is understood as `--microphone...`, and not shown."""
+    return "microphone" + name.removeprefix("monitor") if name.startswith("monitor") else name
 
 
 def device_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -112,20 +117,20 @@ def live_options(function: Callable[..., Any]) -> Callable[..., Any]:
             ),
             microphone(
                 _option(
-                    "--monitor",
+                    "--microphone",
                     metavar="device:NAME",
                     help="Mix this input in after the separation, with the delay of the devices alone.",
                 ),
                 _option(
-                    "--monitor-channels",
+                    "--microphone-channels",
                     metavar="N[,N]",
                     callback=_channels,
-                    help="Channels of the microphone; without --monitor, of the device that plays the rest.  "
+                    help="Channels of the microphone; without --microphone, of the device that plays the rest.  "
                     "[default: 1]",
                 ),
-                _option("--monitor-gain", metavar="DB", default="0", show_default=True, help="-inf to +12 dB."),
+                _option("--microphone-gain", metavar="DB", default="0", show_default=True, help="-inf to +12 dB."),
                 _option(
-                    "--monitor-reverb",
+                    "--microphone-reverb",
                     metavar="AMOUNT",
                     type=click.FloatRange(0, 1),
                     default=0.0,
@@ -138,7 +143,7 @@ def live_options(function: Callable[..., Any]) -> Callable[..., Any]:
                     "--osc",
                     metavar="[HOST:]PORT",
                     help="Listen for OSC, on the loopback address unless told otherwise: /stemlive/STEM/gain, mute "
-                    "and solo, /stemlive/preset, /stemlive/bypass, /monitor/gain; /stemlive/state answers with all.",
+                    "and solo, /stemlive/preset, /stemlive/bypass, /microphone/gain; /stemlive/state answers with all.",
                 ),
                 _option(
                     "--midi",
@@ -182,8 +187,8 @@ def read_options(
     record: Path | None,
     record_stems: str,
     record_format: str,
-    monitor_gain: str,
-    monitor_reverb: float,
+    microphone_gain: str,
+    microphone_reverb: float,
     osc: str | None,
     midi: str | None,
     midi_map: Path | None,
@@ -191,15 +196,15 @@ def read_options(
     as_json: bool,
     levels_ms: int,
     in_process: bool,
-    has_monitor: bool,
+    has_microphone: bool,
 ) -> LiveOptions:
     """Check what goes together. UsageError where it does not."""
     from stemlive.realtime.control.osc import parse_address
 
     if midi is None and (midi_map is not None or midi_learn):
         raise UsageError("--midi-map and --midi-learn need --midi PORT")
-    if not has_monitor and (monitor_gain != "0" or monitor_reverb):
-        raise UsageError("--monitor-gain and --monitor-reverb need --monitor or --monitor-channels")
+    if not has_microphone and (microphone_gain != "0" or microphone_reverb):
+        raise UsageError("--microphone-gain and --microphone-reverb need --microphone or --microphone-channels")
     if record is None and (record_stems != "all" or record_format != "flac"):
         raise UsageError("--record-stems and --record-format need --record DIR")
     stems = {"none": ()}.get(record_stems, tuple(name.strip() for name in record_stems.split(",")))
@@ -207,8 +212,8 @@ def read_options(
         record=record,
         record_stems=stems,
         record_format=record_format,
-        monitor_gain_db=split_gain(f"monitor={monitor_gain}")[1],
-        monitor_reverb=monitor_reverb,
+        microphone_gain_db=split_gain(f"microphone={microphone_gain}")[1],
+        microphone_reverb=microphone_reverb,
         osc=None if osc is None else parse_address(osc),
         midi=midi,
         midi_map=midi_map or Path(click.get_app_dir("stemlive")) / "midi.json",

@@ -83,12 +83,12 @@ class Handlers:
         window = self._window
         shown = not window.microphone.isVisible()
         window.microphone.setVisible(shown)
-        if not shown and window.rig.player.voice.used:
+        if not shown and window.rig.player.karaoke.used:
             window.rig.close_karaoke()
 
     def _move_key(self, by: int) -> None:
         rig = self._window.rig
-        rig.set_key(rig.player.voice.semitones + by)
+        rig.set_key(rig.player.karaoke.semitones + by)
 
     def _switch_record(self) -> None:
         window = self._window

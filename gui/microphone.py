@@ -7,12 +7,12 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy
 from stemlive.gui.choice import Choice
 from stemlive.gui.device_list import DeviceName
 from stemlive.gui.fader import Fader
+from stemlive.gui.karaoke import Karaoke
 from stemlive.gui.meter import Meter
 from stemlive.gui.side_sliders import Reverb
 from stemlive.gui.source_bar import DeviceChoice
 from stemlive.gui.strip import GainField
 from stemlive.gui.theme import Theme, number_font
-from stemlive.gui.voice import Voice
 from stemlive.realtime.dsp.key_change import MOST_SEMITONES
 from stemlive.realtime.shared.snapshot import Snapshot
 
@@ -26,7 +26,7 @@ def key_text(semitones: int) -> str:
 
 
 class MicrophoneBar(QFrame):
-    """Shows a voice, and tells what the user wants of it; `device_chosen` opens the engine anew."""
+    """Shows how the corner is set, and tells what the user wants of it; `device_chosen` opens the engine anew."""
 
     device_chosen = pyqtSignal(str)
     gain_moved = pyqtSignal(float)
@@ -89,17 +89,17 @@ class MicrophoneBar(QFrame):
         self.reverb.moved.connect(self.reverb_moved)
         self.key.activated.connect(lambda index: self.key_chosen.emit(self.key.itemData(index)))
 
-    def show_voice(self, voice: Voice, inputs: tuple[DeviceName, ...]) -> None:
+    def show_karaoke(self, karaoke: Karaoke, inputs: tuple[DeviceName, ...]) -> None:
         """Show where everything stands."""
-        self.device.show_devices(inputs, voice.device, off=True)
-        self.fader.show_db(voice.gain_db)
-        self.field.show_db(voice.gain_db)
-        self.reverb.show_amount(voice.reverb)
-        self.key.setCurrentIndex(self.key.findData(voice.semitones))
+        self.device.show_devices(inputs, karaoke.device, off=True)
+        self.fader.show_db(karaoke.gain_db)
+        self.field.show_db(karaoke.gain_db)
+        self.reverb.show_amount(karaoke.reverb)
+        self.key.setCurrentIndex(self.key.findData(karaoke.semitones))
 
     def show_level(self, now: Snapshot, now_s: float) -> None:
         """Move the meter."""
-        self.meter.show_levels(now.monitor_peak, now.monitor_rms, now_s)
+        self.meter.show_levels(now.microphone_peak, now.microphone_rms, now_s)
 
     def show_silence(self, now_s: float) -> None:
         """Let the meter fall: nothing sounds."""
@@ -107,8 +107,9 @@ class MicrophoneBar(QFrame):
 
     def show_delay(self, now: Snapshot | None) -> None:
         """Write the delays."""
-        known = now is not None and now.monitor_samples > 0
-        text = f"delay {now.latency.ms(now.monitor_samples):3.0f} ms" if now is not None and known else "delay   - ms"
+        known = now is not None and now.microphone_samples > 0
+        delay = f"{now.latency.ms(now.microphone_samples):3.0f}" if now is not None and known else "  -"
+        text = f"delay {delay} ms"
         if text != self.delay.text():
             self.delay.setText(text)
         later = now.latency.ms(now.latency.key) if now is not None else 0.0

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.errors import DeviceError, StemliveError
+from stemlive.gui.karaoke import Karaoke
 from stemlive.gui.mix import Mix
-from stemlive.gui.voice import Voice
 from stemlive.realtime.control.controls import Controls
 from stemlive.realtime.engine.engine import LiveEngine
 from stemlive.realtime.recording.tap import Tap
@@ -55,7 +55,7 @@ class Song:
 class Player:
     """Opens one engine after another. All methods are for the window's thread; `poll` is to be called often.
 
-    `make` is called in a thread of the player. `taps` and `voice` are what the next engine is given.
+    `make` is called in a thread of the player. `taps` and `karaoke` are what the next engine is given.
     """
 
     def __init__(self, make: MakeEngine) -> None:
@@ -67,7 +67,7 @@ class Player:
         self._columns = 0
         self.settings: EngineSettings | None = None
         self.taps: tuple[Tap, ...] = ()
-        self.voice = Voice()
+        self.karaoke = Karaoke()
         self.song = Song()
         self._sought_s = self._jumping_until = 0.0
         self.phase = Phase.IDLE
@@ -166,7 +166,7 @@ class Player:
         (settings, mix), self._next = self._next, None
         old, self._engine, self.now = self._engine, None, None
         self._columns = 0
-        self._job = self._opener.submit(self._change, old, settings, self.taps, mix, self.voice, replace(self.song))
+        self._job = self._opener.submit(self._change, old, settings, self.taps, mix, self.karaoke, replace(self.song))
 
     def _change(
         self,
@@ -174,7 +174,7 @@ class Player:
         settings: EngineSettings,
         taps: tuple[Tap, ...],
         mix: Mix,
-        voice: Voice,
+        karaoke: Karaoke,
         song: Song,
     ) -> LiveEngine:
         """In the player's thread: end one engine and start the next."""
@@ -183,7 +183,7 @@ class Player:
         engine = self._make(settings, taps=taps)
         try:
             mix.for_stems(engine.controls.stems).write_to(engine.controls)
-            voice.write_to(engine.controls)
+            karaoke.write_to(engine.controls)
             if settings.song:
                 engine.controls.song.seek(song.position_s)
                 engine.controls.song.set_loop(song.loop)
@@ -212,7 +212,7 @@ class Player:
             raise  # for the log
         else:
             self.phase = Phase.LIVE
-            self.voice.write_to(self._engine.controls)
+            self.karaoke.write_to(self._engine.controls)
             if self.is_song:  # what was wished for while it opened
                 self._engine.controls.song.play(self.song.playing)
         return self._engine is not None

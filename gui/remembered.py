@@ -6,8 +6,8 @@ from pathlib import Path
 from PyQt6.QtCore import QByteArray, QSettings
 
 from stemlive.errors import UsageError
+from stemlive.gui.karaoke import Karaoke
 from stemlive.gui.mix import Mix
-from stemlive.gui.voice import Voice
 from stemlive.realtime.model_file.provider import existing_providers
 from stemlive.realtime.shared.settings import MODES, EngineSettings
 
@@ -105,16 +105,16 @@ class Remembered:
         self._settings.setValue("mix", json.dumps(mix.to_json()))
 
     @property
-    def voice(self) -> Voice:
+    def karaoke(self) -> Karaoke:
         """The microphone."""
         try:
-            return Voice.from_json(json.loads(self._text("microphone", "")))
+            return Karaoke.from_json(json.loads(self._text("microphone", "")))
         except (ValueError, TypeError):
-            return Voice()
+            return Karaoke()
 
-    @voice.setter
-    def voice(self, voice: Voice) -> None:
-        self._settings.setValue("microphone", json.dumps(voice.to_json()))
+    @karaoke.setter
+    def karaoke(self, karaoke: Karaoke) -> None:
+        self._settings.setValue("microphone", json.dumps(karaoke.to_json()))
 
     def engine(self) -> dict[str, object]:
         """Return what `EngineSettings` takes of the settings dialog; what is wrong is left out."""

@@ -9,10 +9,10 @@ from PyQt6.QtCore import QObject, pyqtSignal
 
 from stemlive.errors import AudioFileError, StemliveError
 from stemlive.gui.device_list import DeviceList
+from stemlive.gui.karaoke import OFF, Karaoke
 from stemlive.gui.mix_model import MixModel
 from stemlive.gui.player import Phase, Player, Song
 from stemlive.gui.remembered import Remembered
-from stemlive.gui.voice import OFF, Voice
 from stemlive.gui.waveform import Waveform
 from stemlive.realtime.dsp.key_change import MOST_SEMITONES, check_key_change
 from stemlive.realtime.model_file.bundled import DEFAULT_MODEL
@@ -24,8 +24,8 @@ class Rig(QObject):
     """`plugged` says that source, output, model or song have changed; `problem` a line that the user should read."""
 
     plugged = pyqtSignal()
-    voiced = pyqtSignal()
-    """The microphone is set otherwise."""
+    karaoke_changed = pyqtSignal()
+    """The microphone or the key is set otherwise."""
     problem = pyqtSignal(str)
 
     def __init__(
@@ -41,9 +41,9 @@ class Rig(QObject):
         self.model_file = model_file
         self.waveform: Waveform | None = None
         self.live = False
-        player.voice = remembered.voice
-        if player.voice.semitones and not _keys_change():
-            player.voice = replace(player.voice, semitones=0)
+        player.karaoke = remembered.karaoke
+        if player.karaoke.semitones and not _keys_change():
+            player.karaoke = replace(player.karaoke, semitones=0)
         self.recorder: Recorder | None = None
         folder = remembered.record_folder
         if folder is not None and folder.is_dir():
@@ -112,17 +112,17 @@ class Rig(QObject):
 
     def choose_microphone(self, name: str) -> None:
         """Sing with another microphone, or with none."""
-        self._set_voice(replace(self.player.voice, device=name))
+        self._set_karaoke(replace(self.player.karaoke, device=name))
         self.connect_engine()
 
-    def set_voice(self, *, gain_db: float | None = None, reverb: float | None = None) -> None:
+    def set_microphone(self, *, gain_db: float | None = None, reverb: float | None = None) -> None:
         """Change how the microphone sounds."""
-        voice = self.player.voice
-        self._set_voice(
+        karaoke = self.player.karaoke
+        self._set_karaoke(
             replace(
-                voice,
-                gain_db=voice.gain_db if gain_db is None else gain_db,
-                reverb=voice.reverb if reverb is None else reverb,
+                karaoke,
+                gain_db=karaoke.gain_db if gain_db is None else gain_db,
+                reverb=karaoke.reverb if reverb is None else reverb,
             )
         )
 
@@ -135,20 +135,20 @@ class Rig(QObject):
         except StemliveError as error:
             self.problem.emit(str(error))
             wanted = 0
-        self._set_voice(replace(self.player.voice, semitones=wanted))
+        self._set_karaoke(replace(self.player.karaoke, semitones=wanted))
 
     def close_karaoke(self) -> None:
         """Let the music sound alone again, in its own key."""
-        voice = self.player.voice
-        self._set_voice(replace(voice, device=OFF, semitones=0))
-        if voice.device != OFF:
+        karaoke = self.player.karaoke
+        self._set_karaoke(replace(karaoke, device=OFF, semitones=0))
+        if karaoke.device != OFF:
             self.connect_engine()
 
-    def _set_voice(self, voice: Voice) -> None:
-        self.player.voice = self._remembered.voice = voice
+    def _set_karaoke(self, karaoke: Karaoke) -> None:
+        self.player.karaoke = self._remembered.karaoke = karaoke
         if self.player.controls is not None:
-            voice.write_to(self.player.controls)
-        self.voiced.emit()
+            karaoke.write_to(self.player.controls)
+        self.karaoke_changed.emit()
 
     def record_in(self, folder: Path) -> None:
         """From now on recordings go there; the engine begins anew with a recorder. `problem` when it cannot."""
@@ -225,7 +225,7 @@ class Rig(QObject):
             reconnect=True,
             song=not self.live,
             stem_levels=True,
-            monitor=DEVICE_PREFIX + self.player.voice.device if self.player.voice.device else None,
+            microphone=DEVICE_PREFIX + self.player.karaoke.device if self.player.karaoke.device else None,
             **extras,
         )
 

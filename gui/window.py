@@ -59,8 +59,8 @@ class Window(WindowParts):
         self.dialogs.fill_menus()
         self.show_theme()
         self.dialogs.show_presets()
-        self.microphone.setVisible(rig.player.voice.used)
-        self.menus["microphone"].setChecked(rig.player.voice.used)
+        self.microphone.setVisible(rig.player.karaoke.used)
+        self.menus["microphone"].setChecked(rig.player.karaoke.used)
         self.show_mix()
         self.show_rig()
         self.show_texts()
@@ -203,17 +203,17 @@ class Window(WindowParts):
         devices = self.rig.devices
         self.source.input.show_devices(devices.inputs, self.rig.input)
         self.source.output.show_devices(devices.outputs, self.rig.output)
-        self.show_voice()
+        self.show_karaoke()
         if devices.problem:
             self.note(devices.problem)
 
-    def show_voice(self) -> None:
+    def show_karaoke(self) -> None:
         """Show how the karaoke corner is set, and the corner where it is heard."""
-        voice = self.rig.player.voice
-        if voice.used and not self.microphone.isVisibleTo(self):
+        karaoke = self.rig.player.karaoke
+        if karaoke.used and not self.microphone.isVisibleTo(self):
             self.microphone.setVisible(True)
             self.menus["microphone"].setChecked(True)
-        self.microphone.show_voice(voice, self.rig.devices.inputs)
+        self.microphone.show_karaoke(karaoke, self.rig.devices.inputs)
 
     def show_export_end(self, text: str, _: bool) -> None:
         """Say how an export ended."""

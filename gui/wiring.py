@@ -18,7 +18,7 @@ def connect(window: Window) -> None:
 def _connect_sources(window: Window) -> None:
     rig, source, microphone, menus = window.rig, window.source, window.microphone, window.menus
     rig.plugged.connect(window.show_rig)
-    rig.voiced.connect(window.show_voice)
+    rig.karaoke_changed.connect(window.show_karaoke)
     rig.problem.connect(window.note)
     rig.devices.changed.connect(window.show_devices)
     source.open.clicked.connect(menus["open"].trigger)
@@ -27,8 +27,8 @@ def _connect_sources(window: Window) -> None:
     source.output.chosen.connect(rig.choose_output)
     window.banner.retry.clicked.connect(menus["retry"].trigger)
     microphone.device_chosen.connect(rig.choose_microphone)
-    microphone.gain_moved.connect(lambda gain_db: rig.set_voice(gain_db=gain_db))
-    microphone.reverb_moved.connect(lambda amount: rig.set_voice(reverb=amount))
+    microphone.gain_moved.connect(lambda gain_db: rig.set_microphone(gain_db=gain_db))
+    microphone.reverb_moved.connect(lambda amount: rig.set_microphone(reverb=amount))
     microphone.key_chosen.connect(rig.set_key)
 
 

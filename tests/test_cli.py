@@ -108,6 +108,22 @@ def test_wrong_use_is_one_line_and_exit_code_2(arguments, message):
     assert message in line
 
 
+def test_older_names_of_the_microphones_options_are_understood_and_not_shown():
+    from stemlive.commands.stream import command
+
+    def parsed(name: str) -> dict[str, object]:
+        options = [f"--{name}", "device:1", f"--{name}-channels", "2", f"--{name}-gain=-6", f"--{name}-reverb", "0.5"]
+        return command.make_context("stream", ["-i", "a.wav", "-o", "device:2", *options]).params
+
+    assert parsed("monitor") == parsed("microphone")
+    assert parsed("microphone")["microphone_channels"] == (2,)
+    assert "monitor" not in run("stream", "--help").stdout
+    assert (
+        "--microphone-gain: options that are for devices"
+        in fail("stream", "-i", "a.wav", "-o", "b.wav", "--monitor-gain", "-6")[1]
+    )
+
+
 def test_verbose_shows_the_traceback_before_the_line():
     for arguments in (["--verbose", "separate", "missing.wav"], ["separate", "missing.wav", "--verbose"]):
         result = run(*arguments)

@@ -89,7 +89,7 @@ class TestKeys:
     def test_no_key_does_two_things_and_every_key_is_in_the_help(self, controls):
         names = [key for entry in KEYS for key in entry.keys]
         assert len(names) == len(set(names))
-        desk = Desk(controls, FakeRecorder(), monitor=True)
+        desk = Desk(controls, FakeRecorder(), microphone=True)
         assert [line.split()[0].rstrip(",") for line in help_text(desk).splitlines()] == [
             entry.shown.split()[0].rstrip(",") for entry in KEYS
         ]
@@ -139,12 +139,12 @@ class TestKeys:
         for key in "rr]9x\x00":
             desk.press(key)
         assert "record" not in help_text(desk)
-        assert controls.monitor_gain_db == 0
-        desk = Desk(controls, recorder, monitor=True)
+        assert controls.microphone_gain_db == 0
+        desk = Desk(controls, recorder, microphone=True)
         for key in "r]]}}}{":
             desk.press(key)
         assert recorder.on
-        assert (controls.monitor_gain_db, controls.monitor_reverb) == (2, 0.2)
+        assert (controls.microphone_gain_db, controls.microphone_reverb) == (2, 0.2)
         desk.press("r")
         assert not recorder.on
 
@@ -185,6 +185,17 @@ class TestEvents:
         (event,) = changes(before, self.moment(controls))
         gains = {"vocals": 0, "drums": None, "bass": 0, "other": 0}
         assert (event.name, event.values) == ("control changed", {"muted": ["bass"], "gains_db": gains})
+
+    def test_the_microphone_is_told_under_its_older_name_too(self, controls):
+        before = self.moment(controls)
+        controls.set_microphone_gain_db(-6)
+        (changed,) = (event.values for event in changes(before, self.moment(controls)))
+        assert changed == {"microphone_gain_db": -6, "monitor_gain_db": -6}
+        (late,) = (event.values for event in changes(self.moment(controls), self.moment(controls, microphone_late=2)))
+        assert (late["microphone_late"], late["monitor_late"]) == (2, 2)
+        heard = dataclasses.replace(NOW, microphone_peak=0.1, microphone_samples=441)
+        assert (levels(heard)["microphone_db"], levels(heard)["monitor_db"]) == (-20, -20)
+        assert (started(heard)["microphone_latency_ms"], started(heard)["monitor_latency_ms"]) == (10, 10)
 
     def test_devices_and_dropouts(self, controls):
         running = self.moment(controls)
@@ -309,21 +320,31 @@ class TestOsc:
         client.send_message("/stemlive/other/solo", 1)
         client.send_message("/stemlive/vocals/mute", False)
         client.send_message("/stemlive/bypass", 1)
-        client.send_message("/monitor/gain", -3)
-        client.send_message("/stemlive/monitor/reverb", 0.25)
+        client.send_message("/microphone/gain", -3)
+        client.send_message("/stemlive/microphone/reverb", 0.25)
         assert self.settle(client) == [("/stemlive/pong", 7)]
         assert complaints == []
         assert controls.gains_db == {"vocals": 0, "drums": -6, "bass": -math.inf, "other": 0}
         assert (controls.muted, controls.soloed, controls.bypass) == (set(), {"other"}, True)
-        assert (controls.monitor_gain_db, controls.monitor_reverb) == (-3, 0.25)
-        assert memory.parameters["monitor_gain"] == pytest.approx(10 ** (-3 / 20))
+        assert (controls.microphone_gain_db, controls.microphone_reverb) == (-3, 0.25)
+        assert memory.parameters["microphone_gain"] == pytest.approx(10 ** (-3 / 20))
+
+    def test_the_microphone_has_its_older_name_too(self, osc, controls):
+        _, client, complaints = osc
+        client.send_message("/monitor/gain", -4)
+        client.send_message("/stemlive/monitor/reverb", 0.5)
+        answers = dict(self.settle(client, "/stemlive/state", 3 * len(STEMS) + 6))
+        assert complaints == []
+        assert (controls.microphone_gain_db, controls.microphone_reverb) == (-4, 0.5)
+        for name in ("microphone", "monitor"):
+            assert (answers[f"/stemlive/{name}/gain"], answers[f"/stemlive/{name}/reverb"]) == (-4, 0.5)
 
     def test_state_answers_with_every_address(self, osc, controls):
         server, client, _ = osc
         controls.mute("bass")
         controls.set_gain_db("bass", -math.inf)
         answers = dict(self.settle(client, "/stemlive/state", len(server.state())))
-        assert len(answers) == 3 * len(STEMS) + 4
+        assert len(answers) == 3 * len(STEMS) + 6
         assert (answers["/stemlive/bass/mute"], answers["/stemlive/bass/gain"]) == (1, -math.inf)
 
     def test_patterns(self, osc, controls):
@@ -407,9 +428,21 @@ class TestMidi:
         again.receive(moved(23, 0))
         assert controls.gains_db["vocals"] == -math.inf
 
+    def test_a_map_of_an_older_version_is_read_and_saved_with_the_names_of_today(self, controls, tmp_path):
+        path = tmp_path / "midi.json"
+        places = {"monitor gain": {"channel": 1, "control": 7}, "monitor reverb": {"channel": 1, "control": 8}}
+        path.write_text(json.dumps(places))
+        midi_map = MidiMap(path, STEMS)
+        midi = MidiControl(controls, midi_map)
+        midi.receive(moved(7, 127))
+        midi.receive(moved(8, 127))
+        assert (controls.microphone_gain_db, controls.microphone_reverb) == (12, 1)
+        midi_map.bind((1, 9), "microphone gain")
+        assert sorted(json.loads(path.read_text())) == ["microphone gain", "microphone reverb"]
+
     def test_buttons_switch_when_pressed(self, controls, tmp_path):
         midi_map = MidiMap(tmp_path / "midi.json", STEMS)
-        for number, target in enumerate(("mute bass", "solo other", "bypass", "preset karaoke", "monitor gain")):
+        for number, target in enumerate(("mute bass", "solo other", "bypass", "preset karaoke", "microphone gain")):
             midi_map.bind((1, number), target)
         midi = MidiControl(controls, midi_map)
         for number in range(4):

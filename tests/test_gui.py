@@ -729,12 +729,12 @@ class TestMicrophone:
         playing.microphone.device.chosen.emit("Mic 1")
         qtbot.waitUntil(lambda: len(engines.made) == 2 and engine(playing) is engines.made[1])
         fake = engine(playing)
-        assert fake.settings.monitor == "device:Mic 1"
+        assert fake.settings.microphone == "device:Mic 1"
         QTest.keyClick(playing.microphone.fader, Qt.Key.Key_PageDown)
         QTest.keyClick(playing.microphone.reverb, Qt.Key.Key_Right)
-        assert fake.controls.monitor_gain_db == -3.0
-        assert fake.controls.monitor_reverb == 0.25
-        fake.tell(monitor_peak=0.5, monitor_rms=0.25, monitor_samples=441)
+        assert fake.controls.microphone_gain_db == -3.0
+        assert fake.controls.microphone_reverb == 0.25
+        fake.tell(microphone_peak=0.5, microphone_rms=0.25, microphone_samples=441)
         qtbot.waitUntil(lambda: playing.microphone.delay.text() == "delay  10 ms")
         meter = playing.microphone.meter
         assert meter.held.level_db == pytest.approx(-6.02, abs=0.01)
@@ -744,7 +744,7 @@ class TestMicrophone:
         assert again.microphone.isVisible()
         assert again.microphone.field.text() == "-3.0"
         again.menus["microphone"].trigger()
-        assert again.rig.player.voice.device == ""
+        assert again.rig.player.karaoke.device == ""
 
     def test_the_key_is_changed_by_keys_and_list_shown_and_remembered(self, playing, make_window, qtbot, engines):
         assert not playing.microphone.isVisible()
@@ -764,12 +764,12 @@ class TestMicrophone:
         playing.close()
         again = make_window()
         assert again.microphone.isVisible()
-        assert again.rig.player.voice.semitones == 5
+        assert again.rig.player.karaoke.semitones == 5
         again.menus["key-own"].trigger()
         assert again.microphone.key.currentText() == "Original"
         again.menus["key-down"].trigger()
         again.menus["microphone"].trigger()  # without the corner, the song is in its own key
-        assert again.rig.player.voice.semitones == 0
+        assert again.rig.player.karaoke.semitones == 0
 
     def test_a_key_without_its_library_is_a_line_in_the_window(self, playing, monkeypatch):
         def missing():

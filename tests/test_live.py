@@ -494,7 +494,7 @@ class TestEngine:
         device = FakeDevice(speed=1.0)
         device.latency_samples = (0, RATE_HZ // 2)
 
-        def open_ends(settings, rate_hz, hop, process, mix_voice, memory):
+        def open_ends(settings, rate_hz, hop, process, mix_microphone, memory):
             return Ends(SongSource(AudioReader(settings.source), rate_hz, memory), device, "callback", rate_hz)
 
         monkeypatch.setattr(run_module, "open_ends", open_ends)

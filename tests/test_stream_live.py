@@ -51,7 +51,7 @@ def free_port() -> int:
 def test_the_microphone_waits_for_no_model_and_everything_is_told(server, model, tmp_path, mode, extra):
     port = free_port()
     command = stream(model, "-i", "device:system", "-o", "device:system", "--mode", mode, "--json", "--levels-ms", 50)
-    command += ["--input-channels", "1", "--monitor-channels", "2", "--monitor-gain", "-6", "--osc", str(port)]
+    command += ["--input-channels", "1", "--microphone-channels", "2", "--microphone-gain", "-6", "--osc", str(port)]
     command += ["--record", str(tmp_path / "takes"), "--record-format", "wav", "--record-stems", "drums"]
     program = subprocess.Popen(command, env=server.environment, stdout=subprocess.PIPE, text=True)
     neighbour = jack_server.Neighbour(server)
@@ -64,7 +64,7 @@ def test_the_microphone_waits_for_no_model_and_everything_is_told(server, model,
         sound = np.zeros((RATE_HZ // 2, 2), np.float32)
         sound[5000, 1] = 0.5
         # JACK's own part is a period, which is not part of what the neighbour sees.
-        told = round(begun["monitor_latency_ms"] * RATE_HZ / 1000) - jack_server.PERIOD
+        told = round(begun["microphone_latency_ms"] * RATE_HZ / 1000) - jack_server.PERIOD
         for _ in range(3):  # on a machine that is busy, a callback may be missed
             heard, missed = neighbour.play(sound)
             if not missed:

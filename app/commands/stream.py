@@ -11,7 +11,7 @@ import click
 from stemlive.errors import UsageError
 from stemlive.grouped_help import GroupedCommand, GroupedOption, grouped
 from stemlive.live import is_live, play
-from stemlive.live_options import live_options, read_options, refuse_without_device
+from stemlive.live_options import current_name, live_options, read_options, refuse_without_device
 from stemlive.options import (
     check_audio,
     model_option,
@@ -40,13 +40,13 @@ _ENGINE_OPTIONS = (
     "latency",
     "mode",
     "reconnect",
-    "monitor",
-    "monitor_channels",
+    "microphone",
+    "microphone_channels",
 )
 _option = partial(click.option, cls=GroupedOption)
 
 
-@click.command("stream", cls=GroupedCommand)
+@click.command("stream", cls=GroupedCommand, context_settings={"token_normalize_func": current_name})
 @grouped(
     "Input and output",
     _option(
@@ -90,7 +90,7 @@ _option = partial(click.option, cls=GroupedOption)
         type=click.IntRange(-6, 6),
         default=0,
         show_default=True,
-        help="Key of what is heard, -6 to 6; not of the monitor, nor of a recording.",
+        help="Key of what is heard, -6 to 6; not of the microphone, nor of a recording.",
     ),
 )
 @live_options
@@ -150,7 +150,7 @@ def command(
             raw_output=raw,
             **engine_values,
         )
-        options = read_options(**live, has_monitor=settings.has_monitor)
+        options = read_options(**live, has_microphone=settings.has_microphone)
 
         def set_up(controls: "Controls") -> None:
             _set_levels(controls, preset, gains, mutes, solos)

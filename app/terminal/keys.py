@@ -19,11 +19,11 @@ _REVERB_STEP = 0.1
 
 @dataclass
 class Desk:
-    """What keys act on: the engine's controls, the recorder, the monitor, and which stem is meant."""
+    """What keys act on: the engine's controls, the recorder, whether there is a microphone, and which stem is meant."""
 
     controls: "Controls"
     recorder: "Recorder | None" = None
-    monitor: bool = False
+    microphone: bool = False
     midi: "MidiControl | None" = None
     learning: bool = False
     selected: int = 0
@@ -110,16 +110,16 @@ def _move_gain(desk: Desk, step_db: float) -> None:
     desk.controls.set_gain_db(desk.stem, _moved(desk.controls.gains_db[desk.stem], step_db))
 
 
-def _move_monitor(desk: Desk, step_db: float) -> None:
+def _move_microphone(desk: Desk, step_db: float) -> None:
     controls = desk.controls
-    controls.set_monitor_gain_db(_moved(controls.monitor_gain_db, step_db))
-    desk.notes.append(f"monitor {controls.monitor_gain_db:+.0f} dB")
+    controls.set_microphone_gain_db(_moved(controls.microphone_gain_db, step_db))
+    desk.notes.append(f"microphone {controls.microphone_gain_db:+.0f} dB")
 
 
 def _move_reverb(desk: Desk, step: float) -> None:
     controls = desk.controls
-    controls.set_monitor_reverb(min(1.0, max(0.0, round(controls.monitor_reverb + step, 2))))
-    desk.notes.append(f"reverberation {controls.monitor_reverb:.1f}")
+    controls.set_microphone_reverb(min(1.0, max(0.0, round(controls.microphone_reverb + step, 2))))
+    desk.notes.append(f"reverberation {controls.microphone_reverb:.1f}")
 
 
 def _move_key(desk: Desk, step: int) -> None:
@@ -142,8 +142,8 @@ def _record(desk: Desk, _: str) -> None:
         desk.recorder.start()
 
 
-def _has_monitor(desk: Desk) -> bool:
-    return desk.monitor
+def _has_microphone(desk: Desk) -> bool:
+    return desk.microphone
 
 
 KEYS: tuple[Key, ...] = (
@@ -196,21 +196,27 @@ KEYS: tuple[Key, ...] = (
     Key(
         ("]",),
         "]",
-        "monitor 1 dB louder",
-        lambda desk, _: _move_monitor(desk, _STEP_DB),
-        applies=_has_monitor,
-        learns=lambda desk, _: "monitor gain",
+        "microphone 1 dB louder",
+        lambda desk, _: _move_microphone(desk, _STEP_DB),
+        applies=_has_microphone,
+        learns=lambda desk, _: "microphone gain",
     ),
-    Key(("[",), "[", "monitor 1 dB softer", lambda desk, _: _move_monitor(desk, -_STEP_DB), applies=_has_monitor),
+    Key(
+        ("[",),
+        "[",
+        "microphone 1 dB softer",
+        lambda desk, _: _move_microphone(desk, -_STEP_DB),
+        applies=_has_microphone,
+    ),
     Key(
         ("}",),
         "}",
         "more reverberation",
         lambda desk, _: _move_reverb(desk, _REVERB_STEP),
-        applies=_has_monitor,
-        learns=lambda desk, _: "monitor reverb",
+        applies=_has_microphone,
+        learns=lambda desk, _: "microphone reverb",
     ),
-    Key(("{",), "{", "less reverberation", lambda desk, _: _move_reverb(desk, -_REVERB_STEP), applies=_has_monitor),
+    Key(("{",), "{", "less reverberation", lambda desk, _: _move_reverb(desk, -_REVERB_STEP), applies=_has_microphone),
     Key(("?", "h"), "?", "this help", lambda desk, _: setattr(desk, "helping", True)),
     Key(("q",), "q", "quit", lambda desk, _: setattr(desk, "quitting", True)),
 )

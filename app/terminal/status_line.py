@@ -84,8 +84,8 @@ def _parts(
             parts.insert(3, latency.key)
         total += f" (in {'+'.join(f'{latency.ms(part):.0f}' for part in parts)} out)"
     yield total
-    if now.monitor_samples:
-        yield f"mic {latency.ms(now.monitor_samples):.0f} ms"
+    if now.microphone_samples:
+        yield f"microphone {latency.ms(now.microphone_samples):.0f} ms"
     yield f"{now.dropouts} dropouts"
 
 

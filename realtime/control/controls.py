@@ -27,8 +27,8 @@ class Controls:
         self.song = Transport(memory)
         """Steers a song: see `EngineSettings.song`."""
         self._semitones = 0
-        self._monitor_gain_db = 0.0
-        self._monitor_reverb = 0.0
+        self._microphone_gain_db = 0.0
+        self._microphone_reverb = 0.0
         if write:
             self._write()
 
@@ -84,14 +84,14 @@ class Controls:
             self._write()
 
     @property
-    def monitor_gain_db(self) -> float:
-        """Fader of the second input in dB."""
-        return self._monitor_gain_db
+    def microphone_gain_db(self) -> float:
+        """Fader of the microphone in dB."""
+        return self._microphone_gain_db
 
     @property
-    def monitor_reverb(self) -> float:
-        """Reverberation of the second input, 0 to 1."""
-        return self._monitor_reverb
+    def microphone_reverb(self) -> float:
+        """Reverberation of the microphone, 0 to 1."""
+        return self._microphone_reverb
 
     def set_gain_db(self, stem: str, gain_db: float) -> None:
         """Move a fader: -inf (off) to +12 dB."""
@@ -122,25 +122,25 @@ class Controls:
         self._bypass = on
         self._memory.parameters["bypass"] = on
 
-    def set_monitor_gain_db(self, gain_db: float) -> None:
-        """Move the fader of the second input: -inf (off) to +12 dB. UsageError outside."""
+    def set_microphone_gain_db(self, gain_db: float) -> None:
+        """Move the fader of the microphone: -inf (off) to +12 dB. UsageError outside."""
         if not gain_db <= MAX_GAIN_DB:
-            raise UsageError(f"gain of the monitor must be from -inf to +{MAX_GAIN_DB:g} dB, not {gain_db:g}")
+            raise UsageError(f"gain of the microphone must be from -inf to +{MAX_GAIN_DB:g} dB, not {gain_db:g}")
         with self._lock:
-            self._monitor_gain_db = float(gain_db)
+            self._microphone_gain_db = float(gain_db)
             self._write()
 
-    def set_monitor_reverb(self, amount: float) -> None:
-        """Add reverberation to the second input, 0 (dry) to 1. UsageError outside."""
+    def set_microphone_reverb(self, amount: float) -> None:
+        """Add reverberation to the microphone, 0 (dry) to 1. UsageError outside."""
         if not 0 <= amount <= 1:
-            raise UsageError(f"reverberation of the monitor must be from 0 to 1, not {amount:g}")
+            raise UsageError(f"reverberation of the microphone must be from 0 to 1, not {amount:g}")
         with self._lock:
-            self._monitor_reverb = float(amount)
+            self._microphone_reverb = float(amount)
             self._write()
 
     @property
     def semitones(self) -> int:
-        """Key change of what leaves the mixer: not of the second input, and not of a recording."""
+        """Key change of what leaves the mixer: not of the microphone, and not of a recording."""
         return self._semitones
 
     def set_semitones(self, semitones: int) -> None:
@@ -166,5 +166,5 @@ class Controls:
         self._memory.parameters["master"] = 10 ** (self._master_db / 20)
         self._memory.parameters["bypass"] = self._bypass
         self._memory.parameters["key"] = self._semitones
-        self._memory.parameters["monitor_gain"] = 10 ** (self._monitor_gain_db / 20)
-        self._memory.parameters["monitor_reverb"] = self._monitor_reverb
+        self._memory.parameters["microphone_gain"] = 10 ** (self._microphone_gain_db / 20)
+        self._memory.parameters["microphone_reverb"] = self._microphone_reverb

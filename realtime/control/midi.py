@@ -34,8 +34,9 @@ def fader_db(value: int) -> float:
 class MidiMap:
     """What each control of a controller moves: targets by control, kept in a JSON file.
 
-    Targets are `gain STEM`, `mute STEM`, `solo STEM`, `preset NAME`, `bypass`, `monitor gain` and `monitor reverb`.
-    The file holds {"gain vocals": {"channel": 1, "control": 7}, ...}. UsageError, naming what is wrong with it.
+    Targets are `gain STEM`, `mute STEM`, `solo STEM`, `preset NAME`, `bypass`, `microphone gain` and
+    `microphone reverb`. The file holds {"gain vocals": {"channel": 1, "control": 7}, ...}. UsageError, naming what is
+    wrong with it.
     """
 
     def __init__(self, path: str | Path, stems: tuple[str, ...]) -> None:
@@ -45,7 +46,8 @@ class MidiMap:
         self.targets: dict[Control, str] = {}
         try:
             entries = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
-            for target, place in entries.items():
+            for name, place in entries.items():
+                target = _current(name)
                 self._check(target)
                 channel, number = int(place["channel"]), int(place["control"])
                 if not (1 <= channel <= 16 and 0 <= number <= _LARGEST):
@@ -77,11 +79,11 @@ class MidiMap:
     def _check(self, target: str) -> None:
         kind, _, name = target.partition(" ")
         known = {"gain": self._stems, "mute": self._stems, "solo": self._stems, "preset": tuple(PRESETS)}
-        known |= {"monitor": ("gain", "reverb"), "bypass": ("",)}
+        known |= {"microphone": ("gain", "reverb"), "bypass": ("",)}
         if name not in known.get(kind, ()):
             raise UsageError(
                 f"'{target}' is nothing that MIDI can move: gain, mute or solo and one of {', '.join(self._stems)}; "
-                "preset and its name; bypass; monitor gain; monitor reverb"
+                "preset and its name; bypass; microphone gain; microphone reverb"
             )
 
 
@@ -172,10 +174,10 @@ class MidiControl:
         kind, _, name = target.partition(" ")
         if kind == "gain":
             controls.set_gain_db(name, fader_db(value))
-        elif target == "monitor gain":
-            controls.set_monitor_gain_db(fader_db(value))
-        elif target == "monitor reverb":
-            controls.set_monitor_reverb(value / _LARGEST)
+        elif target == "microphone gain":
+            controls.set_microphone_gain_db(fader_db(value))
+        elif target == "microphone reverb":
+            controls.set_microphone_reverb(value / _LARGEST)
         elif pressed and kind == "mute":
             controls.mute(name, name not in controls.muted)
         elif pressed and kind == "solo":
@@ -184,3 +186,9 @@ class MidiControl:
             controls.apply_preset(name)
         elif pressed and kind == "bypass":
             controls.set_bypass(not controls.bypass)
+
+
+def _current(target: str) -> str:
+    """Return a target as it is called now: files of older versions have `monitor` for `microphone`."""
+    kind, space, name = target.partition(" ")
+    return f"microphone{space}{name}" if kind == "monitor" else target

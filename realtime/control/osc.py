@@ -8,13 +8,14 @@
 | /stemlive/preset | name | faders and mutes of a preset |
 | /stemlive/bypass | 1 or 0 | the music as it is |
 | /stemlive/key | -6 to 6 | key change in semitones |
-| /stemlive/monitor/gain | dB, -inf to 12 | fader of the second input |
-| /stemlive/monitor/reverb | 0 to 1 | its reverberation |
+| /stemlive/microphone/gain | dB, -inf to 12 | fader of the microphone |
+| /stemlive/microphone/reverb | 0 to 1 | its reverberation |
 | /stemlive/ping | anything | answered with /stemlive/pong and the same |
 | /stemlive/state | none | answered with every address above and its value |
 
-`/monitor/gain` and `/monitor/reverb` are heard without the prefix, too. An address may hold OSC's wildcards. Answers
-go to the port that asked. -inf is the float, or the text "-inf".
+`/microphone/gain` and `/microphone/reverb` are heard without the prefix, too, and `monitor`, the older name, is heard
+for `microphone`. An address may hold OSC's wildcards. Answers go to the port that asked. -inf is the float, or the
+text "-inf".
 """
 
 import math
@@ -28,6 +29,8 @@ from stemlive.realtime.control.controls import Controls
 
 LOOPBACK = "127.0.0.1"
 _PREFIX = "/stemlive"
+_MICROPHONE = ("microphone", "monitor")
+"""Its name, and the one that it had in older versions."""
 _LARGEST = 65536
 _NAP_S = 0.2
 
@@ -91,8 +94,9 @@ class OscControl:
             state.append((f"{_PREFIX}/{stem}/solo", int(stem in controls.soloed)))
         state.append((f"{_PREFIX}/bypass", int(controls.bypass)))
         state.append((f"{_PREFIX}/key", controls.semitones))
-        state.append((f"{_PREFIX}/monitor/gain", float(controls.monitor_gain_db)))
-        state.append((f"{_PREFIX}/monitor/reverb", float(controls.monitor_reverb)))
+        for name in _MICROPHONE:
+            state.append((f"{_PREFIX}/{name}/gain", float(controls.microphone_gain_db)))
+            state.append((f"{_PREFIX}/{name}/reverb", float(controls.microphone_reverb)))
         return state
 
     def _actions(self) -> Iterable[tuple[str, Callable[..., None]]]:
@@ -104,9 +108,9 @@ class OscControl:
         yield f"{_PREFIX}/preset", lambda _, name: controls.apply_preset(str(name))
         yield f"{_PREFIX}/bypass", lambda _, v: controls.set_bypass(_switch(v))
         yield f"{_PREFIX}/key", lambda _, v: controls.set_semitones(_whole(v))
-        for prefix in (_PREFIX, ""):
-            yield f"{prefix}/monitor/gain", lambda _, v: controls.set_monitor_gain_db(_decibels(v))
-            yield f"{prefix}/monitor/reverb", lambda _, v: controls.set_monitor_reverb(float(v))
+        for microphone in (f"{prefix}/{name}" for prefix in (_PREFIX, "") for name in _MICROPHONE):
+            yield f"{microphone}/gain", lambda _, v: controls.set_microphone_gain_db(_decibels(v))
+            yield f"{microphone}/reverb", lambda _, v: controls.set_microphone_reverb(float(v))
 
     def _listen(self) -> None:
         from pythonosc.osc_packet import OscPacket, ParseError

@@ -21,15 +21,15 @@ class CallbackDevice(PortAudioDevice):
     """A device behind a Python callback, which copies and counts; or, with `process`, computes."""
 
     def __init__(
-        self, request: StreamRequest, process: Process | None = None, mix_voice: Process | None = None
+        self, request: StreamRequest, process: Process | None = None, mix_microphone: Process | None = None
     ) -> None:
-        """`mix_voice` adds the monitor's channels to the output of the same block; without, they go to a ring."""
+        """`mix_microphone` adds its channels to the output of the same block; without, they go to a ring."""
         sounddevice = portaudio()
         kind, arguments = request.stream_arguments()
         callback = {"": self._duplex, "Input": self._record, "Output": self._play}[kind]
         self._columns = [channel - 1 for channel in request.input_channels]
-        self._monitor_columns = [channel - 1 for channel in request.monitor_channels]
-        self._process, self._mix_voice = process, mix_voice
+        self._microphone_columns = [channel - 1 for channel in request.microphone_channels]
+        self._process, self._mix_microphone = process, mix_microphone
         stream = getattr(sounddevice, f"{kind}Stream")
         super().__init__(request, lambda: stream(dtype="float32", callback=callback, **arguments))
         self.faults.worst_callback_s = 0.0
@@ -42,11 +42,14 @@ class CallbackDevice(PortAudioDevice):
         self.input = self._into if self._columns else None
         self.output = self._out if request.target is not None else None
         self._selected = np.zeros((frames, max(1, len(self._columns))), np.float32)
-        self._monitored = np.zeros((frames, max(1, len(self._monitor_columns))), np.float32)
-        self._voiced = np.zeros((frames, max(1, request.output_channels)), np.float32)
-        self._microphone = PlainInputRing(frames, len(self._monitor_columns)) if self._monitor_columns else None
-        self._voice = PlainOutputRing(frames, request.output_channels) if request.voice else None
-        self.monitor, self.voice = self._microphone, self._voice
+        self._microphone_block = np.zeros((frames, max(1, len(self._microphone_columns))), np.float32)
+        self._addend = np.zeros((frames, max(1, request.output_channels)), np.float32)
+        columns = len(self._microphone_columns)
+        self._microphone_input = PlainInputRing(frames, columns) if columns else None
+        self._microphone_output = (
+            PlainOutputRing(frames, request.output_channels) if request.microphone_output else None
+        )
+        self.microphone, self.microphone_output = self._microphone_input, self._microphone_output
 
     @property
     def block_samples(self) -> int:
@@ -65,34 +68,34 @@ class CallbackDevice(PortAudioDevice):
             if self._columns:
                 self._into.write(block)
             self._out.take(outdata)
-        self._add_voice(outdata)
-        self._take_monitor(indata, outdata)
+        self._add_microphone(outdata)
+        self._take_microphone(indata, outdata)
 
     def _record(self, indata: FloatArray, frames: int, _: Any, status: Any) -> None:
         self._count(frames, status)
         if self._columns:
             self._into.write(self._select(indata, self._columns, self._selected))
-        self._take_monitor(indata, None)
+        self._take_microphone(indata, None)
 
     def _play(self, outdata: FloatArray, frames: int, _: Any, status: Any) -> None:
         self._count(frames, status)
         self._out.take(outdata)
-        self._add_voice(outdata)
+        self._add_microphone(outdata)
 
-    def _add_voice(self, outdata: FloatArray) -> None:
-        if self._voice is not None:
-            voice = self._voiced[: len(outdata)]
-            self._voice.take(voice)
-            outdata += voice
+    def _add_microphone(self, outdata: FloatArray) -> None:
+        if self._microphone_output is not None:
+            addend = self._addend[: len(outdata)]
+            self._microphone_output.take(addend)
+            outdata += addend
 
-    def _take_monitor(self, indata: FloatArray, outdata: FloatArray | None) -> None:
-        if self._microphone is None:
+    def _take_microphone(self, indata: FloatArray, outdata: FloatArray | None) -> None:
+        if self._microphone_input is None:
             return
-        block = self._select(indata, self._monitor_columns, self._monitored)
-        if self._mix_voice is not None and outdata is not None:
-            self._mix_voice(block, outdata)
+        block = self._select(indata, self._microphone_columns, self._microphone_block)
+        if self._mix_microphone is not None and outdata is not None:
+            self._mix_microphone(block, outdata)
         else:
-            self._microphone.write(block)
+            self._microphone_input.write(block)
 
     def _select(self, indata: FloatArray, columns: list[int], room: FloatArray) -> FloatArray:
         selected = room[: len(indata)]

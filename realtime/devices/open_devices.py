@@ -26,7 +26,7 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Microphone:
-    """The second input: the device whose stream it is part of, and where it arrives there."""
+    """The microphone: the device whose stream it is part of, and where it arrives there."""
 
     device: Device
     ring: InputRing
@@ -57,11 +57,11 @@ class Ends:
         return self.source is not self.target and not isinstance(self.source, FileSource) and self.file is None
 
     @property
-    def voice(self) -> OutputRing:
+    def microphone_output(self) -> OutputRing:
         """The ring for the microphone's sound, where the target's callback does not mix it."""
         assert isinstance(self.target, (RtmixerDevice, CallbackDevice))
-        assert self.target.voice is not None
-        return self.target.voice
+        assert self.target.microphone_output is not None
+        return self.target.microphone_output
 
     @property
     def file(self) -> FileTarget | None:
@@ -79,12 +79,12 @@ def open_ends(
     model_rate_hz: int,
     hop_samples: int,
     process: Process,
-    mix_voice: Process | None = None,
+    mix_microphone: Process | None = None,
     memory: EngineMemory | None = None,
 ) -> Ends:
     """Open both ends; nothing runs yet.
 
-    `process` is for mode `inline`, `mix_voice` for Python callbacks; `memory` steers a song.
+    `process` is for mode `inline`, `mix_microphone` for Python callbacks; `memory` steers a song.
 
     The model's own rate is preferred, where a device takes it. DeviceError, AudioFileError or UsageError when
     something cannot be opened.
@@ -94,11 +94,11 @@ def open_ends(
     if source is None and target is None:
         raise UsageError("a live engine needs a device at one end at least: device:NAME")
     inputs = _input_channels(settings, source)
-    second_input = _second_input(settings, source, target)
+    place = _microphone_place(settings, source, target)
     outputs = min(2, target.outputs) if target is not None else 0
     input_rate_hz = _rate_hz(source, "input", max(inputs, default=0), model_rate_hz)
     output_rate_hz = _rate_hz(target, "output", outputs, model_rate_hz)
-    opener = _Opener(settings, _mode(settings, second_input), hop_samples, outputs, second_input, process, mix_voice)
+    opener = _Opener(settings, _mode(settings, place), hop_samples, outputs, place, process, mix_microphone)
 
     with ExitStack() as stack:
         first: Device
@@ -106,7 +106,7 @@ def open_ends(
         if source is not None and target is not None and _share_a_clock(source, target):
             if input_rate_hz != output_rate_hz:
                 input_rate_hz = output_rate_hz = target.sample_rate_hz
-            first = second = opener.open(source, target, output_rate_hz, inputs, second_input.part_of("target"))
+            first = second = opener.open(source, target, output_rate_hz, inputs, place.part_of("target"))
         elif opener.mode == "inline":
             raise UsageError("mode inline needs one device for input and output: choose another mode")
         elif target is None:
@@ -115,13 +115,13 @@ def open_ends(
             output_rate_hz = input_rate_hz
             second = _file_target(settings, input_rate_hz, len(inputs))
         else:
-            monitored = second_input.part_of("target")
-            second = opener.open(second_input.device if monitored else None, target, output_rate_hz, (), monitored)
+            channels = place.part_of("target")
+            second = opener.open(place.device if channels else None, target, output_rate_hz, (), channels)
             stack.callback(second.close)
             if source is None:
                 first = _file_source(settings, output_rate_hz, memory)
             else:
-                first = opener.open(source, None, input_rate_hz, inputs, second_input.part_of("source"))
+                first = opener.open(source, None, input_rate_hz, inputs, place.part_of("source"))
         stack.callback(first.close)
         microphone = opener.microphone(first, second, output_rate_hz)
         stack.pop_all()
@@ -129,16 +129,16 @@ def open_ends(
 
 
 @dataclass(frozen=True)
-class _SecondInput:
+class _MicrophonePlace:
     """Where the microphone is: part of the stream of the `target`, of the `source`, or one of its `own`."""
 
     device: AudioDevice | None = None
     channels: tuple[int, ...] = ()
-    place: str = ""
+    stream: str = ""
 
-    def part_of(self, place: str) -> tuple[int, ...]:
+    def part_of(self, stream: str) -> tuple[int, ...]:
         """Return its channels if it is part of that stream."""
-        return self.channels if self.place == place else ()
+        return self.channels if self.stream == stream else ()
 
 
 @dataclass(frozen=True)
@@ -149,14 +149,14 @@ class _Opener:
     mode: str
     hop_samples: int
     outputs: int
-    second_input: _SecondInput
+    place: _MicrophonePlace
     process: Process
-    mix_voice: Process | None
+    mix_microphone: Process | None
 
     @property
     def direct(self) -> bool:
         """Whether the callback of the target mixes the microphone in."""
-        return self.second_input.place == "target" and self.mode != "rtmixer"
+        return self.place.stream == "target" and self.mode != "rtmixer"
 
     def open(
         self,
@@ -164,7 +164,7 @@ class _Opener:
         target: AudioDevice | None,
         rate_hz: int,
         channels: tuple[int, ...],
-        monitored: tuple[int, ...] = (),
+        microphone_channels: tuple[int, ...] = (),
     ) -> RtmixerDevice | CallbackDevice:
         """Open a stream. DeviceError when that fails."""
         settings = self.settings
@@ -174,9 +174,9 @@ class _Opener:
             target,
             sample_rate_hz=rate_hz,
             input_channels=channels,
-            monitor_channels=monitored,
+            microphone_channels=microphone_channels,
             output_channels=self.outputs if target is not None else 0,
-            voice=bool(self.second_input.place) and target is not None and not self.direct,
+            microphone_output=bool(self.place.stream) and target is not None and not self.direct,
             # JACK's own period is best for JACK; elsewhere the host makes its period of what is asked for.
             block_samples=settings.block_samples or (0 if jack else self.hop_samples),
             latency=settings.latency if isinstance(settings.latency, str) else "low",
@@ -184,31 +184,31 @@ class _Opener:
         if self.mode == "rtmixer":
             return RtmixerDevice(request)
         process = self.process if self.mode == "inline" else None
-        return CallbackDevice(request, process, self.mix_voice if self.direct else None)
+        return CallbackDevice(request, process, self.mix_microphone if self.direct else None)
 
     def microphone(self, first: Device, second: Device, rate_hz: int) -> Microphone | None:
-        """Return where the second input arrives, after its own stream was opened if it has one."""
-        wanted = self.second_input
-        if not wanted.place:
+        """Return where the microphone arrives, after its own stream was opened if it has one."""
+        wanted = self.place
+        if not wanted.stream:
             return None
-        if wanted.place == "own":
+        if wanted.stream == "own":
             own_rate_hz = _rate_hz(wanted.device, "input", max(wanted.channels), rate_hz)
             host: Device = self.open(wanted.device, None, own_rate_hz, (), wanted.channels)
         else:
-            host = second if wanted.place == "target" else first
+            host = second if wanted.stream == "target" else first
         assert isinstance(host, (RtmixerDevice, CallbackDevice))
-        assert host.monitor is not None
-        return Microphone(host, host.monitor, self.direct)
+        assert host.microphone is not None
+        return Microphone(host, host.microphone, self.direct)
 
 
-def _mode(settings: EngineSettings, second_input: _SecondInput) -> str:
+def _mode(settings: EngineSettings, place: _MicrophonePlace) -> str:
     """Return where the model runs. DeviceError where rtmixer is asked for and missing."""
     if settings.mode == "rtmixer" and not find_spec("rtmixer"):
         raise DeviceError("mode rtmixer needs the package of this name: pip install rtmixer, or choose --mode callback")
     if settings.mode != "auto":
         return settings.mode
     # A Python callback mixes a microphone in without a delay of its own, which rtmixer's cannot.
-    return "rtmixer" if find_spec("rtmixer") and second_input.place != "target" else "callback"
+    return "rtmixer" if find_spec("rtmixer") and place.stream != "target" else "callback"
 
 
 def _device(end: str, direction: str) -> AudioDevice | None:
@@ -216,13 +216,15 @@ def _device(end: str, direction: str) -> AudioDevice | None:
     return None if name is None else find_device(name, direction)
 
 
-def _second_input(settings: EngineSettings, source: AudioDevice | None, target: AudioDevice | None) -> _SecondInput:
+def _microphone_place(
+    settings: EngineSettings, source: AudioDevice | None, target: AudioDevice | None
+) -> _MicrophonePlace:
     """Find the microphone: the device named, else the source, else what goes with the target."""
-    if not settings.has_monitor or target is None:
-        return _SecondInput()
-    channels = settings.monitor_channels or (1,)
-    if settings.monitor is not None:
-        device = _device(settings.monitor, "input")
+    if not settings.has_microphone or target is None:
+        return _MicrophonePlace()
+    channels = settings.microphone_channels or (1,)
+    if settings.microphone is not None:
+        device = _device(settings.microphone, "input")
     else:
         device = source or (target if target.inputs else find_device("default", "input"))
     assert device is not None
@@ -230,8 +232,8 @@ def _second_input(settings: EngineSettings, source: AudioDevice | None, target: 
         raise DeviceError(f"{device.label} has {device.inputs} input channels, there is no number {max(channels)}")
     duplex = source is not None and _share_a_clock(source, target)
     if device == source if duplex else _share_a_clock(device, target):
-        return _SecondInput(device, channels, "target")
-    return _SecondInput(device, channels, "source" if device == source else "own")
+        return _MicrophonePlace(device, channels, "target")
+    return _MicrophonePlace(device, channels, "source" if device == source else "own")
 
 
 def _share_a_clock(source: AudioDevice, target: AudioDevice) -> bool:

@@ -30,18 +30,18 @@ class StreamRequest:
         *,
         sample_rate_hz: int,
         input_channels: Sequence[int] = (),
-        monitor_channels: Sequence[int] = (),
+        microphone_channels: Sequence[int] = (),
         output_channels: int = 0,
-        voice: bool = False,
+        microphone_output: bool = False,
         block_samples: int = 0,
         latency: str | float = "low",
     ) -> None:
         self.source, self.target = source, target
         self.sample_rate_hz = sample_rate_hz
         self.input_channels = tuple(input_channels)
-        self.monitor_channels = tuple(monitor_channels)
+        self.microphone_channels = tuple(microphone_channels)
         """Channels that go past the engine, to a ring of their own."""
-        self.voice = voice
+        self.microphone_output = microphone_output
         """Whether there is a second output ring, whose sound is added to that of the first."""
         self.output_channels = output_channels
         self.block_samples = block_samples
@@ -56,7 +56,7 @@ class StreamRequest:
     def stream_arguments(self) -> tuple[str, dict[str, Any]]:
         """Return sounddevice's kind of stream, and the arguments that all of them take."""
         devices = [d.index for d in (self.source, self.target) if d is not None]
-        counts = [max(self.input_channels + self.monitor_channels)] if self.source else []
+        counts = [max(self.input_channels + self.microphone_channels)] if self.source else []
         counts += [self.output_channels] if self.target else []
         both = len(devices) == 2
         arguments = {
@@ -87,9 +87,9 @@ class PortAudioDevice:
 
     input: InputRing | None = None
     output: OutputRing | None = None
-    monitor: InputRing | None = None
-    """Where the second input arrives."""
-    voice: OutputRing | None = None
+    microphone: InputRing | None = None
+    """Where the microphone arrives."""
+    microphone_output: OutputRing | None = None
     """A second ring for the output, which is added to the first."""
 
     def __init__(self, request: StreamRequest, make: Callable[[], Any]) -> None:
@@ -113,7 +113,7 @@ class PortAudioDevice:
         both = latency if isinstance(latency, tuple) else (latency,) * 2
         # Of a JACK program without a latency of its own, PortAudio makes 27 hours.
         both = tuple(seconds if 0 <= seconds < _LONGEST_LATENCY_S else 0.0 for seconds in both)
-        used = (self.input is not None or self.monitor is not None, self.output is not None)
+        used = (self.input is not None or self.microphone is not None, self.output is not None)
         into, out = (round(s * self.sample_rate_hz) if use else 0 for s, use in zip(both, used, strict=True))
         return into, out
 
@@ -127,7 +127,7 @@ class PortAudioDevice:
         """Samples that the device has taken, or where it takes none, given."""
         if self.output is not None:
             return self.output.read
-        ring = self.input or self.monitor
+        ring = self.input or self.microphone
         assert ring is not None
         return ring.written
 

@@ -32,14 +32,14 @@ class RtmixerDevice(PortAudioDevice):
                 self._stream.play_ringbuffer(played.handle, request.output_channels, start=_LONG_AGO_S)
             )
             self.output = played
-        if request.monitor_channels:
-            monitored = PortAudioInputRing(rtmixer.RingBuffer, frames, len(request.monitor_channels))
-            self._actions.append(self._stream.record_ringbuffer(monitored.handle, request.monitor_channels))
-            self.monitor = monitored
-        if request.voice:
-            voice = PortAudioOutputRing(rtmixer.RingBuffer, frames, request.output_channels)
-            self._actions.append(self._stream.play_ringbuffer(voice.handle, request.output_channels))
-            self.voice = voice
+        if request.microphone_channels:
+            microphone = PortAudioInputRing(rtmixer.RingBuffer, frames, len(request.microphone_channels))
+            self._actions.append(self._stream.record_ringbuffer(microphone.handle, request.microphone_channels))
+            self.microphone = microphone
+        if request.microphone_output:
+            added = PortAudioOutputRing(rtmixer.RingBuffer, frames, request.output_channels)
+            self._actions.append(self._stream.play_ringbuffer(added.handle, request.output_channels))
+            self.microphone_output = added
 
     @property
     def block_samples(self) -> int:

@@ -1,4 +1,4 @@
-"""A small room around a voice: eight delay lines that feed back into each other, a block at a time.
+"""A small room around a microphone: eight delay lines that feed back into each other, a block at a time.
 
 A feedback delay network (Jot and Chaigne, 1991) with a Householder matrix, which loses no energy of its own: what is
 lost is lost in each line's gain, chosen for the reverberation time, and in a two-tap low-pass, so that high

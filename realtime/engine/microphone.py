@@ -1,4 +1,4 @@
-"""The second input: a microphone that is mixed in after the separation and does not wait for it.
+"""The microphone: it is mixed in after the separation and does not wait for it.
 
 Where the device calls back into Python, it is mixed there, in the block in which it came: its delay is the devices'
 own. Behind a C callback, and where the microphone has a clock of its own, a thread of its own carries it over,
@@ -21,38 +21,38 @@ from stemlive.realtime.shared.memory import EngineMemory
 
 FloatArray = NDArray[np.float32]
 
-LONGEST_VOICE = 8192
+LONGEST_MICROPHONE_BLOCK = 8192
 _PRIORITY = 11
 """Above the engine's thread: this one has less time, and less to do."""
 
 
-class Voice:
-    """Gain and reverberation of the second input, as the engine's memory says. For one thread; allocates nothing."""
+class MicrophoneStrip:
+    """Gain and reverberation of the microphone, as the engine's memory says. For one thread; allocates nothing."""
 
     def __init__(self, memory: EngineMemory, sample_rate_hz: int, *, outputs: int) -> None:
         self._memory = memory
         self._reverb = Reverb(sample_rate_hz)
-        self._ramp = (np.arange(1, LONGEST_VOICE + 1) / LONGEST_VOICE).astype(np.float32)
-        self._gain = np.zeros(LONGEST_VOICE, np.float32)
-        self._side = np.zeros(LONGEST_VOICE, np.float32)
-        self._mono = np.zeros(LONGEST_VOICE, np.float32)
-        self._wet = np.zeros((LONGEST_VOICE, 2), np.float32)
-        self._level = LevelMeter(sample_rate_hz, LONGEST_VOICE, 1)
+        self._ramp = (np.arange(1, LONGEST_MICROPHONE_BLOCK + 1) / LONGEST_MICROPHONE_BLOCK).astype(np.float32)
+        self._gain = np.zeros(LONGEST_MICROPHONE_BLOCK, np.float32)
+        self._side = np.zeros(LONGEST_MICROPHONE_BLOCK, np.float32)
+        self._mono = np.zeros(LONGEST_MICROPHONE_BLOCK, np.float32)
+        self._wet = np.zeros((LONGEST_MICROPHONE_BLOCK, 2), np.float32)
+        self._level = LevelMeter(sample_rate_hz, LONGEST_MICROPHONE_BLOCK, 1)
         self._outputs = outputs
-        self._last_gain = float(memory.parameters["monitor_gain"])
-        self._last_amount = float(memory.parameters["monitor_reverb"])
+        self._last_gain = float(memory.parameters["microphone_gain"])
+        self._last_amount = float(memory.parameters["microphone_reverb"])
         self._sounding = 0
 
     def add_to(self, block: FloatArray, out: FloatArray) -> None:
-        """Add a block of the microphone [n, 1 or 2] to `out` [n, D], n at most `LONGEST_VOICE`.
+        """Add a block of the microphone [n, 1 or 2] to `out` [n, D], n at most `LONGEST_MICROPHONE_BLOCK`.
 
         Damaged samples are mended in the block itself.
         """
         count = len(block)
         clean(block)  # or it would stay in the reverberation
         parameters, telemetry = self._memory.parameters, self._memory.telemetry
-        gain = self._towards(self._last_gain, float(parameters["monitor_gain"]), count)
-        self._last_gain = float(parameters["monitor_gain"])
+        gain = self._towards(self._last_gain, float(parameters["microphone_gain"]), count)
+        self._last_gain = float(parameters["microphone_gain"])
         side, mono = self._side[:count], self._mono[:count]
         mono[:] = 0
         for channel in range(block.shape[1]):
@@ -66,8 +66,8 @@ class Voice:
             for channel in range(self._outputs):
                 out[:, channel] += mono
         self._level.write(mono[:, None])
-        telemetry["monitor_peak"], telemetry["monitor_rms"] = self._level.peak, self._level.rms
-        self._add_reverb(mono, out, float(parameters["monitor_reverb"]))
+        telemetry["microphone_peak"], telemetry["microphone_rms"] = self._level.peak, self._level.rms
+        self._add_reverb(mono, out, float(parameters["microphone_reverb"]))
 
     def _add_reverb(self, mono: FloatArray, out: FloatArray, amount: float) -> None:
         before, self._last_amount = self._last_amount, amount
@@ -85,15 +85,15 @@ class Voice:
     def _towards(self, before: float, after: float, count: int) -> FloatArray:
         """A ramp [n] from one value to another, over the block."""
         ramp = self._gain[:count]
-        step = LONGEST_VOICE // max(1, count)
+        step = LONGEST_MICROPHONE_BLOCK // max(1, count)
         # Every so many values of one long ramp; its end is reached in the next block.
         np.multiply(self._ramp[: count * step : step], np.float32(after - before), out=ramp)
         ramp += np.float32(before)
         return ramp
 
 
-class VoiceWorker:
-    """Carries the second input to an output ring of its own, in a thread.
+class MicrophoneWorker:
+    """Carries the microphone to an output ring of its own, in a thread.
 
     The microphone's number k is heard as number `base` + k + `inside_samples` of the output; on one device `base`
     is 0. `playout` is a ring beside that of the song, which the device adds to it.
@@ -101,7 +101,7 @@ class VoiceWorker:
 
     def __init__(
         self,
-        voice: Voice,
+        strip: MicrophoneStrip,
         source: Source,
         playout: Playout,
         memory: EngineMemory,
@@ -109,12 +109,12 @@ class VoiceWorker:
         inside_samples: int,
         one_clock: bool,
     ) -> None:
-        self._voice, self._source, self._playout, self._memory = voice, source, playout, memory
+        self._strip, self._source, self._playout, self._memory = strip, source, playout, memory
         self._inside, self._one_clock = inside_samples, one_clock
-        self._block = np.zeros((LONGEST_VOICE // 4, source.channels), np.float32)
-        self._out = np.zeros((LONGEST_VOICE // 4, playout.channels), np.float32)
+        self._block = np.zeros((LONGEST_MICROPHONE_BLOCK // 4, source.channels), np.float32)
+        self._out = np.zeros((LONGEST_MICROPHONE_BLOCK // 4, playout.channels), np.float32)
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="stemlive voice", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="stemlive microphone", daemon=True)
 
     def start(self, poll_s: float) -> None:
         """Let it run, and look for more every `poll_s` seconds."""
@@ -148,7 +148,7 @@ class VoiceWorker:
             block, out = self._block[:count], self._out[:count]
             source.read(block)
             out[:] = 0
-            self._voice.add_to(block, out)
+            self._strip.add_to(block, out)
             if not playout.dry.write(position, out):
-                self._memory.telemetry["monitor_late"] += 1
+                self._memory.telemetry["microphone_late"] += 1
             position += count

@@ -14,7 +14,7 @@ from stemlive.realtime.devices.open_devices import Microphone, open_ends
 from stemlive.realtime.devices.song_source import SongSource
 from stemlive.realtime.dsp.key_change import KeyChange
 from stemlive.realtime.engine.inline_worker import InlineWorker
-from stemlive.realtime.engine.microphone import LONGEST_VOICE, Voice, VoiceWorker
+from stemlive.realtime.engine.microphone import LONGEST_MICROPHONE_BLOCK, MicrophoneStrip, MicrophoneWorker
 from stemlive.realtime.engine.path import LivePath
 from stemlive.realtime.engine.playout import FADE_SAMPLES, Playout
 from stemlive.realtime.engine.telemetry import Report
@@ -48,17 +48,19 @@ class LiveRun:
         self._inline: InlineWorker | None = None
         self._began = False
         self._worker: LiveWorker | None = None
-        self._voice: Voice | None = None
-        self._voice_worker: VoiceWorker | None = None
+        self._strip: MicrophoneStrip | None = None
+        self._microphone_worker: MicrophoneWorker | None = None
         info = session.info
-        self._ends = open_ends(settings, info.sample_rate_hz, info.hop_samples, self._process, self._mix_voice, memory)
+        self._ends = open_ends(
+            settings, info.sample_rate_hz, info.hop_samples, self._process, self._mix_microphone, memory
+        )
         try:
             for device in self._ends.devices:
                 device.start()
             self._block = self._first_blocks()
             self._wire(taps)
             if self._ends.microphone is not None:
-                self._wire_voice(self._ends.microphone)
+                self._wire_microphone(self._ends.microphone)
             # What happened while all this began was not heard.
             for device in self._ends.devices:
                 device.refresh()
@@ -118,8 +120,8 @@ class LiveRun:
 
     def close(self) -> None:
         """Give everything back. A file that `finish` did not end is discarded."""
-        if self._voice_worker is not None:
-            self._voice_worker.close()
+        if self._microphone_worker is not None:
+            self._microphone_worker.close()
         self._ends.close()
         for tap in self._taps:
             tap.end()
@@ -143,21 +145,21 @@ class LiveRun:
         else:
             self._inline.process(indata, outdata)
 
-    def _mix_voice(self, indata: FloatArray, outdata: FloatArray) -> None:
+    def _mix_microphone(self, indata: FloatArray, outdata: FloatArray) -> None:
         """Add the microphone to a block in the device's thread, once all is wired."""
-        if self._voice is not None:
-            self._voice.add_to(indata, outdata)
+        if self._strip is not None:
+            self._strip.add_to(indata, outdata)
 
-    def _wire_voice(self, microphone: Microphone) -> None:
-        """Let the second input be heard: in the callback of the target, or through a thread."""
+    def _wire_microphone(self, microphone: Microphone) -> None:
+        """Let the microphone be heard: in the callback of the target, or through a thread."""
         target, host, rate_hz = self._ends.target, microphone.device, self._ends.sample_rate_hz
         assert target.output is not None
-        voice = Voice(self._memory, rate_hz, outputs=target.output.memory.channels)
+        strip = MicrophoneStrip(self._memory, rate_hz, outputs=target.output.memory.channels)
         delay = round(host.latency_samples[0] * rate_hz / host.sample_rate_hz) + target.latency_samples[1]
         if microphone.direct:
-            self._voice = voice
+            self._strip = strip
         else:
-            ring = self._ends.voice
+            ring = self._ends.microphone_output
             one_clock = host is target
             source: RingSource | DriftSource = RingSource(microphone.ring)
             block = max(host.block_samples, target.block_samples, SHORTEST_BLOCK)
@@ -167,16 +169,16 @@ class LiveRun:
                 source = DriftSource(microphone.ring, rate_hz / host.sample_rate_hz, rate_hz)
                 inside += 2 * block
                 delay += 2 * block
-            self._voice_worker = VoiceWorker(
-                voice,
+            self._microphone_worker = MicrophoneWorker(
+                strip,
                 source,
-                Playout(ring, LONGEST_VOICE // 4),
+                Playout(ring, LONGEST_MICROPHONE_BLOCK // 4),
                 self._memory,
                 inside_samples=inside,
                 one_clock=one_clock,
             )
-            self._voice_worker.start(self._poll_s())
-        self._memory.telemetry["monitor_samples"] = max(1, delay)
+            self._microphone_worker.start(self._poll_s())
+        self._memory.telemetry["microphone_samples"] = max(1, delay)
 
     def _first_blocks(self) -> int:
         """Wait for a few blocks of each device, and return the size of the largest."""

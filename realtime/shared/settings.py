@@ -42,10 +42,10 @@ class EngineSettings:
     stem_levels: bool = False
     """Measure the peaks of the stems, too: an inverse transform for each."""
     force: bool = False
-    monitor: str | None = None
-    """`device:NAME` of a second input, which is mixed in after the separation."""
-    monitor_channels: tuple[int, ...] | None = None
-    """Its channels; without `monitor`, those of the device that plays or records the rest."""
+    microphone: str | None = None
+    """`device:NAME` of a microphone, or another input, that is mixed in after the separation."""
+    microphone_channels: tuple[int, ...] | None = None
+    """Its channels; without `microphone`, those of the device that plays or records the rest."""
     raw: PcmFormat | None = None
     """What a pipe at the input carries, where it is not WAV."""
     raw_output: str | None = None
@@ -64,18 +64,18 @@ class EngineSettings:
             raise UsageError(f"latency must be from 0 to 2000 ms, not {self.latency:g}")
         if self.block_samples is not None and not 16 <= self.block_samples <= 8192:
             raise UsageError(f"a block has 16 to 8192 samples, not {self.block_samples}")
-        for channels in (self.input_channels, self.monitor_channels):
+        for channels in (self.input_channels, self.microphone_channels):
             if channels is not None and (len(channels) not in (1, 2) or min(channels) < 1):
                 raise UsageError("input channels are one or two numbers from 1 on, for example 3,4")
-        if self.monitor is not None and device_of(self.monitor) is None:
-            raise UsageError(f"the monitor is a device: write device:{self.monitor}")
-        if self.has_monitor and device_of(self.target) is None:
-            raise UsageError("a monitor is heard at once, which needs a device as output: device:NAME")
+        if self.microphone is not None and device_of(self.microphone) is None:
+            raise UsageError(f"the microphone is a device: write device:{self.microphone}")
+        if self.has_microphone and device_of(self.target) is None:
+            raise UsageError("the microphone is heard at once, which needs a device as output: device:NAME")
 
     @property
-    def has_monitor(self) -> bool:
-        """Whether there is a second input."""
-        return self.monitor is not None or self.monitor_channels is not None
+    def has_microphone(self) -> bool:
+        """Whether there is a microphone."""
+        return self.microphone is not None or self.microphone_channels is not None
 
     @property
     def between_devices(self) -> bool:

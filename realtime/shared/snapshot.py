@@ -101,13 +101,13 @@ class Snapshot:
     reconnects: int
     restarts: int
     """Times that the engine's process died and was started again."""
-    monitor_peak: float = 0.0
-    monitor_rms: float = 0.0
-    """Of the second input, after its gain, without its reverberation."""
-    monitor_samples: int = 0
-    """Delay of the second input to the output, as far as the devices tell; 0 without one."""
-    monitor_late: int = 0
-    """Blocks of the second input that came too late to be heard whole."""
+    microphone_peak: float = 0.0
+    microphone_rms: float = 0.0
+    """Of the microphone, after its gain, without its reverberation."""
+    microphone_samples: int = 0
+    """Delay of the microphone to the output, as far as the devices tell; 0 without one."""
+    microphone_late: int = 0
+    """Blocks of the microphone that came too late to be heard whole."""
     stem_peak: tuple[float, ...] = ()
     """After the gains, in the order of `stems`; 0 unless `EngineSettings.stem_levels` asks for it."""
     hop_s: float = 0.0

@@ -12,7 +12,7 @@ OFF = ""
 
 
 @dataclass(frozen=True)
-class Voice:
+class Karaoke:
     """The microphone's device (`OFF` for none), its gain, its reverberation from 0 to 1, and the music's key."""
 
     device: str = OFF
@@ -27,8 +27,8 @@ class Voice:
 
     def write_to(self, controls: Controls) -> None:
         """Make the engine sound like it. StemliveError for a key that this machine cannot change to."""
-        controls.set_monitor_gain_db(self.gain_db)
-        controls.set_monitor_reverb(self.reverb)
+        controls.set_microphone_gain_db(self.gain_db)
+        controls.set_microphone_reverb(self.reverb)
         controls.set_semitones(self.semitones)
 
     def to_json(self) -> list[Any]:
@@ -39,8 +39,8 @@ class Voice:
     def from_json(cls, value: Any) -> Self:
         """Return what `to_json` gave; ValueError or TypeError for anything else."""
         device, gain_db, reverb, semitones = value
-        voice = cls(str(device), -math.inf if gain_db is None else float(gain_db), float(reverb), int(semitones))
-        in_range = voice.gain_db <= MAX_GAIN_DB and 0 <= voice.reverb <= 1
-        if not (in_range and abs(voice.semitones) <= MOST_SEMITONES):
+        karaoke = cls(str(device), -math.inf if gain_db is None else float(gain_db), float(reverb), int(semitones))
+        in_range = karaoke.gain_db <= MAX_GAIN_DB and 0 <= karaoke.reverb <= 1
+        if not (in_range and abs(karaoke.semitones) <= MOST_SEMITONES):
             raise ValueError(value)
-        return voice
+        return karaoke

@@ -1,4 +1,4 @@
-"""The second input: its room, its gain, and that it comes without waiting for the model."""
+"""The microphone: its room, its gain, and that it comes without waiting for the model."""
 
 import gc
 import time
@@ -18,7 +18,7 @@ from stemlive.realtime.devices.device import RingSource
 from stemlive.realtime.devices.open_devices import Ends, open_ends
 from stemlive.realtime.devices.ring import PlainInputRing, PlainOutputRing
 from stemlive.realtime.dsp.reverb import Reverb
-from stemlive.realtime.engine.microphone import LONGEST_VOICE, Voice, VoiceWorker
+from stemlive.realtime.engine.microphone import LONGEST_MICROPHONE_BLOCK, MicrophoneStrip, MicrophoneWorker
 from stemlive.realtime.engine.playout import FADE_SAMPLES, Playout
 from stemlive.realtime.shared.memory import EngineMemory
 from stemlive.realtime.shared.settings import EngineSettings
@@ -88,73 +88,77 @@ class TestReverb:
         assert smallest > np.finfo(np.float32).tiny
 
 
-class TestVoice:
+class TestStrip:
     def test_dry_at_unity_it_is_added_as_it_is_to_both_sides(self, memory, controls):
-        voice, song = Voice(memory, RATE_HZ, outputs=2), noise(BLOCK, 2, seed=1)
+        strip, song = MicrophoneStrip(memory, RATE_HZ, outputs=2), noise(BLOCK, 2, seed=1)
         out, microphone = song.copy(), noise(BLOCK)
-        voice.add_to(microphone, out)
+        strip.add_to(microphone, out)
         np.testing.assert_array_equal(out, song + microphone)
-        assert memory.telemetry["monitor_peak"] == pytest.approx(np.abs(microphone).max())
-        assert 0 < memory.telemetry["monitor_rms"] <= np.sqrt(np.square(microphone).mean())
+        assert memory.telemetry["microphone_peak"] == pytest.approx(np.abs(microphone).max())
+        assert 0 < memory.telemetry["microphone_rms"] <= np.sqrt(np.square(microphone).mean())
 
     @pytest.mark.parametrize(("inputs", "outputs"), [(1, 1), (2, 1), (2, 2), (1, 2)])
     def test_channels(self, memory, controls, inputs, outputs):
-        controls.set_monitor_gain_db(-6)
-        voice, microphone = Voice(memory, RATE_HZ, outputs=outputs), noise(BLOCK, inputs)
+        controls.set_microphone_gain_db(-6)
+        strip, microphone = MicrophoneStrip(memory, RATE_HZ, outputs=outputs), noise(BLOCK, inputs)
         out = np.zeros((BLOCK, outputs), np.float32)
-        voice.add_to(microphone, out)
+        strip.add_to(microphone, out)
         expected = microphone if inputs == outputs else microphone.mean(axis=1, keepdims=True)
         np.testing.assert_allclose(out, np.broadcast_to(10 ** (-6 / 20) * expected, out.shape), atol=1e-7)
 
     def test_a_change_of_gain_is_a_ramp(self, memory, controls):
-        voice, ones = Voice(memory, RATE_HZ, outputs=1), np.ones((BLOCK, 1), np.float32)
-        controls.set_monitor_gain_db(-np.inf)
+        strip, ones = MicrophoneStrip(memory, RATE_HZ, outputs=1), np.ones((BLOCK, 1), np.float32)
+        controls.set_microphone_gain_db(-np.inf)
         blocks = [np.zeros((BLOCK, 1), np.float32) for _ in range(3)]
-        voice.add_to(ones, blocks[0])
-        voice.add_to(ones, blocks[1])
-        controls.set_monitor_gain_db(0)
-        voice.add_to(ones, blocks[2])
+        strip.add_to(ones, blocks[0])
+        strip.add_to(ones, blocks[1])
+        controls.set_microphone_gain_db(0)
+        strip.add_to(ones, blocks[2])
         sound = np.concatenate([[1], *(block[:, 0] for block in blocks)])
         assert np.abs(np.diff(sound)).max() < 2.1 / BLOCK
         assert (blocks[1] == 0).all()
 
     def test_reverberation_comes_on_top_and_stops_when_turned_off(self, memory, controls):
-        voice, silence = Voice(memory, RATE_HZ, outputs=2), np.zeros((BLOCK, 1), np.float32)
-        controls.set_monitor_reverb(0.5)
+        strip, silence = MicrophoneStrip(memory, RATE_HZ, outputs=2), np.zeros((BLOCK, 1), np.float32)
+        controls.set_microphone_reverb(0.5)
         out = np.zeros((BLOCK, 2), np.float32)
-        voice.add_to(noise(BLOCK), out)
+        strip.add_to(noise(BLOCK), out)
         for _ in range(4):
             out[:] = 0
-            voice.add_to(silence, out)
+            strip.add_to(silence, out)
         assert np.abs(out).max() > 1e-3
-        controls.set_monitor_reverb(0)
-        voice.add_to(silence, out)
+        controls.set_microphone_reverb(0)
+        strip.add_to(silence, out)
         out[:] = 0
-        voice.add_to(silence, out)
+        strip.add_to(silence, out)
         assert (out == 0).all()
 
     def test_garbage_does_not_stay_in_the_reverberation(self, memory, controls):
-        controls.set_monitor_reverb(0.5)
-        voice, damaged = Voice(memory, RATE_HZ, outputs=2), noise(BLOCK)
+        controls.set_microphone_reverb(0.5)
+        strip, damaged = MicrophoneStrip(memory, RATE_HZ, outputs=2), noise(BLOCK)
         damaged[3], damaged[4], damaged[5] = np.nan, np.inf, 1e30
         for block in (damaged, noise(BLOCK), noise(BLOCK)):
             out = np.zeros((BLOCK, 2), np.float32)
-            voice.add_to(block, out)
+            strip.add_to(block, out)
             assert np.isfinite(out).all()
 
     def test_it_allocates_nothing(self, memory, controls):
-        controls.set_monitor_reverb(0.3)
-        voice, out, microphone = Voice(memory, RATE_HZ, outputs=2), np.zeros((BLOCK, 2), np.float32), noise(BLOCK)
+        controls.set_microphone_reverb(0.3)
+        strip, out, microphone = (
+            MicrophoneStrip(memory, RATE_HZ, outputs=2),
+            np.zeros((BLOCK, 2), np.float32),
+            noise(BLOCK),
+        )
         for _ in range(20):
-            voice.add_to(microphone, out)
+            strip.add_to(microphone, out)
         gc.collect()
         tracemalloc.start()
         try:
-            voice.add_to(microphone, out)
+            strip.add_to(microphone, out)
             tracemalloc.reset_peak()
             before = tracemalloc.get_traced_memory()[0]
             for _ in range(100):
-                voice.add_to(microphone, out)
+                strip.add_to(microphone, out)
             now, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -164,13 +168,13 @@ class TestVoice:
 
 
 class TestWorker:
-    def test_the_voice_comes_when_it_is_said_to_and_the_rest_is_silence(self, memory, controls):
+    def test_it_comes_when_it_is_said_to_and_the_rest_is_silence(self, memory, controls):
         source, target = PlainInputRing(1 << 15, 1), PlainOutputRing(1 << 13, 2)
         inside = FADE_SAMPLES + BLOCK
-        worker = VoiceWorker(
-            Voice(memory, RATE_HZ, outputs=2),
+        worker = MicrophoneWorker(
+            MicrophoneStrip(memory, RATE_HZ, outputs=2),
             RingSource(source),
-            Playout(target, LONGEST_VOICE // 4),
+            Playout(target, LONGEST_MICROPHONE_BLOCK // 4),
             memory,
             inside_samples=inside,
             one_clock=True,
@@ -191,7 +195,7 @@ class TestWorker:
         dropped = int(np.argmax(heard.any(axis=1))) - inside
         assert 0 <= dropped <= BLOCK  # what came before the thread was there
         np.testing.assert_allclose(heard[inside + dropped :], np.tile(sound[dropped:-inside], (1, 2)), atol=1e-6)
-        assert memory.telemetry["monitor_late"] == 0
+        assert memory.telemetry["microphone_late"] == 0
 
 
 CARDS = [
@@ -248,7 +252,7 @@ class TestPlaces:
         )
 
     def test_other_channels_of_the_device_that_does_all(self, streams):
-        opened = self.open(input_channels=(1, 2), monitor_channels=(4,), mode="auto")
+        opened = self.open(input_channels=(1, 2), microphone_channels=(4,), mode="auto")
         assert [name for name, _ in streams] == [""]
         assert streams[0][1]["channels"] == (4, 2)
         assert (opened.mode, opened.microphone.direct, opened.microphone.device) == ("callback", True, opened.target)
@@ -258,38 +262,38 @@ class TestPlaces:
         import soundfile
 
         soundfile.write(tmp_path / "song.wav", noise(1000, 2), RATE_HZ)
-        opened = self.open(source=str(tmp_path / "song.wav"), monitor_channels=(3,))
+        opened = self.open(source=str(tmp_path / "song.wav"), microphone_channels=(3,))
         assert [(name, arguments["channels"]) for name, arguments in streams] == [("", (3, 2))]
         assert opened.microphone.direct
         assert opened.target.input is None
         opened.close()
 
     def test_of_the_source_where_that_has_a_clock_of_its_own(self, streams):
-        opened = self.open("loudspeaker", monitor_channels=(3,))
+        opened = self.open("loudspeaker", microphone_channels=(3,))
         assert [(name, arguments["channels"]) for name, arguments in streams] == [("Output", 2), ("Input", 3)]
         assert (opened.microphone.direct, opened.microphone.device) == (False, opened.source)
-        assert opened.voice is opened.target.voice
+        assert opened.microphone_output is opened.target.microphone_output
 
     def test_a_device_of_its_own(self, streams):
-        opened = self.open(monitor="device:headset")
+        opened = self.open(microphone="device:headset")
         assert [(name, arguments["channels"]) for name, arguments in streams] == [("", (2, 2)), ("Input", 1)]
         assert opened.microphone.device not in (opened.source, opened.target)
         assert len(opened.devices) == 2
 
     def test_what_cannot_be(self, streams):
         with pytest.raises(DeviceError, match="headset, ALSA has 1 input channels, there is no number 2"):
-            self.open(monitor="device:headset", monitor_channels=(2,))
+            self.open(microphone="device:headset", microphone_channels=(2,))
         with pytest.raises(UsageError, match="write device:headset"):
-            EngineSettings("device:x", "device:y", monitor="headset")
+            EngineSettings("device:x", "device:y", microphone="headset")
         with pytest.raises(UsageError, match="needs a device as output"):
-            EngineSettings("device:x", "song.wav", monitor_channels=(1,))
+            EngineSettings("device:x", "song.wav", microphone_channels=(1,))
 
-    def test_the_callback_adds_the_voice_in_the_same_block(self, streams, memory, controls):
-        voice = Voice(memory, RATE_HZ, outputs=2)
+    def test_the_callback_adds_it_in_the_same_block(self, streams, memory, controls):
+        strip = MicrophoneStrip(memory, RATE_HZ, outputs=2)
         settings = EngineSettings(
-            "device:interface", "device:interface", input_channels=(1, 2), monitor_channels=(4,), mode="callback"
+            "device:interface", "device:interface", input_channels=(1, 2), microphone_channels=(4,), mode="callback"
         )
-        device = open_ends(settings, RATE_HZ, BLOCK, lambda *_: None, voice.add_to).target
+        device = open_ends(settings, RATE_HZ, BLOCK, lambda *_: None, strip.add_to).target
         song, indata = noise(BLOCK, 2, seed=3), noise(BLOCK, 4)
         device.output.memory.put(0, song)
         out = np.zeros((BLOCK, 2), np.float32)
@@ -297,11 +301,11 @@ class TestPlaces:
         np.testing.assert_array_equal(out, song + indata[:, 3:])
         np.testing.assert_array_equal(device.input.memory.frames[:BLOCK], indata[:, :2])
 
-    def test_the_callback_adds_what_a_thread_has_made_of_the_voice(self, streams):
-        device = self.open("loudspeaker", monitor_channels=(3,)).target
-        song, voice = noise(BLOCK, 2, seed=3), noise(BLOCK, 2, seed=4)
+    def test_the_callback_adds_what_a_thread_has_made_of_it(self, streams):
+        device = self.open("loudspeaker", microphone_channels=(3,)).target
+        song, sung = noise(BLOCK, 2, seed=3), noise(BLOCK, 2, seed=4)
         device.output.memory.put(0, song)
-        device.voice.memory.put(0, voice)
+        device.microphone_output.memory.put(0, sung)
         out = np.zeros((BLOCK, 2), np.float32)
         device._play(out, BLOCK, None, None)
-        np.testing.assert_array_equal(out, song + voice)
+        np.testing.assert_array_equal(out, song + sung)
