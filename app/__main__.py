@@ -13,8 +13,10 @@ def run() -> None:
     before = signal.getsignal(signal.SIGINT)
     if before == signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)
+    from stemlive.child import SAFE_PATH
     from stemlive.cli import main
 
+    os.environ[SAFE_PATH] = "1"  # for every process that a command starts, by whatever library
     signal.signal(signal.SIGINT, before)
     main(prog_name="stemlive")
 

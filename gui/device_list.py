@@ -1,10 +1,11 @@
 """Which devices there are, asked of another process: PortAudio looks only once in its life."""
 
 import json
-import sys
 from dataclasses import dataclass
 
 from PyQt6.QtCore import QObject, QProcess, pyqtSignal
+
+from stemlive.child import PROGRAM
 
 DEFAULT = "default"
 
@@ -22,7 +23,7 @@ class DeviceList(QObject):
 
     changed = pyqtSignal()
 
-    def __init__(self, command: tuple[str, ...] = (sys.executable, "-m", "stemlive", "devices", "--json")) -> None:
+    def __init__(self, command: tuple[str, ...] = (*PROGRAM, "devices", "--json")) -> None:
         super().__init__()
         self._command = command
         self._process = QProcess(self)

@@ -1,12 +1,13 @@
 """Write all stems of a song in the background: the command line does it, in a process of its own."""
 
 import json
-import sys
 from pathlib import Path
 
 from PyQt6.QtCore import QObject, QProcess, pyqtSignal
 
-COMMAND = (sys.executable, "-m", "stemlive", "separate", "--json")
+from stemlive.child import PROGRAM
+
+COMMAND = (*PROGRAM, "separate", "--json")
 
 
 class ExportJob(QObject):

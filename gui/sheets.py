@@ -2,13 +2,13 @@
 
 import html
 import json
-import sys
 from typing import Any
 
 from PyQt6.QtCore import QProcess
 from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QTextBrowser, QVBoxLayout, QWidget
 
 from stemlive import __version__
+from stemlive.child import PROGRAM
 from stemlive.gui.actions import COMMANDS, FADER_KEYS, STEM_COMMANDS
 
 
@@ -56,7 +56,7 @@ class ModelSheet(Sheet):
         self._model = model
         self._process = QProcess(self)
         self._process.finished.connect(self._read)
-        self._process.start(sys.executable, ["-m", "stemlive", "models", "--json"])
+        self._process.start(PROGRAM[0], [*PROGRAM[1:], "models", "--json"])
 
     def done(self, result: int) -> None:
         """Wait for no answer any more."""

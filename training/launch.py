@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from stemlive.child import PROGRAM
 from stemlive.errors import TrainingError, UsageError
 
 # What training on a CPU takes (measured): one thread a process, and a C library that keeps its memory, in large pages.
@@ -45,7 +46,7 @@ def launch(arguments: list[str], processes: int) -> None:
         environment = {**CPU_ENVIRONMENT, **os.environ, **{key: str(value) for key, value in place.items()}}
         workers.append(
             subprocess.Popen(
-                [sys.executable, "-m", "stemlive", "train", *arguments],
+                [*PROGRAM, "train", *arguments],
                 env={**environment, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
                 stderr=subprocess.PIPE,
                 encoding="utf-8",
@@ -83,12 +84,13 @@ def launch(arguments: list[str], processes: int) -> None:
 def _pass_on_lines(worker: "subprocess.Popen[str]", messages: list[str]) -> None:
     """Print what a process says on its standard error, but keep its final error for the one who started it."""
     assert worker.stderr is not None
-    for line in worker.stderr:
-        if line.startswith(ERROR_PREFIX):
-            messages.append(line.removeprefix(ERROR_PREFIX).strip())
-        else:
-            sys.stderr.write(line)
-            sys.stderr.flush()
+    with worker.stderr as said:
+        for line in said:
+            if line.startswith(ERROR_PREFIX):
+                messages.append(line.removeprefix(ERROR_PREFIX).strip())
+            else:
+                sys.stderr.write(line)
+                sys.stderr.flush()
 
 
 def train(

@@ -8,7 +8,6 @@ cell ends with result.json.
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -18,6 +17,7 @@ from typing import Any
 
 import tomli_w
 
+from stemlive.child import PROGRAM
 from stemlive.errors import StemliveError, TrainingError, UsageError
 from stemlive.model.checkpoint import load_checkpoint
 from stemlive.training.launch import CPU_ENVIRONMENT
@@ -178,7 +178,7 @@ def _call(arguments: list[str], log: Path, stopping: Callable[[], bool]) -> None
     with log.open("a", encoding="utf-8") as file:
         begin = file.tell()
         process = subprocess.Popen(
-            [sys.executable, "-m", "stemlive", *arguments],
+            [*PROGRAM, *arguments],
             stdout=file,
             stderr=subprocess.STDOUT,
             env={**CPU_ENVIRONMENT, **os.environ},

