@@ -13,6 +13,7 @@ import numpy as np
 import onnx_models
 import pytest
 import soundfile
+from fake_device import HOP, RATE_HZ, FakeDevice
 from waiting import wait_until
 
 from stemlive.errors import DeviceError, UsageError
@@ -20,7 +21,7 @@ from stemlive.machine import resident_bytes
 from stemlive.realtime.audio_files.files import AudioReader
 from stemlive.realtime.devices import callback_device, portaudio
 from stemlive.realtime.devices.catalogue import AudioDevice, find_device
-from stemlive.realtime.devices.device import DeviceFaults, RingSource
+from stemlive.realtime.devices.device import RingSource
 from stemlive.realtime.devices.drift import DriftSource
 from stemlive.realtime.devices.open_devices import Ends
 from stemlive.realtime.devices.ring import PlainInputRing, PlainOutputRing
@@ -43,9 +44,7 @@ from stemlive.realtime.shared.snapshot import Latency, State
 
 pytestmark = pytest.mark.alone
 
-RATE_HZ = 44100
 LENGTHS = (2048, 1024, 512)
-HOP = 512
 LINUX = sys.platform.startswith("linux")
 GAINS = np.array([1.0, 0.5, 0.0, 2.0], np.float32)
 
@@ -382,49 +381,6 @@ class TestDrift:
                 bench.worker.step()
         heard = int(np.argmax(np.concatenate(parts)))
         return heard + phase_out - click - phase_in - bench.inside
-
-
-class FakeDevice:
-    """A duplex device with a thread for its clock, faster than life."""
-
-    def __init__(self, *, block: int = HOP, speed: float = 8.0, dies_after: int | None = None) -> None:
-        self.sample_rate_hz = RATE_HZ
-        self.faults = DeviceFaults()
-        self.block_samples = block
-        self.latency_samples = (100, 200)
-        self.error = None
-        self.problem = ""
-        self.samples = 0
-        self.handed = 0.0
-        self.input = PlainInputRing(1 << 17, 2)
-        self.output = PlainOutputRing(1 << 15, 2)
-        self.closed = False
-        self._period_s = block / RATE_HZ / speed
-        self._dies_after = dies_after
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def refresh(self) -> None:
-        if self._dies_after is not None and self.samples > self._dies_after:
-            self.problem = "the cable was pulled"
-
-    def close(self) -> None:
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-        self.closed = True
-
-    def _run(self) -> None:
-        block = np.full((self.block_samples, 2), 0.25, np.float32)
-        out = np.zeros_like(block)
-        while not self._stop.wait(self._period_s):
-            self.input.write(block)
-            self.output.take(out)
-            self.handed = float(out[-1, 0])
-            self.samples += len(block)
 
 
 @pytest.fixture

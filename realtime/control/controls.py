@@ -153,12 +153,6 @@ class Controls:
             self._semitones = semitones
             self._write()
 
-    def move(self, memory: EngineMemory) -> None:
-        """From now on write into another memory."""
-        with self._lock:
-            self._memory = memory
-            self.song.move(memory)
-
     def _write(self) -> None:
         gains = self._mixer.gains()
         self._memory.parameters["gains"][: len(gains)] = gains

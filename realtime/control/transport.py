@@ -48,7 +48,3 @@ class Transport:
         # Off in between, so that nobody sees the one's start with the other's end.
         parameters["loop_to_s"] = 0.0
         parameters["loop_from_s"], parameters["loop_to_s"] = part or (0.0, 0.0)
-
-    def move(self, memory: EngineMemory) -> None:
-        """From now on write into another memory."""
-        self._memory = memory

@@ -14,6 +14,7 @@
 import gc
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from time import perf_counter, sleep
 from types import TracebackType
@@ -28,6 +29,8 @@ from stemlive.realtime.engine.run import LiveRun
 from stemlive.realtime.model_file.session import Session
 from stemlive.realtime.recording.tap import Tap
 from stemlive.realtime.separation.stem_spectra import stem_names
+from stemlive.realtime.shared.guarded_thread import GuardedThread
+from stemlive.realtime.shared.heartbeat import LIMIT_S, LOOK_S
 from stemlive.realtime.shared.memory import EngineMemory
 from stemlive.realtime.shared.settings import EngineSettings
 from stemlive.realtime.shared.snapshot import Snapshot, State
@@ -35,8 +38,6 @@ from stemlive.realtime.shared.snapshot import Snapshot, State
 _WATCH_S = 0.02
 _PATIENCE_S = 1.0
 """For a beat while sound runs: no hop takes that long."""
-_CLOSING_PATIENCE_S = 120.0
-"""For the end, where a slow disk is waited for."""
 _PRIORITY = 10
 
 
@@ -92,10 +93,12 @@ class Engine:
         self._ready.clear()
         self._stopping.clear()
         self._error = None
+        self._memory.expect(LIMIT_S)
         self._memory.set_state(State.STARTING)
         self._thread = threading.Thread(target=self._live, name="stemlive engine", daemon=True)
         self._thread.start()
-        self._ready.wait()
+        while not self._ready.wait(LOOK_S):
+            self._memory.beat()
         if self._error is not None:
             self._thread.join()
             self._thread = None
@@ -152,11 +155,20 @@ class Engine:
                 # A process that PortAudio has lost a device in can do no more than say so.
                 state = State.RECONNECTING if self.settings.reconnect else State.DEVICE_LOST
                 message = str(error)
-            self._memory.expect(_CLOSING_PATIENCE_S)
-            run.finish()
+            self._wait_for(run.finish)
         finally:
-            run.close()
+            self._wait_for(run.close)
         self._memory.set_state(state, message)
+
+    def _wait_for(self, ending: Callable[[], None]) -> None:
+        """Let files and devices be completed, as long as a slow disk takes; whoever watches sees a beat meanwhile."""
+        self._memory.expect(LIMIT_S)
+        thread = GuardedThread("stemlive ending", ending)
+        thread.start()
+        while not thread.end(LOOK_S):
+            self._memory.beat()
+        if thread.error is not None:
+            raise thread.error
 
     def _play(self, run: LiveRun) -> State:
         """Run until the end or `stop`; DeviceError when the device has gone."""

@@ -6,6 +6,8 @@ from stemlive.realtime.shared.memory import EngineMemory
 
 LOOK_S = 0.1
 """How often to look."""
+LIMIT_S = 3.0
+"""The longest wait for a device, or for a process that shows no life."""
 
 
 class Pulse:

@@ -96,13 +96,17 @@ class EngineMemory:
     SIZE = _PARAMETERS.itemsize + _TELEMETRY.itemsize + COLUMNS * LANES * COLUMN_BINS + 128
 
     def __init__(self, buffer: Any) -> None:
+        self._map(buffer)
+        if not self.telemetry["latency"][0]:
+            self.telemetry["latency"] = (44100, 0, 0, 0, 0, 0)
+
+    def _map(self, buffer: Any) -> None:
+        self._buffer = buffer
         ends = np.cumsum([0, _PARAMETERS.itemsize + 63 & ~63, _TELEMETRY.itemsize + 63 & ~63])
         self.parameters: Any = np.ndarray((), _PARAMETERS, buffer, int(ends[0]))
         self.telemetry: Any = np.ndarray((), _TELEMETRY, buffer, int(ends[1]))
         shape = (COLUMNS, self.LANES, COLUMN_BINS)
         self.columns: NDArray[np.uint8] = np.ndarray(shape, np.uint8, buffer, int(ends[2]))
-        if not self.telemetry["latency"][0]:
-            self.telemetry["latency"] = (44100, 0, 0, 0, 0, 0)
 
     @classmethod
     def local(cls) -> "EngineMemory":
@@ -111,11 +115,9 @@ class EngineMemory:
         memory.parameters["master"] = 1.0
         return memory
 
-    def copy_from(self, other: "EngineMemory") -> None:
-        """Take over all that another one says."""
-        self.parameters[...] = other.parameters
-        self.telemetry[...] = other.telemetry
-        self.columns[:] = other.columns
+    def detach(self) -> None:
+        """Go on with a copy within this process, so that shared memory can be closed; others may read meanwhile."""
+        self._map(bytearray(self._buffer[: self.SIZE]))
 
     def beat(self) -> None:
         """Engine: say that it is alive."""
@@ -125,10 +127,6 @@ class EngineMemory:
         """Engine: say how long it may be until it beats again, as from now on."""
         self.telemetry["patience_s"] = patience_s
         self.beat()
-
-    def release(self) -> None:
-        """Let go of the buffer, so that shared memory can be closed."""
-        del self.parameters, self.telemetry, self.columns
 
     def begin(self) -> None:
         """Engine: telemetry is about to change."""

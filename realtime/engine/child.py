@@ -1,0 +1,144 @@
+"""One process with an engine in it, as its parent holds it: started, asked, ended; and what runs inside."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.shared_memory import SharedMemory
+from typing import Any
+
+from stemlive.child import safe_path
+from stemlive.errors import StemliveError
+from stemlive.realtime.engine.engine import Engine
+from stemlive.realtime.recording.tap import Tap
+from stemlive.realtime.shared.heartbeat import LIMIT_S, LOOK_S
+from stemlive.realtime.shared.memory import EngineMemory
+from stemlive.realtime.shared.settings import EngineSettings
+
+_SPAWN = multiprocessing.get_context("spawn")
+_DYING_S = 0.5
+
+
+class Child:
+    """A child process with an engine that works in the memory of this name. For one thread at a time."""
+
+    def __init__(self, settings: EngineSettings, taps: tuple[Tap, ...], memory_name: str) -> None:
+        """Start the process. Its first answer are the stems of its model."""
+        self._connection, theirs = _SPAWN.Pipe()
+        self._process = _SPAWN.Process(
+            target=_serve, args=(settings, taps, memory_name, theirs), name="stemlive", daemon=True
+        )
+        with _signals_held(), safe_path():
+            self._process.start()
+        theirs.close()
+        self._ended = False
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return int(self._process.pid or 0)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return bool(self._process.is_alive())
+
+    def ends_within(self, seconds: float) -> bool:
+        """Wait for its end; return whether it came."""
+        return bool(wait([self._process.sentinel], seconds))
+
+    def answer(self, given_up: Callable[[], bool]) -> Any:
+        """Wait for its next answer until `given_up()`, asked every `LOOK_S`. StemliveError, or what it raised."""
+        while not wait([self._connection, self._process.sentinel], LOOK_S) and not given_up():
+            pass
+        try:
+            answer = self._connection.recv() if self._connection.poll() else None
+        except (EOFError, OSError):
+            answer = None
+        if answer is None:
+            self._process.join(_DYING_S)  # its end of the pipe goes a little before it
+            if self.alive:
+                self.kill()
+                raise StemliveError("the engine's process does not answer, and was ended")
+            raise StemliveError(f"the engine's process ended by itself (exit code {self._process.exitcode})")
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def start_engine(self, given_up: Callable[[], bool]) -> None:
+        """Let the engine play; returns when sound runs. What the engine raised, when it does not."""
+        self._send("start")
+        self.answer(given_up)
+
+    def end(self, given_up: Callable[[], bool]) -> None:
+        """Stop the engine and end the process, at the latest when `given_up()` by force; nothing the second time.
+
+        StemliveError when the engine could not complete a file, or the process was gone already.
+        """
+        if self._ended:
+            return
+        try:
+            self._send("exit")
+            self.answer(given_up)
+            self._process.join(LIMIT_S)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """End the process by force; what it could have said is not asked for. May be called again."""
+        if not self._ended:
+            self._ended = True
+            self._process.kill()
+            self._process.join(LIMIT_S)
+            self._connection.close()
+
+    def _send(self, command: str) -> None:
+        with suppress(OSError):  # it has ended: the answer says so
+            self._connection.send(command)
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Block the terminal's signals while a process starts: they are for its parent."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(settings: EngineSettings, taps: tuple[Tap, ...], memory_name: str, connection: Connection) -> None:
+    """Run an engine for the parent process, until it says `exit` or is gone."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        with suppress(AttributeError, ValueError):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    engine: Engine | None = None
+    try:
+        shared = SharedMemory(memory_name)  # a name, for the memory goes with the object
+        memory = EngineMemory(shared.buf)
+        engine = Engine(settings, taps=taps, memory=memory)
+        memory.expect(LIMIT_S)
+        connection.send(engine.controls.stems)
+        while connection.recv() == "start":
+            engine.start()
+            connection.send(True)
+        engine.stop()
+        connection.send(True)
+    except BaseException as error:
+        with suppress(OSError):  # the parent is gone
+            connection.send(error if isinstance(error, StemliveError) else StemliveError(_unexpected(error)))
+    finally:
+        with suppress(Exception):
+            if engine is not None:
+                engine.stop()
+    # Without PortAudio's farewell, which aborts where a JACK server has gone.
+    os._exit(0)
+
+
+def _unexpected(error: BaseException) -> str:
+    return f"the engine failed with {type(error).__name__}: {error}"

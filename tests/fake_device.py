@@ -1,0 +1,110 @@
+"""A device that is a thread with a clock, here or, through a tap, in the engine's own process."""
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from stemlive.errors import AudioFileError, DeviceError
+from stemlive.realtime.devices.device import DeviceFaults
+from stemlive.realtime.devices.open_devices import Ends
+from stemlive.realtime.devices.ring import PlainInputRing, PlainOutputRing
+
+RATE_HZ = 44100
+HOP = 512
+
+
+class FakeDevice:
+    """A duplex device with a thread for its clock, faster than life."""
+
+    def __init__(self, *, block: int = HOP, speed: float = 8.0, dies_after: int | None = None) -> None:
+        self.sample_rate_hz = RATE_HZ
+        self.faults = DeviceFaults()
+        self.block_samples = block
+        self.latency_samples = (100, 200)
+        self.error = None
+        self.problem = ""
+        self.samples = 0
+        self.handed = 0.0
+        self.input = PlainInputRing(1 << 17, 2)
+        self.output = PlainOutputRing(1 << 15, 2)
+        self.closed = False
+        self._period_s = block / RATE_HZ / speed
+        self._dies_after = dies_after
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def refresh(self) -> None:
+        if self._dies_after is not None and self.samples > self._dies_after:
+            self.problem = "the cable was pulled"
+
+    def close(self) -> None:
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self.closed = True
+
+    def _run(self) -> None:
+        block = np.full((self.block_samples, 2), 0.25, np.float32)
+        out = np.zeros_like(block)
+        while not self._stop.wait(self._period_s):
+            self.input.write(block)
+            self.output.take(out)
+            self.handed = float(out[-1, 0])
+            self.samples += len(block)
+
+
+class FakeDevices:
+    """A tap that puts a fake device into the process that it is sent to, and troubles there as it is told.
+
+    `trouble` names files; one that exists is a trouble: `birth` hangs before the engine is made, `open` and `end`
+    raise when a device is opened or the tap ends, `hang` lets the end last for ever.
+    """
+
+    wants_stems = False
+
+    def __init__(self, trouble: Path) -> None:
+        self.trouble = trouble
+
+    def __setstate__(self, state: dict) -> None:
+        from stemlive.realtime.engine import run
+
+        self.__dict__ = state
+        run.open_ends = self._open
+        while self.has("birth"):
+            time.sleep(0.01)
+
+    def has(self, name: str) -> bool:
+        return (self.trouble / name).exists()
+
+    def make(self, name: str) -> None:
+        (self.trouble / name).touch()
+
+    def _open(self, *_: object) -> Ends:
+        if self.has("open"):
+            raise DeviceError("no such device")
+        device = FakeDevice(speed=1.0)
+        return Ends(device, device, "callback", RATE_HZ)
+
+    def begin(self, *_: object) -> None:
+        self.make("begun")
+
+    def heard(self, block: np.ndarray) -> None:
+        pass
+
+    def played(self, *_: object) -> None:
+        pass
+
+    def lost(self) -> None:
+        pass
+
+    def end(self) -> None:
+        while self.has("hang"):
+            time.sleep(0.01)
+        if self.has("end"):
+            raise AudioFileError("the disk is full")
+        self.make("ended")

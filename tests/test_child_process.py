@@ -1,0 +1,174 @@
+"""The engine in a process of its own: it ends when it should, whatever happens, and says what went wrong."""
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import time
+from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
+
+import onnx_models
+import pytest
+from fake_device import FakeDevices
+from waiting import wait_until
+
+from stemlive.errors import AudioFileError, DeviceError, StemliveError
+from stemlive.realtime.engine.child_process import EngineProcess
+from stemlive.realtime.shared.settings import EngineSettings
+from stemlive.realtime.shared.snapshot import State
+
+pytestmark = pytest.mark.alone
+
+LIMIT_S = 3
+MARGIN_S = 7
+"""What a busy machine may add to a limit; without the limit, all of this takes a minute or for ever."""
+
+SCRIPT = """
+import sys
+from stemlive.realtime.engine.child_process import EngineProcess
+from stemlive.realtime.shared.settings import EngineSettings
+
+if __name__ == "__main__":
+    from fake_device import FakeDevices
+    from pathlib import Path
+
+    model, what, trouble = sys.argv[1:]
+    engine = EngineProcess(EngineSettings("device:a", "device:a", model=model), taps=(FakeDevices(Path(trouble)),))
+    print(engine.pid, flush=True)
+    if what != "made":
+        engine.start()
+    if what == "raises":
+        raise SystemExit("the owner failed")
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    info = onnx_models.metadata((2048, 1024, 512))
+    return onnx_models.write_model(tmp_path_factory.mktemp("model") / "live.onnx", info)
+
+
+@pytest.fixture
+def devices(tmp_path: Path) -> FakeDevices:
+    return FakeDevices(tmp_path)
+
+
+def settings(model: Path, **more: object) -> EngineSettings:
+    return EngineSettings("device:a", "device:a", model=model, **more)
+
+
+def runs(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").exists() and ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+
+
+@pytest.mark.parametrize("what", ["made", "started", "raises"])
+def test_a_program_that_forgets_to_stop_it_ends_all_the_same(tmp_path, model, what):
+    script = tmp_path / "owner.py"
+    script.write_text(SCRIPT)
+    trouble = tmp_path / "trouble"
+    trouble.mkdir()
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    done = subprocess.run(
+        [sys.executable, str(script), str(model), what, str(trouble)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment,
+        check=False,
+    )
+    # Nothing about memory that was left, either.
+    assert done.stderr == ("the owner failed\n" if what == "raises" else "")
+    assert done.returncode == (1 if what == "raises" else 0)
+    assert not runs(int(done.stdout))
+    assert (trouble / "ended").exists() == (what != "made"), "the tap was not ended in order"
+
+
+def test_one_that_is_dropped_ends(model):
+    engine = EngineProcess(settings(model))
+    pid, name = engine.pid, engine._keeper._shared.name
+    del engine
+    gc.collect()
+    assert not runs(pid)
+    with pytest.raises(FileNotFoundError):
+        SharedMemory(name)
+
+
+def test_it_stops_twice_and_does_not_start_again(model, devices):
+    with EngineProcess(settings(model), taps=(devices,)) as engine:
+        wait_until(lambda: engine.snapshot().hops > 4, "hops")
+        columns, pid = engine.columns(0)[0], engine.pid
+        engine.stop()
+        engine.stop()
+    assert not runs(pid)
+    assert engine.snapshot().state == State.STOPPED
+    assert engine.columns(0)[0] >= columns > 0
+    engine.controls.apply_preset("karaoke")  # by a front end that has not noticed yet
+    with pytest.raises(StemliveError, match="has been stopped"):
+        engine.start()
+
+
+def test_a_start_that_fails_leaves_nothing(model, devices):
+    devices.make("open")
+    engine = EngineProcess(settings(model), taps=(devices,))
+    pid, name = engine.pid, engine._keeper._shared.name
+    with pytest.raises(DeviceError, match="no such device"), engine:
+        pass
+    assert not runs(pid)
+    with pytest.raises(FileNotFoundError):
+        SharedMemory(name)
+
+
+@pytest.mark.parametrize("trouble", ["end", "killed"])
+def test_what_fails_at_the_very_end_is_said(model, devices, trouble):
+    engine = EngineProcess(settings(model), taps=(devices,))
+    engine.start()
+    if trouble == "end":
+        devices.make("end")
+        with pytest.raises(AudioFileError, match="the disk is full"):
+            engine.stop()
+    else:
+        os.kill(engine.pid, signal.SIGKILL)
+        with pytest.raises(StemliveError, match=r"ended by itself \(exit code -9\)"):
+            engine.stop()
+    engine.stop()
+
+
+def test_an_end_that_lasts_is_waited_for_while_the_process_lives(model, devices):
+    engine = EngineProcess(settings(model), taps=(devices,))
+    engine.start()
+    devices.make("hang")
+    began = time.monotonic()
+    release = subprocess.Popen(["sh", "-c", f"sleep {LIMIT_S + 2}; rm '{devices.trouble / 'hang'}'"])
+    engine.stop()
+    release.wait()
+    assert time.monotonic() - began > LIMIT_S + 1
+    assert devices.has("ended")
+
+
+def test_a_process_that_is_frozen_is_killed_at_the_limit(model, devices):
+    engine = EngineProcess(settings(model), taps=(devices,))
+    engine.start()
+    pid = engine.pid
+    os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    with pytest.raises(StemliveError, match="does not answer"):
+        engine.stop()
+    assert time.monotonic() - began < LIMIT_S + MARGIN_S
+    assert not runs(pid)
+
+
+def test_a_process_that_is_being_born_does_not_keep_stop_waiting(model, devices):
+    engine = EngineProcess(settings(model), taps=(devices,))
+    engine.start()
+    first = engine.pid
+    devices.make("birth")
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: engine.pid != first, "the next process")
+    pid = engine.pid
+    began = time.monotonic()
+    engine.stop()
+    assert time.monotonic() - began < LIMIT_S + MARGIN_S
+    assert not runs(pid)
+    assert engine.snapshot().state == State.STOPPED
