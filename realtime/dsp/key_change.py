@@ -56,14 +56,14 @@ class KeyChange:
     def tail_samples(self) -> int:
         """Samples that have to follow the last one until it comes out."""
         stretcher = self._stretcher
-        return 0 if stretcher is None or not self._key else stretcher.held_samples + stretcher.shift_samples
+        return 0 if stretcher is None or not self._key else stretcher.delay_samples
 
     def delay_at(self, semitones: float) -> int:
         """Return what `delay_samples` will be in a key. Before the sound begins."""
         if self._compensated or self._stretcher is None or not semitones:
             return 0
         self._stretcher.set_semitones(semitones)
-        return self._stretcher.held_samples + self._stretcher.shift_samples
+        return self._stretcher.delay_samples
 
     def prepare(self) -> None:
         """Load and build what it takes; StemliveError as `check_key_change`."""

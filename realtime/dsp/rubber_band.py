@@ -69,6 +69,11 @@ class Stretcher:
         self.reset()
 
     @property
+    def delay_samples(self) -> int:
+        """How much later than its input a sample is heard, at the pitch of now."""
+        return self.held_samples + self.shift_samples
+
+    @property
     def shift_samples(self) -> int:
         """How much later than at its own pitch the sound comes now; less than nothing for a higher one."""
         return int(self._library.rubberband_get_start_delay(self._state)) - self._usual_delay

@@ -1,15 +1,12 @@
 """The separation as the engine runs it: every sample as soon as it is complete, a hop skipped if there is no time."""
 
-from functools import partial
-
 import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.realtime.dsp.meters import SpectrumMeter
-from stemlive.realtime.dsp.resample import Resampling
 from stemlive.realtime.model_file.session import Session
-from stemlive.realtime.separation.analysis_path import InputPath
-from stemlive.realtime.separation.stem_spectra import StemSpectra, mix
+from stemlive.realtime.separation.chain import Chain
+from stemlive.realtime.separation.stem_spectra import mix
 from stemlive.realtime.separation.synthesis_path import OutputPath
 
 FloatArray = NDArray[np.float32]
@@ -36,31 +33,22 @@ class LivePath:
         with_stems: bool = False,
     ) -> None:
         """`block_samples` is the longest block; `with_stems`, it makes the stems too, not only their mix."""
-        info, framing = session.info, session.info.framing
-        model_rate = info.sample_rate_hz
-        # What a block of this length can complete at most.
-        frames = -(-block_samples * model_rate // (sample_rate_hz * framing.hop_samples)) + 2
-        incoming = outgoing = None
-        self.behind_samples = framing.latency_samples
+        self._chain = chain = Chain(session, sample_rate_hz, channels)
+        self._frames = chain.most_frames(block_samples)
+        self.behind_samples = chain.behind_samples
         """Input sample k + behind - 1 is enough for output sample k."""
-        if sample_rate_hz != model_rate:
-            incoming = Resampling(sample_rate_hz, model_rate)
-            outgoing = Resampling(model_rate, sample_rate_hz)
-            model_samples = framing.latency_samples + outgoing.ahead_samples
-            self.behind_samples = -(-model_samples * sample_rate_hz // model_rate) + incoming.ahead_samples
         self.channels = channels
-        self.hop_samples = -(-framing.hop_samples * sample_rate_hz // model_rate)
-        self._input = InputPath(framing, incoming, channels=channels, model_channels=info.channels, max_frames=frames)
-        self._spectra = StemSpectra(session, channels=channels, history_hops=1)
-        self._make_output = partial(OutputPath, framing, outgoing, channels=channels, max_frames=frames)
-        self._output = self._make_output(0, stems=1)
-        self._stems_output = self._make_output(0, stems=len(self.stems)) if with_stems else None
-        self._mixed = np.zeros((1, 1, framing.bins, channels), np.complex64)
+        self.hop_samples = chain.hop_samples
+        self._input = chain.input(self._frames)
+        self._spectra = chain.spectra(1)
+        self._with_stems = with_stems
+        self._make_outputs(0)
+        self._mixed = np.zeros((1, 1, chain.framing.bins, channels), np.complex64)
         self._weighted = np.zeros_like(self._mixed)
-        longest = block_samples + frames * self.hop_samples
+        longest = block_samples + self._frames * self.hop_samples
         self._audio = np.zeros((1, longest, channels), np.float32)
         self._stems_audio = np.zeros((len(self.stems), longest if with_stems else 0, channels), np.float32)
-        self.meter = SpectrumMeter(framing, model_rate, lanes=len(self.stems) + 2)
+        self.meter = SpectrumMeter(chain.framing, chain.model_rate_hz, lanes=len(self.stems) + 2)
         self._waiting: NDArray[np.complex64] | None = None
         self._next = 0
         self.reset()
@@ -77,9 +65,7 @@ class LivePath:
 
     def delay(self, samples: int) -> None:
         """Start anew, and from now on give sample k as number k + `samples`, behind silence."""
-        self._output = self._make_output(samples, stems=1)
-        if self._stems_output is not None:
-            self._stems_output = self._make_output(samples, stems=len(self.stems))
+        self._make_outputs(samples)
         self.reset()
 
     def warm_up(self) -> None:
@@ -146,3 +132,9 @@ class LivePath:
             stems = self._stems_audio[:, :count]
             self._stems_output.read(stems)
         return audio[0], stems
+
+    def _make_outputs(self, delay_samples: int) -> None:
+        self._output = self._chain.output(delay_samples, stems=1, max_frames=self._frames)
+        self._stems_output: OutputPath | None = None
+        if self._with_stems:
+            self._stems_output = self._chain.output(delay_samples, stems=len(self.stems), max_frames=self._frames)

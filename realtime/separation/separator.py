@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stemlive.errors import UsageError
-from stemlive.realtime.dsp.resample import Resampling
 from stemlive.realtime.model_file.session import Session
-from stemlive.realtime.separation.analysis_path import InputPath
-from stemlive.realtime.separation.stem_spectra import StemSpectra, mix
+from stemlive.realtime.separation.chain import Chain
+from stemlive.realtime.separation.stem_spectra import mix
 from stemlive.realtime.separation.synthesis_path import OutputPath
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 8000, 192000
@@ -37,44 +36,23 @@ class StreamingSeparator:
     def __init__(
         self, session: Session, *, sample_rate_hz: int | None = None, channels: int = 2, max_frames: int = 64
     ) -> None:
-        info, framing = session.info, session.info.framing
-        rate = _checked_rate(info.sample_rate_hz if sample_rate_hz is None else sample_rate_hz)
+        rate = _checked_rate(session.info.sample_rate_hz if sample_rate_hz is None else sample_rate_hz)
         if channels not in (1, 2):
             raise UsageError(f"audio must have 1 or 2 channels, not {channels}")
         if max_frames < 1:
             raise UsageError(f"max_frames must be at least 1, not {max_frames}")
+        chain = Chain(session, rate, channels)
         self.sample_rate_hz = rate
         self.channels = channels
-        self.latency_samples = framing.latency_samples
+        self.latency_samples = chain.latency_samples
         self._max_frames = max_frames
-        # The longest piece of a block, which never completes more than `max_frames` hops.
-        self._max_samples = max_frames * framing.hop_samples
-        incoming = outgoing = None
-        if rate != info.sample_rate_hz:
-            self._max_samples = self._max_samples * rate // info.sample_rate_hz
-            incoming = Resampling(rate, info.sample_rate_hz)
-            outgoing = Resampling(info.sample_rate_hz, rate)
-            # Each filter looks ahead: one in the input, one in the separated stream. Output k lies at input
-            # number k - latency, so it is a whole number of samples late, whatever the rates.
-            model_samples = framing.latency_samples + outgoing.ahead_samples
-            self.latency_samples = -(-model_samples * rate // info.sample_rate_hz) + incoming.ahead_samples - 1
-        self._input = InputPath(
-            framing,
-            incoming,
-            channels=channels,
-            model_channels=info.channels,
-            max_frames=max_frames,
-        )
-
-        def output(stems: int) -> OutputPath:
-            return OutputPath(
-                framing, outgoing, self.latency_samples, stems=stems, channels=channels, max_frames=max_frames
-            )
-
-        self._mix_output = output(1)
-        self._spectra = StemSpectra(session, channels=channels, history_hops=self._mix_output.history_hops)
-        self._stems_output = output(len(self.stems))
-        self._mixed = np.zeros((1, max_frames, framing.bins, channels), np.complex64)
+        # Longer blocks are taken in pieces of this length.
+        self._max_samples = chain.longest_block(max_frames)
+        self._input = chain.input(max_frames)
+        self._mix_output = chain.output(self.latency_samples, stems=1, max_frames=max_frames)
+        self._spectra = chain.spectra(self._mix_output.history_hops)
+        self._stems_output = chain.output(self.latency_samples, stems=len(self.stems), max_frames=max_frames)
+        self._mixed = np.zeros((1, max_frames, chain.framing.bins, channels), np.complex64)
         self._weighted = np.zeros_like(self._mixed)
         self._position = 0
         self.reset()
