@@ -1,4 +1,4 @@
-"""One process with an engine in it, as its parent holds it: started, asked, ended; and what runs inside."""
+"""The parent's handle on one engine process, and the function that runs inside that process."""
 
 import multiprocessing
 import os
@@ -22,10 +22,10 @@ _DYING_S = 0.5
 
 
 class Child:
-    """A child process with an engine that works in the memory of this name. For one thread at a time."""
+    """A child process that runs an engine on the shared memory of this name. Use it from one thread at a time."""
 
     def __init__(self, settings: EngineSettings, taps: tuple[Tap, ...], memory_name: str) -> None:
-        """Start the process. Its first answer are the stems of its model."""
+        """Start the process. Its first answer is the tuple of the model's stems."""
         self._connection, theirs = _SPAWN.Pipe()
         self._process = _SPAWN.Process(
             target=_serve, args=(settings, taps, memory_name, theirs), name="stemlive", daemon=True
@@ -37,20 +37,24 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The number of the process."""
+        """The process id."""
         return int(self._process.pid or 0)
 
     @property
     def alive(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the process still runs."""
         return bool(self._process.is_alive())
 
     def ends_within(self, seconds: float) -> bool:
-        """Wait for its end; return whether it came."""
+        """Wait until the process ends, `seconds` at most; return whether it did."""
         return bool(wait([self._process.sentinel], seconds))
 
     def answer(self, given_up: Callable[[], bool]) -> Any:
-        """Wait for its next answer until `given_up()`, asked every `LOOK_S`. StemliveError, or what it raised."""
+        """Return the child's next answer; an exception that it sent is raised here.
+
+        `given_up` is polled every `LOOK_S`: once it is true, the process is killed. StemliveError then, and when the
+        process has ended.
+        """
         while not wait([self._connection, self._process.sentinel], LOOK_S) and not given_up():
             pass
         try:
@@ -58,7 +62,7 @@ class Child:
         except (EOFError, OSError):
             answer = None
         if answer is None:
-            self._process.join(_DYING_S)  # its end of the pipe goes a little before it
+            self._process.join(_DYING_S)  # the pipe closes a little before the process ends
             if self.alive:
                 self.kill()
                 raise StemliveError("the engine's process does not answer, and was ended")
@@ -68,14 +72,14 @@ class Child:
         return answer
 
     def start_engine(self, given_up: Callable[[], bool]) -> None:
-        """Let the engine play; returns when sound runs. What the engine raised, when it does not."""
+        """Start the engine and return once sound runs; raises what the engine raised."""
         self._send("start")
         self.answer(given_up)
 
     def end(self, given_up: Callable[[], bool]) -> None:
-        """Stop the engine and end the process, at the latest when `given_up()` by force; nothing the second time.
+        """Stop the engine and end the process, by force once `given_up()` is true. A second call does nothing.
 
-        StemliveError when the engine could not complete a file, or the process was gone already.
+        StemliveError when a file could not be completed, or the process had already ended.
         """
         if self._ended:
             return
@@ -87,7 +91,7 @@ class Child:
             self.kill()
 
     def kill(self) -> None:
-        """End the process by force; what it could have said is not asked for. May be called again."""
+        """Kill the process without asking for its last answer. A second call does nothing."""
         if not self._ended:
             self._ended = True
             self._process.kill()
@@ -95,13 +99,13 @@ class Child:
             self._connection.close()
 
     def _send(self, command: str) -> None:
-        with suppress(OSError):  # it has ended: the answer says so
+        with suppress(OSError):  # the process has ended; `answer` reports it
             self._connection.send(command)
 
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Block the terminal's signals while a process starts: they are for its parent."""
+    """Block terminal signals while the child starts: they are meant for the parent."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -113,13 +117,13 @@ def _signals_held() -> Iterator[None]:
 
 
 def _serve(settings: EngineSettings, taps: tuple[Tap, ...], memory_name: str, connection: Connection) -> None:
-    """Run an engine for the parent process, until it says `exit` or is gone."""
+    """Run an engine for the parent process until it sends `exit` or ends. This is the child's main function."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         with suppress(AttributeError, ValueError):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     engine: Engine | None = None
     try:
-        shared = SharedMemory(memory_name)  # a name, for the memory goes with the object
+        shared = SharedMemory(memory_name)  # keep a reference: the mapping is closed with the object
         memory = EngineMemory(shared.buf)
         engine = Engine(settings, taps=taps, memory=memory)
         memory.expect(LIMIT_S)
@@ -136,7 +140,7 @@ def _serve(settings: EngineSettings, taps: tuple[Tap, ...], memory_name: str, co
         with suppress(Exception):
             if engine is not None:
                 engine.stop()
-    # Without PortAudio's farewell, which aborts where a JACK server has gone.
+    # Skip PortAudio's exit handler, which aborts the process when its JACK server is gone.
     os._exit(0)
 
 

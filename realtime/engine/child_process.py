@@ -1,7 +1,7 @@
-"""The engine in a process of its own: nothing that the front end does can stall the sound.
+"""The engine in a child process, so that nothing the front end does can stall the sound.
 
-The process is also what makes devices come back: PortAudio looks for devices once in its life, and aborts the process
-that wants to leave a JACK server which is gone.
+Reconnecting needs the child, too: PortAudio lists devices only once per process, and aborts the process when it closes
+a stream whose JACK server is gone.
 """
 
 import threading
@@ -27,27 +27,27 @@ from stemlive.realtime.shared.settings import EngineSettings
 from stemlive.realtime.shared.snapshot import Snapshot, State
 
 _BIRTH_S = 60.0
-"""For a process to start and load its model, on a machine that is busy: work, not a wait. `stop` ends it at once."""
+"""Limit for starting a process and loading its model on a busy machine. `stop` ends the wait at once."""
 _RETRY_S = 1.0
 _QUICK_S = 10.0
 _MOST_DEATHS = 5
-"""An engine that dies this often within a short time is not started again."""
+"""An engine that dies more often than this within `_QUICK_S` is not started again."""
 _BEFORE_MULTIPROCESSING = 100
-"""Priority at the program's end. Later, multiprocessing waits for the child, which no signal of its would end."""
+"""Exit priority: earlier than multiprocessing's own exit handler, which would wait for the child for ever."""
 
 
 class EngineProcess:
-    """Like `Engine`, in a child process that is watched: when it dies or hangs, another goes on with its settings.
+    """The same interface as `Engine`, in a child process that is replaced when it dies or hangs.
 
-    With `settings.reconnect`, a device that went away is waited for, with one process after another. The process
-    ends with `stop`, and at the latest with the program.
+    With `settings.reconnect`, a lost device is waited for: one process after another tries to open it. The child ends
+    with `stop`, at the latest with the program.
     """
 
     def __init__(self, settings: EngineSettings, *, taps: tuple[Tap, ...] = ()) -> None:
-        """Start the process and load the model there. StemliveError when it cannot be used."""
+        """Start the process and load the model in it. StemliveError when the model cannot be used."""
         self.settings = settings
         self._keeper = _Keeper(settings, taps)
-        # The keeper does not know this object, which may go out of use without `stop`.
+        # The keeper holds no reference to this object: garbage collection of it stops the engine.
         self._at_exit = Finalize(self, self._keeper.stop, exitpriority=_BEFORE_MULTIPROCESSING)
         try:
             self.controls = Controls(self._keeper.begin(), self._keeper.memory)
@@ -58,17 +58,17 @@ class EngineProcess:
 
     @property
     def pid(self) -> int:
-        """The number of the present process."""
+        """Process id of the current child; 0 if there is none."""
         return self._keeper.pid
 
     def start(self) -> None:
-        """Open everything and play; StemliveError when that fails. Without a context, `stop` is still to be called."""
+        """Open the devices and start playing. StemliveError when that fails: outside a `with` block, still `stop`."""
         self._keeper.start()
 
     def stop(self) -> None:
-        """End the sound and the process; StemliveError when a file could not be completed. It cannot start again.
+        """Stop the sound and end the process, for good. StemliveError when a file could not be completed.
 
-        A process that shows no life for `LIMIT_S` is killed. A second call does nothing.
+        A process without a heartbeat for `LIMIT_S` is killed. A second call does nothing.
         """
         try:
             self._keeper.stop()
@@ -76,11 +76,11 @@ class EngineProcess:
             self._at_exit.cancel()
 
     def snapshot(self) -> Snapshot:
-        """What it does at this moment; for any thread."""
+        """Return the engine's current state. Any thread may call this."""
         return self._keeper.memory.snapshot(restarts=self._keeper.restarts)
 
     def columns(self, since: int) -> tuple[int, NDArray[np.uint8]]:
-        """Spectrogram columns from number `since` on; for any thread."""
+        """Return the spectrogram columns from number `since` on. Any thread may call this."""
         return self._keeper.memory.columns_since(since)
 
     def __enter__(self) -> Self:
@@ -97,11 +97,11 @@ class EngineProcess:
 
 
 class _Keeper:
-    """Holds the child, one after another, and the memory that it shares. `stop` is for any thread, at any time."""
+    """Owns the shared memory and the current child. Any thread may call `stop`, at any time."""
 
     def __init__(self, settings: EngineSettings, taps: tuple[Tap, ...]) -> None:
         self._settings, self._taps = settings, taps
-        with safe_path():  # the first shared memory starts a process that looks after it
+        with safe_path():  # the first shared memory starts multiprocessing's resource tracker, a process
             self._shared = SharedMemory(create=True, size=EngineMemory.SIZE)
         self.memory = EngineMemory(self._shared.buf)
         self.restarts = 0
@@ -116,7 +116,7 @@ class _Keeper:
 
     @property
     def pid(self) -> int:
-        """The number of the present process."""
+        """Process id of the current child; 0 if there is none."""
         return 0 if self._child is None else self._child.pid
 
     def begin(self) -> tuple[str, ...]:
@@ -125,14 +125,14 @@ class _Keeper:
             return self._spawn()
 
     def start(self) -> None:
-        """Let it play, and watch it from then on."""
+        """Start the engine, and watch its process from then on."""
         with self._busy:
             self._start_engine()
             self._watcher = GuardedThread("stemlive watcher", self._watch)
             self._watcher.start()
 
     def stop(self) -> None:
-        """End the process, and give the memory back; StemliveError for what went wrong since the start."""
+        """End the process and release the shared memory. StemliveError reports the first failure since the start."""
         self._stopping_s = time.monotonic()
         self._stopping.set()
         with self._busy:
@@ -141,7 +141,7 @@ class _Keeper:
             self._released = True
             try:
                 if self._watcher is not None:
-                    self._watcher.end(2 * LIMIT_S)  # each of its waits looks at `_stopping`
+                    self._watcher.end(2 * LIMIT_S)  # every wait in it checks `_stopping`
                 if self._child is not None:
                     self._child.end(Pulse(self.memory).is_missing)
             except StemliveError as error:
@@ -159,7 +159,7 @@ class _Keeper:
         try:
             stems: tuple[str, ...] = child.answer(lambda: self._stopping.is_set() or time.monotonic() > deadline)
         except BaseException:
-            child.kill()  # before the memory goes that it is about to open
+            child.kill()  # before the memory is released that it is about to open
             raise
         return stems
 
@@ -173,7 +173,7 @@ class _Keeper:
         return self._stopping.is_set() and time.monotonic() - self._stopping_s > LIMIT_S
 
     def _watch(self) -> None:
-        """Until the end: notice a process that died, hangs, or has lost its device, and start another."""
+        """Replace the child when it has died, hangs or has lost its device. The watcher's thread, until the end."""
         assert self._child is not None
         while not self._stopping.is_set():
             self._child.ends_within(LOOK_S)
@@ -202,7 +202,7 @@ class _Keeper:
             self._reconnect(f"the engine's process {what}: started again", at_once=True)
 
     def _reconnect(self, message: str, *, at_once: bool = False) -> None:
-        """Start one process after another until the device is there; without `reconnect`, one only."""
+        """Start one process after another until the device opens; without `reconnect`, try once."""
         counts = not at_once
         while True:
             self._kill()
@@ -234,10 +234,10 @@ class _Keeper:
         self._child.kill()
 
     def _release(self) -> None:
-        """Give the shared memory back; what it said last stays."""
+        """Release the shared memory, and go on with a copy of its last contents."""
         self.memory.detach()
         for _ in range(100):
-            with suppress(BufferError):  # somebody is reading just now
+            with suppress(BufferError):  # another thread holds a view for a moment
                 self._shared.close()
                 break
             time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""The live engine: sound in, stems apart, mix out, and a front end that steers and watches it.
+"""The live engine: audio in, separation, mix out, controlled and watched by a front end.
 
     engine = Engine(EngineSettings("device:default", "device:default"))
     engine.controls.apply_preset("karaoke")
@@ -8,7 +8,7 @@
         time.sleep(0.1)
     engine.stop()
 
-`EngineProcess` is the same in a process of its own, which a busy window cannot disturb.
+`EngineProcess` is the same in a child process, which a busy window cannot disturb.
 """
 
 import gc
@@ -37,49 +37,53 @@ from stemlive.realtime.shared.snapshot import Snapshot, State
 
 _WATCH_S = 0.02
 _PATIENCE_S = 1.0
-"""For a beat while sound runs: no hop takes that long."""
+"""Longest time between heartbeats while sound runs; no hop takes that long."""
 _PRIORITY = 10
 
 
 class LiveEngine(Protocol):
-    """What a front end needs of an engine, wherever it runs. For one thread, but `snapshot` and `columns`: for any."""
+    """What a front end needs of an engine, in this process or another.
+
+    One thread calls it; any thread may call `snapshot` and `columns`.
+    """
 
     settings: EngineSettings
     controls: Controls
 
     def start(self) -> None:
-        """Open everything and play; returns when sound runs. StemliveError when it does not."""
+        """Open the devices and return once sound runs. StemliveError when that fails."""
         ...
 
     def stop(self) -> None:
-        """End the sound and give everything back. StemliveError when a file could not be completed."""
+        """Stop the sound and release everything. StemliveError when a file could not be completed."""
         ...
 
     def snapshot(self) -> Snapshot:
-        """What it does at this moment."""
+        """Return the engine's current state."""
         ...
 
     def columns(self, since: int) -> tuple[int, NDArray[np.uint8]]:
-        """Spectrogram columns, as `EngineMemory.columns_since`."""
+        """Return spectrogram columns, as `EngineMemory.columns_since` does."""
         ...
 
 
 class Engine:
-    """The engine in this process, in a thread of its own. `taps` are called there with what is heard and played."""
+    """The engine in this process, on its own thread; `taps` get input and output there."""
 
     def __init__(
         self, settings: EngineSettings, *, taps: tuple[Tap, ...] = (), memory: EngineMemory | None = None
     ) -> None:
-        """ModelError when the model cannot be used. A `memory` that is given is steered by another process.
+        """Load the model. A `memory` that is given is shared with the process that controls this engine.
 
-        UsageError for settings with `reconnect`, unless this is that process.
+        ModelError when the model cannot be used. UsageError for `settings.reconnect` without such a memory: only a
+        parent process can reconnect.
         """
         if settings.reconnect and memory is None:
             raise UsageError("only an engine in a process of its own (EngineProcess) can wait for its device")
         self.settings = settings
         self._taps = taps
         self._memory = EngineMemory.local() if memory is None else memory
-        # ONNX Runtime flushes denormals in this thread and in those that come after it, the device's included.
+        # ONNX Runtime flushes denormals in this thread and in threads started later, the device's included.
         self._session = Session(settings.model, threads=settings.threads, provider=settings.provider)
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
@@ -88,7 +92,7 @@ class Engine:
         self.controls = Controls(stem_names(self._session.info.stems), self._memory, write=memory is None)
 
     def start(self) -> None:
-        """Open everything and play; StemliveError when that fails. An engine that has stopped starts anew."""
+        """Open the devices and start playing. StemliveError when that fails. A stopped engine may start again."""
         assert self._thread is None, "this engine has been started already"
         self._ready.clear()
         self._stopping.clear()
@@ -105,7 +109,7 @@ class Engine:
             raise self._error
 
     def stop(self) -> None:
-        """End the sound; StemliveError when a file could not be completed. Does nothing when it does not run."""
+        """Stop the sound. StemliveError when a file could not be completed. Does nothing when not running."""
         if self._thread is None:
             return
         self._stopping.set()
@@ -115,11 +119,11 @@ class Engine:
             raise self._error
 
     def snapshot(self) -> Snapshot:
-        """What it does at this moment; for any thread."""
+        """Return the engine's current state. Any thread may call this."""
         return self._memory.snapshot()
 
     def columns(self, since: int) -> tuple[int, NDArray[np.uint8]]:
-        """Spectrogram columns from number `since` on; for any thread."""
+        """Return the spectrogram columns from number `since` on. Any thread may call this."""
         return self._memory.columns_since(since)
 
     def _live(self) -> None:
@@ -129,7 +133,7 @@ class Engine:
             gc.collect()
             gc.freeze()
             frozen = True
-            with suppress(OSError, AttributeError):  # where the system allows it: nobody goes before the sound
+            with suppress(OSError, AttributeError):  # real-time priority, where the system allows it
                 os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
             self._memory.expect(_PATIENCE_S)
             self._memory.set_state(State.RUNNING)
@@ -152,7 +156,7 @@ class Engine:
             try:
                 state, message = self._play(run), ""
             except DeviceError as error:
-                # A process that PortAudio has lost a device in can do no more than say so.
+                # PortAudio cannot recover a lost device within a process; the parent starts another one.
                 state = State.RECONNECTING if self.settings.reconnect else State.DEVICE_LOST
                 message = str(error)
             self._wait_for(run.finish)
@@ -161,7 +165,7 @@ class Engine:
         self._memory.set_state(state, message)
 
     def _wait_for(self, ending: Callable[[], None]) -> None:
-        """Let files and devices be completed, as long as a slow disk takes; whoever watches sees a beat meanwhile."""
+        """Run `ending` on another thread, however long a slow disk takes, and keep the heartbeat going meanwhile."""
         self._memory.expect(LIMIT_S)
         thread = GuardedThread("stemlive ending", ending)
         thread.start()
@@ -171,7 +175,7 @@ class Engine:
             raise thread.error
 
     def _play(self, run: LiveRun) -> State:
-        """Run until the end or `stop`; DeviceError when the device has gone."""
+        """Run until the source ends or `stop` is called. DeviceError when the device is lost."""
         watched = 0.0
         while not self._stopping.is_set():
             if not run.step():

@@ -1,4 +1,4 @@
-"""The model inside the device's callback: no queue and no second thread, but no time to spare either."""
+"""Run the model inside the device's callback: no queue and no second thread, but no spare time either."""
 
 from time import perf_counter
 
@@ -16,9 +16,9 @@ FloatArray = NDArray[np.float32]
 
 
 class InlineWorker:
-    """Does in the callback what `LiveWorker` does beside it. There is no dry signal to fall back to.
+    """Does `LiveWorker`'s work inside the device callback. There is no dry signal to fall back on.
 
-    A call that takes longer than its block lasts counts its hops as late; whether it was heard, the host knows.
+    When a call takes longer than its block lasts, its hops count as late; only the host knows of an audible gap.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class InlineWorker:
         self._played = 0
 
     def process(self, indata: FloatArray, outdata: FloatArray) -> None:
-        """Take a block [n, C] and fill `outdata` [n, D]. In the device's thread."""
+        """Process a block [n, C] into `outdata` [n, D]. Runs on the device's thread."""
         began = perf_counter()
         report = self._report
         report.bad_samples += clean(indata)
@@ -54,7 +54,7 @@ class InlineWorker:
         report.mix_level.write(outdata)
         if stems is not None:
             report.measure_stems(stems)
-        # Taps count from the first sample of the input on, not from the silence before it.
+        # Taps start with the first input sample, after the silence of the delay.
         silent = min(self._before_first, len(mixed))
         self._before_first -= silent
         for tap in self._taps:

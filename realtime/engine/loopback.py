@@ -1,4 +1,4 @@
-"""Measure the delay of a device itself: a click goes out, and is heard again where a cable leads it back."""
+"""Measure a device's own latency: play clicks, and record them through a loop-back cable."""
 
 from dataclasses import replace
 from time import perf_counter, sleep
@@ -19,11 +19,11 @@ _PATIENCE_S = 5.0
 
 
 def loopback_samples(settings: EngineSettings, model_rate_hz: int, hop_samples: int) -> int | None:
-    """Return the samples from output to input of one device, the median of three clicks; None when none was heard.
+    """Return the delay from output to input in samples, the median of three clicks; None unless all were heard.
 
-    UsageError for two devices with clocks of their own. DeviceError when it cannot be opened.
+    UsageError when input and output are two devices with separate clocks. DeviceError when a device cannot be opened.
     """
-    if settings.mode == "inline":  # no model is needed here, but rings are
+    if settings.mode == "inline":  # the measurement uses the rings, which this mode leaves empty
         settings = replace(settings, mode="callback")
     ends = open_ends(settings, model_rate_hz, hop_samples, lambda indata, outdata: outdata.fill(0))
     if ends.source is not ends.target:

@@ -1,8 +1,7 @@
-"""The microphone: it is mixed in after the separation and does not wait for it.
+"""The microphone, mixed in after the separation so that it does not wait for the model.
 
-Where the device calls back into Python, it is mixed there, in the block in which it came: its delay is the devices'
-own. Behind a C callback, and where the microphone has a clock of its own, a thread of its own carries it over,
-one block later.
+In a Python callback it is added to the output of the same block: its latency is the device's own. Behind a C callback,
+or when the microphone has a clock of its own, a thread copies it to an output ring, one block later.
 """
 
 import os
@@ -23,11 +22,11 @@ FloatArray = NDArray[np.float32]
 
 LONGEST_MICROPHONE_BLOCK = 8192
 _PRIORITY = 11
-"""Above the engine's thread: this one has less time, and less to do."""
+"""Above the engine's thread: the deadline is shorter, and the work is less."""
 
 
 class MicrophoneStrip:
-    """Gain and reverberation of the microphone, as the engine's memory says. For one thread; allocates nothing."""
+    """Applies the gain and the reverberation that the shared memory holds. For one thread; allocates nothing."""
 
     def __init__(self, memory: EngineMemory, sample_rate_hz: int, *, outputs: int) -> None:
         self._memory = memory
@@ -44,12 +43,12 @@ class MicrophoneStrip:
         self._sounding = 0
 
     def add_to(self, block: FloatArray, out: FloatArray) -> None:
-        """Add a block of the microphone [n, 1 or 2] to `out` [n, D], n at most `LONGEST_MICROPHONE_BLOCK`.
+        """Add a microphone block [n, 1 or 2] to `out` [n, D]; n is at most `LONGEST_MICROPHONE_BLOCK`.
 
-        Damaged samples are mended in the block itself.
+        Samples that are NaN, infinite or far too loud are replaced in `block` itself.
         """
         count = len(block)
-        clean(block)  # or it would stay in the reverberation
+        clean(block)  # a NaN would never leave the reverberation
         parameters, telemetry = self._memory.parameters, self._memory.telemetry
         gain = self._towards(self._last_gain, float(parameters["microphone_gain"]), count)
         self._last_gain = float(parameters["microphone_gain"])
@@ -83,20 +82,20 @@ class MicrophoneStrip:
             out[:, min(channel, self._outputs - 1)] += wet[:, channel]
 
     def _towards(self, before: float, after: float, count: int) -> FloatArray:
-        """A ramp [n] from one value to another, over the block."""
+        """Return a ramp [n] from one value to another."""
         ramp = self._gain[:count]
         step = LONGEST_MICROPHONE_BLOCK // max(1, count)
-        # Every so many values of one long ramp; its end is reached in the next block.
+        # Subsample one long ramp; it stops just short of `after`, where the next block starts.
         np.multiply(self._ramp[: count * step : step], np.float32(after - before), out=ramp)
         ramp += np.float32(before)
         return ramp
 
 
 class MicrophoneWorker:
-    """Carries the microphone to an output ring of its own, in a thread.
+    """Copies the microphone to its own output ring, on its own thread.
 
-    The microphone's number k is heard as number `base` + k + `inside_samples` of the output; on one device `base`
-    is 0. `playout` is a ring beside that of the song, which the device adds to it.
+    Microphone sample k becomes output sample `base` + k + `inside_samples`; on one device `base` is 0. The device adds
+    the ring of `playout` to that of the music.
     """
 
     def __init__(
@@ -117,12 +116,12 @@ class MicrophoneWorker:
         self._thread = threading.Thread(target=self._run, name="stemlive microphone", daemon=True)
 
     def start(self, poll_s: float) -> None:
-        """Let it run, and look for more every `poll_s` seconds."""
+        """Start the thread, which polls for input every `poll_s` seconds."""
         self._poll_s = poll_s
         self._thread.start()
 
     def close(self) -> None:
-        """Stop it."""
+        """Stop the thread."""
         self._closing.set()
         if self._thread.ident is not None:
             self._thread.join()

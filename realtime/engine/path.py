@@ -1,4 +1,4 @@
-"""The separation as the engine runs it: every sample as soon as it is complete, a hop skipped if there is no time."""
+"""The separation driven for the lowest latency: each sample as soon as it is complete, late hops passed through."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,11 @@ _WARM_UP_HOPS = 4
 
 
 class LivePath:
-    """Blocks in, the mix out, with nothing held back: output sample k is input sample k, separated.
+    """Turns blocks into the mix without delay of its own: output sample k is input sample k, separated.
 
-    `StreamingSeparator` gives as many samples as it takes; this gives each as soon as the hop that completes it
-    has been run, which is up to one hop earlier. Nothing that is as long as a hop is allocated after the
-    constructor, but for ONNX Runtime's and the Fourier transform's own workspace, and by the resampler where the
-    rate is not the model's. One thread at a time.
+    `StreamingSeparator` returns as many samples as it is given; this returns each sample once the hop that completes
+    it has run, up to one hop earlier. After the constructor nothing as long as a hop is allocated, except inside ONNX
+    Runtime, the Fourier transform and, at other rates than the model's, the resampler. One thread at a time.
     """
 
     def __init__(
@@ -32,11 +31,11 @@ class LivePath:
         block_samples: int,
         with_stems: bool = False,
     ) -> None:
-        """`block_samples` is the longest block; `with_stems`, it makes the stems too, not only their mix."""
+        """`block_samples` is the longest block. With `with_stems`, the stems are synthesised as well as the mix."""
         self._chain = chain = Chain(session, sample_rate_hz, channels)
         self._frames = chain.most_frames(block_samples)
         self.behind_samples = chain.behind_samples
-        """Input sample k + behind - 1 is enough for output sample k."""
+        """Output sample k needs the input up to sample k + `behind_samples` - 1."""
         self.channels = channels
         self.hop_samples = chain.hop_samples
         self._input = chain.input(self._frames)
@@ -60,16 +59,16 @@ class LivePath:
 
     @property
     def bad_frames(self) -> int:
-        """Frames since the reset on which the model failed."""
+        """Frames since the reset for which the model gave NaN or infinity."""
         return self._spectra.bad_frames
 
     def delay(self, samples: int) -> None:
-        """Start anew, and from now on give sample k as number k + `samples`, behind silence."""
+        """Reset, and delay all further output by `samples`, padded with silence."""
         self._make_outputs(samples)
         self.reset()
 
     def warm_up(self) -> None:
-        """Run some hops of silence, so that the first ones that count find everything in its place; then reset."""
+        """Run a few hops of silence, so that the first real ones find everything in memory; then reset."""
         for _ in range(_WARM_UP_HOPS):
             for _ in range(self.write(np.zeros((self.hop_samples, self.channels), np.float32))):
                 self.run(np.ones(len(self.stems), np.float32))
@@ -77,7 +76,7 @@ class LivePath:
         self.reset()
 
     def reset(self) -> None:
-        """Stand before sample 0, behind silence."""
+        """Return to the state before sample 0, preceded by silence."""
         self._input.reset()
         self._spectra.reset()
         self._output.restart(0)
@@ -86,20 +85,20 @@ class LivePath:
         self._waiting = None
 
     def write(self, block: FloatArray) -> int:
-        """Take a block [n, C]; return the number of hops that it completes, each to be `run` before the next call."""
+        """Take a block [n, C]; return how many hops it completes: call `run` for each before the next `write`."""
         self._waiting = self._input.write(block)
         self._next = 0
         return len(self._waiting)
 
     def forget(self) -> None:
-        """Let the model begin anew with the next hop, without a gap: overlap-add cross-fades."""
+        """Clear the model's recurrent state. There is no gap in the output: overlap-add cross-fades."""
         self._spectra.forget()
 
     def run(self, gains: FloatArray, *, separated: bool = True) -> None:
-        """Run the next hop with the linear gains [S], or [S, 2C] for each channel's real and imaginary part.
+        """Process the next hop with linear gains [S], or [S, 2C] for each channel's real and imaginary part.
 
-        Not `separated`, it is the mixture as it is, whatever the gains, and costs next to nothing; the stems are
-        then equal shares of it.
+        With `separated` false, pass the mixture through without the model and without gains, at almost no cost; each
+        stem is then an equal share of it.
         """
         assert self._waiting is not None
         frame = self._waiting[self._next : self._next + 1]  # [1, C, F]
@@ -119,9 +118,9 @@ class LivePath:
             self._stems_output.write(stems)
 
     def read(self, count: int | None = None) -> tuple[FloatArray, FloatArray | None]:
-        """Return the next `count` samples of the mix [n, C] and, if it makes them, of the stems [S, n, C].
+        """Return the next `count` samples of the mix [n, C] and, with `with_stems`, of the stems [S, n, C].
 
-        Without `count` those that are complete. Good until the next call.
+        Without `count`, all complete samples. The arrays are valid until the next call.
         """
         if count is None:
             count = min(self._output.pending(), self._audio.shape[1])

@@ -1,7 +1,7 @@
-"""What the device will play: silence, over it the dry signal, and over that the separated one.
+"""The output ring in layers: silence, the dry signal over it, and the separated (wet) signal over that.
 
-A signal that comes too late has nothing to catch up with: what lies below it was there before. So a slow model
-lets the dry signal through, and a program that does not run at all fades into silence, without a click.
+A layer that comes too late leaves the one below it audible. So a slow model lets the dry signal through, and a program
+that stalls fades into silence, without a click.
 """
 
 import numpy as np
@@ -12,14 +12,14 @@ from stemlive.realtime.devices.ring import OutputRing
 FloatArray = NDArray[np.float32]
 
 FADE_SAMPLES = 64
-"""Length of each cross-fade: short, because it is part of the latency; 1.5 ms is enough not to click."""
+"""Length of each cross-fade. It is part of the latency, so it is short: 1.5 ms is enough to avoid a click."""
 
 
 class Playout:
-    """The layers of sound in an output ring. For the engine's thread.
+    """The dry and the wet layer of an output ring. For the engine's thread.
 
-    A layer's newest end always fades into what lies below, and the fade is taken back when the layer goes on in
-    time. So a layer has to be written before the device reads `FADE_SAMPLES` before its end.
+    The end of a layer fades into the layer below, and the next block overwrites that fade. So the next block is in time
+    while the device has not read to within `FADE_SAMPLES` of the layer's end.
     """
 
     def __init__(self, ring: OutputRing, longest_block: int) -> None:
@@ -35,7 +35,7 @@ class Playout:
 
     @property
     def end(self) -> int:
-        """Position before which may be written."""
+        """First position beyond the room for writing."""
         return self._silent_to + self._ring.memory.capacity
 
     @property
@@ -44,21 +44,21 @@ class Playout:
         return self._ring.memory.channels
 
     def refresh(self) -> None:
-        """Put silence where the device has read; to be called well within the time that the ring lasts."""
+        """Clear what the device has read, so that it can be written again. Call it several times per ring length."""
         played = self._ring.read - self._silent_to
-        # After a standstill the device has read the silence ahead, too, and perhaps more than once.
+        # After a stall the device has read the silence ahead as well, perhaps more than once around the ring.
         self._ring.memory.clear(self._silent_to, min(played, self._ring.memory.capacity))
         self._ring.advance_write(played)
         self._silent_to += played
 
 
 class _Layer:
-    """A signal written over what lies below it, with a fade at each end."""
+    """A signal written over the layer below, with a fade at each end."""
 
     def __init__(self, ring: OutputRing, longest_block: int) -> None:
         self._ring = ring
         held = FADE_SAMPLES + longest_block
-        # In both, the first FADE_SAMPLES are the end of the block before, without its fade.
+        # Both begin with the last FADE_SAMPLES of the previous block, not yet faded.
         self._signal = np.zeros((held, ring.memory.channels), np.float32)
         self._below = np.zeros_like(self._signal)
         self._fade = np.zeros((FADE_SAMPLES, ring.memory.channels), np.float32)
@@ -69,24 +69,24 @@ class _Layer:
         """Position after the last sample written; None where there is nothing to continue."""
 
     def begin(self, position: int) -> None:
-        """Stand before a position, behind silence: the first block needs no fade."""
+        """Start at a position, preceded by silence: the first block needs no fade-in."""
         self._signal[:FADE_SAMPLES] = 0
         self._ring.memory.get(position - FADE_SAMPLES, self._below[:FADE_SAMPLES])
         self.end = position
 
     def leave(self) -> None:
-        """Stop here: what is written next does not continue what was written last."""
+        """End the layer here: the next block fades in instead of continuing it."""
         self.end = None
 
     def is_late(self, position: int) -> bool:
-        """Whether a block written at a position now would come too late for a part of it."""
+        """Whether a block written at a position now would be too late, at least in part."""
         return self._ring.read > self._needed_at(position)
 
     def write(self, position: int, block: FloatArray) -> bool:
-        """Write a block [n, C] at a position; return whether all of it came in time.
+        """Write a block [n, C] at a position; return whether all of it was in time.
 
-        What came too late is left out, and the rest fades in where there is room for it. The device may read
-        while this writes: it then plays a part of either, which counts as late.
+        Samples that are too late are dropped, and the rest fades in if there is room. If the device reads during the
+        write, it plays some old and some new samples; that counts as late.
         """
         memory, count = self._ring.memory, len(block)
         signal, below = self._signal[: FADE_SAMPLES + count], self._below[: FADE_SAMPLES + count]

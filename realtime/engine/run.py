@@ -1,4 +1,4 @@
-"""Wire the two ends together and run until one of them ends: one life of a device."""
+"""Connect source, worker and target and run them until one ends: one session of the devices."""
 
 import math
 from time import perf_counter, sleep
@@ -28,16 +28,16 @@ from stemlive.realtime.shared.snapshot import Latency, State
 FloatArray = NDArray[np.float32]
 
 _HIGH_HOPS = 4
-"""Hops that `--latency high` adds to the queue: 46 ms of `live`."""
+"""Hops that latency `high` adds to the queue: 46 ms of `live`."""
 _FILE_AHEAD_HOPS = 4
 _FIRST_BLOCK_S = 5.0
 _BLOCKS_SEEN = 4
 
 
 class LiveRun:
-    """Devices, files and the worker between them, running when the constructor returns.
+    """Devices or files and the worker between them; all of it runs when the constructor returns.
 
-    For one thread. DeviceError, AudioFileError and UsageError when something cannot be opened.
+    Use it from one thread. DeviceError, AudioFileError and UsageError when something cannot be opened.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class LiveRun:
             self._wire(taps)
             if self._ends.microphone is not None:
                 self._wire_microphone(self._ends.microphone)
-            # What happened while all this began was not heard.
+            # Faults during start-up were not audible, and do not count.
             for device in self._ends.devices:
                 device.refresh()
             self._counted_before = self._counted()
@@ -75,7 +75,7 @@ class LiveRun:
         return min(0.001, self._block / self._ends.sample_rate_hz / 8)
 
     def step(self) -> bool:
-        """Do what there is to do; return whether there was anything. To be called again and again."""
+        """Do the waiting work; return whether there was any. Call it in a loop."""
         if self._worker is None:
             return False
         if not self._began:
@@ -87,7 +87,7 @@ class LiveRun:
         return worked
 
     def watch(self) -> State:
-        """Look after the devices, now and then: the state of the run. DeviceError or AudioFileError when one failed."""
+        """Check the devices, every 20 ms, and return the state. DeviceError or AudioFileError when one failed."""
         devices, faults = self._ends.devices, self._report.faults
         if self._memory.parameters["key"]:
             self._key.prepare_aside()
@@ -104,14 +104,14 @@ class LiveRun:
         if isinstance(source, SongSource) and self._worker is not None:
             if source.jumped(self._worker.taken):
                 self._path.forget()
-            # The device has been handed what it plays only so much later.
+            # The device plays samples this much later than it takes them.
             source.tell(self._worker.played_input - self._ends.target.latency_samples[1])
         if isinstance(source, FileSource) and self._worker is not None and source.end is not None:
             return State.FINISHED if self._worker.played_input >= source.end else State.RUNNING
         return State.RUNNING
 
     def finish(self) -> None:
-        """End a file that is written as it should end: with all that was heard, and nothing after it."""
+        """Complete an output file with everything that was read from the input, and nothing after it."""
         if self._ends.file is not None and self._worker is not None:
             end = self._worker.taken_to
             self._worker.flush()
@@ -119,7 +119,7 @@ class LiveRun:
             self._ends.file.finish()
 
     def close(self) -> None:
-        """Give everything back. A file that `finish` did not end is discarded."""
+        """Release everything. A file that `finish` did not complete is discarded."""
         if self._microphone_worker is not None:
             self._microphone_worker.close()
         self._ends.close()
@@ -127,7 +127,7 @@ class LiveRun:
             tap.end()
 
     def _begin(self, worker: LiveWorker) -> None:
-        """Begin with what comes in from now on."""
+        """Drop the input so far, and start with what comes in from now on."""
         ends = self._ends
         assert ends.target.output is not None
         dropped = 0 if isinstance(ends.source, FileSource) else self._source.drop()
@@ -139,19 +139,19 @@ class LiveRun:
         return sum(f.input_overflows for f in faults), sum(f.output_underflows for f in faults)
 
     def _process(self, indata: FloatArray, outdata: FloatArray) -> None:
-        """Fill a block in the device's thread; silence until all is wired."""
+        """Fill a block on the device's thread; silence until everything is connected."""
         if self._inline is None:
             outdata[:] = 0
         else:
             self._inline.process(indata, outdata)
 
     def _mix_microphone(self, indata: FloatArray, outdata: FloatArray) -> None:
-        """Add the microphone to a block in the device's thread, once all is wired."""
+        """Add the microphone to a block on the device's thread, once everything is connected."""
         if self._strip is not None:
             self._strip.add_to(indata, outdata)
 
     def _wire_microphone(self, microphone: Microphone) -> None:
-        """Let the microphone be heard: in the callback of the target, or through a thread."""
+        """Connect the microphone: in the target's callback, or through a thread."""
         target, host, rate_hz = self._ends.target, microphone.device, self._ends.sample_rate_hz
         assert target.output is not None
         strip = MicrophoneStrip(self._memory, rate_hz, outputs=target.output.memory.channels)
@@ -216,7 +216,7 @@ class LiveRun:
         for tap in taps:
             tap.begin(rate_hz, inputs, path.stems)
         device_in, device_out = ends.source.latency_samples[0], ends.target.latency_samples[1]
-        # A file that is written is lined up with what went in, whatever the key.
+        # An output file stays aligned with its input, whatever the key.
         self._key = KeyChange(rate_hz, inputs, longest_write(path), compensated=ends.file is not None)
         if self._memory.parameters["key"]:
             self._key.prepare()
@@ -240,8 +240,8 @@ class LiveRun:
             inside = 0
         else:
             block = max(self._block, SHORTEST_BLOCK)
-            # The fade must be written before its end is read; a block waits for the hop that it completes; and
-            # the model has the rest of a hop, at least.
+            # The queue holds the fade, which is written ahead; a block that waits for the hop it completes; and time
+            # for the model, the rest of a hop at least.
             queue = FADE_SAMPLES + block - early + max(0, path.hop_samples - block)
             if ends.drifts:
                 queue += 2 * block
@@ -257,7 +257,7 @@ class LiveRun:
         self._source = source
 
     def _spare(self, path: LivePath, least: int) -> int:
-        """Samples that the settings add to the shortest queue that works."""
+        """Return the samples that the latency setting adds to the shortest queue that works."""
         wanted = self._settings.latency
         if wanted == "high":
             return _HIGH_HOPS * path.hop_samples

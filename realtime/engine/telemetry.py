@@ -1,4 +1,4 @@
-"""What the engine's thread measures of the sound and of itself, and writes into the shared memory."""
+"""Measurements of the engine's thread (levels, load, counts), written to the shared memory."""
 
 import math
 
@@ -16,7 +16,7 @@ _LOAD_S = 1.0
 
 
 class Report:
-    """Levels, load and counts of one engine, kept over restarts of the path. For the thread that makes the sound."""
+    """Levels, load and counts of one engine, kept across resets of the path. For the thread that runs the model."""
 
     def __init__(
         self, memory: EngineMemory, path: LivePath, *, sample_rate_hz: int, longest_block: int, outputs: int
@@ -27,18 +27,18 @@ class Report:
         self.input_level = LevelMeter(sample_rate_hz, longest_block, path.channels)
         self.mix_level = LevelMeter(sample_rate_hz, longest_block, outputs)
         self.faults = DeviceFaults()
-        """What the devices have counted."""
+        """Fault counts of the devices."""
         self.key_samples = 0
-        """What the key change delays by."""
+        """Delay of the key change."""
         self.losses = 0
         self.gaps = 0
         telemetry = memory.telemetry
         telemetry["hop_s"] = self._hop_s
-        # An engine whose device came back goes on counting.
+        # After a reconnect, the counts go on.
         self._before = {name: int(telemetry[name]) for name in _COUNTS}
         self._hops = self._late_hops = self._bad_frames = 0
         self.bad_samples = 0
-        """Samples of the input that were damaged."""
+        """Input samples that were NaN, infinite or far too loud."""
         self._load = float(telemetry["load"])
         self._worst_hop_s = float(telemetry["worst_hop_ms"]) / 1000
         self._lowest_lead: int | None = None
@@ -48,12 +48,12 @@ class Report:
 
     @property
     def semitones(self) -> float:
-        """The key change that is wanted now; a bypass has none."""
+        """The requested key change; 0 during bypass."""
         parameters = self._memory.parameters
         return 0.0 if parameters["bypass"] else float(parameters["key"])
 
     def gains(self) -> FloatArray:
-        """Return the linear gains that are wanted now: [S], or [S, 2C] where a stem is panned (see `mix`)."""
+        """Return the requested linear gains: [S], or [S, 2C] when a stem is panned (see `mix`)."""
         parameters = self._memory.parameters
         gains, pans = self._gains, parameters["pans"]
         if parameters["bypass"]:
@@ -62,7 +62,7 @@ class Report:
         np.multiply(parameters["gains"][: len(gains)], parameters["master"], out=gains)
         if self._path.channels != 2 or not pans.any():
             return gains
-        for stem in range(len(gains)):  # a balance: the side that it leaves gets softer, and the other stays
+        for stem in range(len(gains)):  # a balance control: it only attenuates the other side
             self._sides[stem, 0] = gains[stem] * min(1.0, 1.0 - pans[stem])
             self._sides[stem, 1] = gains[stem] * min(1.0, 1.0 + pans[stem])
         return self._sides.reshape(len(gains), 4)
@@ -73,7 +73,7 @@ class Report:
             level.write(stem)
 
     def count_hop(self, took_s: float, *, late: bool, separated: bool) -> None:
-        """Count a hop and the time that it took, and say that the engine is alive."""
+        """Count a hop and its computing time, and beat the heartbeat."""
         self._memory.beat()
         self._hops += 1
         self._late_hops += late
@@ -83,11 +83,11 @@ class Report:
             self._memory.add_column(self._path.meter.column)
 
     def count_restart(self) -> None:
-        """Keep the path's count, which a reset is about to clear."""
+        """Save the path's count of bad frames before a reset clears it."""
         self._bad_frames += self._path.bad_frames
 
     def tell(self, played: int, lead: int, drift_ppm: float = 0.0) -> None:
-        """Write all of it down: `played` samples, the dry signal `lead` samples ahead."""
+        """Publish everything: `played` samples so far, the dry signal `lead` samples ahead of the device."""
         memory, telemetry, before = self._memory, self._memory.telemetry, self._before
         self._lowest_lead = lead if self._lowest_lead is None else min(self._lowest_lead, lead)
         memory.begin()

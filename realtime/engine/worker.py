@@ -1,7 +1,7 @@
-"""The engine's work between the rings: input to dry signal, to model, to separated signal.
+"""The engine's work between the rings: input to the dry layer, through the model, to the wet layer.
 
-Positions count samples. Input sample k is played as number `base` + k + `inside` of the output ring. Both rings
-start together where they belong to one device, and `base` is then 0.
+Positions count samples. Input sample k is played as sample `base` + k + `inside` of the output ring. The rings of one
+device start together, and `base` is then 0.
 """
 
 from time import perf_counter
@@ -22,11 +22,11 @@ FloatArray = NDArray[np.float32]
 LONGEST_BLOCK = 2048
 _LONGEST_PAUSE_HOPS = 1024
 SHORTEST_BLOCK = 2 * FADE_SAMPLES
-"""Less input is left until there is more, so that a layer that begins anew has room for its fades."""
+"""Shorter input waits for more, so that a layer that starts again has room for its fades."""
 
 
 class Source(Protocol):
-    """Where the worker's input comes from, at the rate of the output."""
+    """The worker's input, at the sample rate of the output."""
 
     channels: int
     drift_ppm: float
@@ -40,23 +40,23 @@ class Source(Protocol):
         ...
 
     def lost(self) -> int:
-        """Samples that were lost since the last call, before the next one that is read."""
+        """Return how many samples were lost since the last call, just before the next one to be read."""
         ...
 
     def drop(self) -> int:
-        """Throw away what is there; return how many samples that were, by the input's clock."""
+        """Discard what is buffered; return how many samples that was, counted by the input's clock."""
         ...
 
     def steer(self, surplus: int) -> None:
-        """Told now and then how many samples more of it are on their way to the device than should be."""
+        """Take the surplus: how many samples more than planned are queued for the device. Called at every step."""
         ...
 
 
 class LiveWorker:
-    """Takes what the input holds, and writes it over the silence in the output. For one thread; never waits.
+    """Moves audio from the input through the model to the output ring. For one thread; never blocks.
 
-    `inside_samples` is the delay from the input ring to the output ring. With `ahead_samples`, the input has no
-    clock of its own, and is read that far ahead of the output.
+    `inside_samples` is the delay from the input ring to the output ring. `ahead_samples` is for an input without a
+    clock (a file, a pipe): how far ahead of the output it is read.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class LiveWorker:
         self._in_vain = self._pause_hops = 0
 
     def begin(self, base: int) -> None:
-        """Stand before the first sample of the input."""
+        """Start with input sample 0, which belongs at `base` + `inside_samples` in the output."""
         self._base, self._taken, self._given = base, 0, 0
         self._path.reset()
         self._key.reset()
@@ -95,7 +95,7 @@ class LiveWorker:
 
     @property
     def taken_to(self) -> int:
-        """Position in the output of the end of what was read of the input."""
+        """Position in the output of the input sample that is read next."""
         return self._base + self._taken + self._inside
 
     @property
@@ -110,7 +110,7 @@ class LiveWorker:
         return self._playout.read - self._inside - self._key_samples - self._base
 
     def step(self) -> bool:
-        """Work through what the input holds now; return whether there was any."""
+        """Process the input that is available; return whether there was any."""
         self._playout.refresh()
         lost = self._source.lost()
         if lost:
@@ -119,8 +119,8 @@ class LiveWorker:
         lead = self.taken_to - self._playout.read
         self._source.steer(lead - self._inside)
         if self._ahead is not None and lead + self._source.available() < 0:
-            # A file or pipe that could not keep up goes on where the device is; one that the model kept waiting stays
-            # in time, as an input does.
+            # A file or pipe that fell behind resumes at the device's position. If only the model was slow, it keeps
+            # its place in time, as a device's input does.
             self._restart(self._playout.read - self._inside + self._path.hop_samples)
         count = self._available()
         if count < SHORTEST_BLOCK:
@@ -139,7 +139,7 @@ class LiveWorker:
         return True
 
     def flush(self) -> None:
-        """Pass silence after the input, as much as brings all of it out."""
+        """Feed silence until all of the input has come out."""
         count = self._path.behind_samples + self._path.hop_samples + self._key.tail_samples + FADE_SAMPLES
         while count > 0:
             block = self._block[: min(count, LONGEST_BLOCK)]
@@ -148,7 +148,7 @@ class LiveWorker:
             count -= len(block)
 
     def _available(self) -> int:
-        """Samples to read now: as many as there are, but no further ahead than asked, and no more than fit."""
+        """Return how many samples to read now: what is available, within the read-ahead and the room in the output."""
         count = min(self._source.available(), self._playout.end - self.taken_to - self._key_samples - LONGEST_BLOCK)
         if self._ahead is not None:
             count = min(count, self._playout.read + self._inside + self._ahead - self.taken_to)
@@ -168,7 +168,7 @@ class LiveWorker:
             self._hop()
 
     def _hop(self) -> None:
-        """Run one hop; where it is too late already, pass it by."""
+        """Run one hop; if it is too late already, pass it through without the model."""
         wet, position = self._playout.wet, self._base + self._given + self._inside
         separated = not (self._pause_hops or wet.is_late(position))
         in_time = separated
@@ -193,9 +193,9 @@ class LiveWorker:
         self._report.count_hop(perf_counter() - began, late=not in_time, separated=separated)
 
     def _pace(self, separated: bool, in_time: bool) -> None:
-        """Let the model pause when it worked in vain again and again: meanwhile the dry signal has no gaps.
+        """Pause the model after repeated late hops, so that the dry signal runs without cross-fades meanwhile.
 
-        Each pause is twice as long as the one before, so it is never much longer than the trouble has lasted.
+        Each pause is twice as long as the last, so it is never much longer than the overload has lasted.
         """
         if in_time:
             self._in_vain = 0
@@ -209,7 +209,7 @@ class LiveWorker:
         return for_device(block, self._device_block)
 
     def _restart(self, base: int) -> None:
-        """Go on after a loss; what comes keeps its place in time."""
+        """Resume after lost input with a new `base`; what follows keeps its place in time."""
         self._report.count_restart()
         self._path.reset()
         self._key.reset()
@@ -221,12 +221,12 @@ class LiveWorker:
 
 
 def longest_write(path: LivePath) -> int:
-    """Return how many samples the path gives at once at most."""
+    """Return the most samples that the path can return at once."""
     return LONGEST_BLOCK + 4 * path.hop_samples
 
 
 def for_device(block: FloatArray, room: FloatArray) -> FloatArray:
-    """Block [n, C] with as many channels as `room` [m, D], in it: mono to both sides, stereo to their mean."""
+    """Return a block [n, C] with the channels of `room` [m, D], written there: mono to both, stereo as its mean."""
     out = room[: len(block)]
     if block.shape[1] == 2 and out.shape[1] == 1:
         np.mean(block, axis=1, keepdims=True, out=out)
