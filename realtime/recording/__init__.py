@@ -1,1 +1,1 @@
-"""Write what is heard, and each stem, to files while it plays."""
+"""Record the input, the mix and the stems to files while the engine plays."""

@@ -1,4 +1,4 @@
-"""A ring that never makes its writer wait: where there is no room, a gap is noted, and time goes on."""
+"""A ring whose writer never waits: when it is full, a gap is noted instead of samples."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,18 +11,18 @@ _GAPS = 256
 
 
 class RecordRing:
-    """Several signals side by side, from the engine's thread to a writer of files. Positions count from the start.
+    """Several signals side by side, from the engine's thread to the file writer's. Positions count from the start.
 
-    `written` and `taken` have one writer each. A gap is noted before `written` goes past it, so the reader never
-    takes for sound what is none.
+    Only the engine's thread changes `written`, only the file writer's `taken`. A gap is noted before `written` passes
+    it, so the reader never mistakes it for sound.
     """
 
     def __init__(self, at_least: int, channels: tuple[int, ...]) -> None:
-        """Make room for `at_least` frames of signals with so many channels; nothing is allocated later."""
+        """Allocate room for `at_least` frames; `channels` has a number for each signal. Nothing is allocated later."""
         capacity = ring_frames(at_least)
         self._memories = tuple(Memory(capacity, count) for count in channels)
         for memory in self._memories:
-            memory.frames.fill(0)  # so that the pages are there before the sound is
+            memory.frames.fill(0)  # touch all pages before the sound starts
         self._capacity = capacity
         self._gaps = np.zeros((_GAPS, 2), np.int64)
         self._gaps_noted = self._gaps_passed = 0
@@ -34,7 +34,7 @@ class RecordRing:
     # For the engine's thread.
 
     def has_room(self, count: int) -> bool:
-        """Whether `count` more frames fit; where not, they are lost. After a loss half of the ring has to be free."""
+        """Whether `count` more frames fit; if not, they count as lost. After a loss, half of the ring must be free."""
         waiting = self.written - self.taken
         if waiting + count > (self._capacity // 2 if self._in_gap else self._capacity):
             self.lost_blocks += 1
@@ -44,20 +44,20 @@ class RecordRing:
         return True
 
     def put(self, signal: int, block: FloatArray) -> None:
-        """Copy a block [n, C] of one signal to where the next frames stand; there must be room."""
+        """Write a block [n, C] of one signal at `written`; `has_room` must have said yes."""
         self._memories[signal].put(self.written, block)
 
     def advance(self, count: int) -> None:
-        """All signals of the next `count` frames are there."""
+        """Publish the next `count` frames, once `put` has written them for every signal."""
         self.written += count
 
     def skip(self, count: int) -> None:
-        """Let `count` frames be silence."""
+        """Note `count` frames of silence instead of sound."""
         if not self._in_gap and self._gaps_noted - self._gaps_passed < _GAPS:
             self._gaps[self._gaps_noted % _GAPS] = self.written, self.written + count
             self._gaps_noted += 1
         else:
-            # Where no gap can be noted any more, the last one grows over what came after it.
+            # With no room to note another gap, the last one grows over the sound after it.
             self._gaps[(self._gaps_noted - 1) % _GAPS, 1] = self.written + count
         self._in_gap = True
         self.written += count
@@ -65,7 +65,10 @@ class RecordRing:
     # For the thread that writes files.
 
     def take(self, count: int, out: list[FloatArray]) -> None:
-        """Read the next `count` frames, of `written - taken`, into the heads of `out`, one array [m, C] a signal."""
+        """Read the next `count` frames into the start of each array [m, C] of `out`, one for each signal.
+
+        At most `written - taken` frames are available; gaps read as zeros.
+        """
         first, last = self.taken, self.taken + count
         for memory, block in zip(self._memories, out, strict=True):
             memory.get(first, block[:count])

@@ -1,4 +1,4 @@
-"""Record while it plays: the input, the mix and stems, in takes of files that line up in any audio workstation."""
+"""Record the input, the mix and the stems while the engine plays, in takes of equally long, aligned files."""
 
 import multiprocessing
 import os
@@ -19,7 +19,7 @@ FloatArray = NDArray[np.float32]
 
 ALL = ("all",)
 _HELD_S = 10.0
-"""How long the disk may take its time before something is lost."""
+"""Length of the rings: how long the disk may stall before something is lost."""
 _NAP_S = 0.02
 _FINISH_S = 60.0
 _NICE = 5
@@ -42,26 +42,26 @@ _STATUS = np.dtype(
 
 @dataclass(frozen=True)
 class Recording:
-    """What a recorder does; `seconds` and `lost_blocks` are of the present or the last take."""
+    """The status of a recorder; `seconds`, `lost_blocks` and `clipped_samples` are of the current or last take."""
 
     on: bool
-    """Whether a take is wanted, or not yet closed."""
+    """Whether a take is requested or still open."""
     takes: int
     folder: str
     seconds: float
     lost_blocks: int
     clipped_samples: int
     problem: str
-    """Why it stopped by itself; else empty."""
+    """Why the recording stopped by itself; else empty."""
 
 
 class Recorder:
     """A `Tap` that writes takes of `input`, `mix` and stems before their gains into new folders below `folder`.
 
-    `start`, `stop` and `status` are for a front end, which may be in another process than the engine. The engine's
-    thread only copies into rings; where these are full, silence takes the place of what is lost, so that the files
-    stay aligned. A thread of its own writes. UsageError for values that make no sense, AudioFileError where the
-    folder cannot be made.
+    `start`, `stop` and `status` are for the front end, which may run in another process than the engine. The engine's
+    thread only copies into rings, and another thread writes the files. When a ring is full, silence replaces what is
+    lost, so that the files stay aligned. UsageError for an unknown format, AudioFileError when the folder cannot be
+    created.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Recorder:
         without: tuple[str, ...] = (),
         extension: str = "flac",
     ) -> None:
-        """`without` leaves out stems of those, whether the model has them or not."""
+        """`without` names stems to leave out; the model need not have them."""
         if extension not in TAKE_FORMATS:
             raise UsageError(f"recordings are {' or '.join(TAKE_FORMATS)}, not {extension}")
         self._root = Path(folder)
@@ -83,23 +83,23 @@ class Recorder:
         self._stems, self._without = stems, without
         self._extension = extension
         self.wants_stems = bool(stems)
-        # A block of memory that goes along when the engine's process is started.
+        # Shared memory that multiprocessing passes on when it starts the engine's process.
         self._shared = multiprocessing.get_context("spawn").RawArray("b", _STATUS.itemsize)
         self._thread: threading.Thread | None = None
 
     # For the front end.
 
     def start(self) -> None:
-        """Begin a take; nothing happens during one."""
+        """Begin a take. Does nothing during one."""
         self._status["problem"] = b""
         self._status["wanted"] = True
 
     def stop(self) -> None:
-        """End the take with what has been played."""
+        """End the take with what has been played so far."""
         self._status["wanted"] = False
 
     def status(self) -> Recording:
-        """What it does at this moment."""
+        """Return the current status."""
         status = self._status
         return Recording(
             on=bool(status["wanted"] or status["recording"]),
@@ -114,7 +114,7 @@ class Recorder:
     # For the engine.
 
     def begin(self, sample_rate_hz: int, channels: int, stems: tuple[str, ...]) -> None:
-        """Make the rings and start the thread that writes. UsageError for a stem that the model does not have."""
+        """Allocate the rings and start the writing thread. UsageError for a stem that the model does not have."""
         chosen = stems if self._stems == ALL else self._stems
         unknown = [stem for stem in chosen if stem not in stems]
         if unknown:
@@ -149,13 +149,13 @@ class Recorder:
         ring.advance(len(mixed))
 
     def lost(self) -> None:
-        """Leave silence for what was heard and will never be played."""
+        """Insert silence for input that was heard and will never be played."""
         missing = self._heard.written - self._played.written
         if missing > 0:
             self._played.skip(missing)
 
     def end(self) -> None:
-        """Write what is there, and complete the take."""
+        """Write what the rings hold, and complete the take."""
         if self._thread is not None:
             self._ending.set()
             self._thread.join(_FINISH_S)
@@ -168,7 +168,7 @@ class Recorder:
         return np.frombuffer(self._shared, _STATUS)[0:1].reshape(())
 
     def _run(self) -> None:
-        with suppress(OSError, AttributeError):  # the sound goes first
+        with suppress(OSError, AttributeError):  # lower priority than the sound
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         blocks = [np.zeros((PIECE, channels), np.float32) for channels in self._signals.values()]
         take: Take | None = None
@@ -208,7 +208,7 @@ class Recorder:
         return take
 
     def _written(self, take: Take, blocks: list[FloatArray]) -> Take | None:
-        """Write blocks; return the take that goes on, which is another one where WAV holds no more."""
+        """Write the blocks; return the open take, a new one when WAV can hold no more, or None when it has ended."""
         status = self._status
         try:
             take.write(blocks)

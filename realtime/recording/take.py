@@ -1,4 +1,4 @@
-"""One take: a new folder with a file per signal, all of which begin at the same sample and are equally long."""
+"""One take: a new folder with a file per signal, all starting at the same sample and equally long."""
 
 import errno
 import os
@@ -19,7 +19,7 @@ FloatArray = NDArray[np.float32]
 
 TAKE_FORMATS = ("flac", "wav")
 PIECE = 4096
-"""Frames that are written at once, at most."""
+"""Most frames in one write."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _BALLAST = ".ballast"
 _WAV_LIMIT_BYTES = 2**32 - 2**20
@@ -28,15 +28,15 @@ _WAV_LIMIT_BYTES = 2**32 - 2**20
 class Take:
     """Files `NAME.flac` or `NAME.wav` in a new folder `take-001`, `take-002` ...; for one thread.
 
-    While they grow, the files are called `NAME.flac.part`. A ballast file keeps the space that is needed to close
-    them in order: when the disk is full it goes, `full` is True, and nothing more should be written.
-    AudioFileError when the folder cannot be made or a file cannot be written.
+    While they are written, the files are called `NAME.flac.part`. A ballast file reserves the space needed to close
+    them properly: when the disk is full, it is deleted, `full` becomes True, and no more should be written.
+    AudioFileError when the folder cannot be created or a file cannot be written.
     """
 
     def __init__(
         self, root: Path, signals: dict[str, int], sample_rate_hz: int, extension: str, *, number: int = 1
     ) -> None:
-        """`signals` are names and numbers of channels; `number` is the first that is tried."""
+        """`signals` maps each name to its channel count; `number` is the first take number to try."""
         self.frames = 0
         self.clipped_samples = 0
         self.full = False
@@ -51,7 +51,7 @@ class Take:
         self._files: list[_PartFile] = []
         self._sounds: list[soundfile.SoundFile] = []
         try:
-            # Random, so that no file system stores it in less: the last pieces, what the encoders hold, headers.
+            # Random bytes, which no file system compresses: room for the last pieces, encoder buffers and headers.
             self._ballast.write_bytes(os.urandom(2 * PIECE * frame_bytes + 8192 * len(signals)))
             for name, channels in signals.items():
                 file = _PartFile(self.folder / f"{name}.{extension}", self._make_room)
@@ -65,7 +65,7 @@ class Take:
 
     @property
     def at_limit(self) -> bool:
-        """Whether another piece could be more than WAV holds."""
+        """Whether another piece could exceed what WAV holds."""
         return self.frames + PIECE > self._limit_frames
 
     def write(self, blocks: list[FloatArray]) -> None:
@@ -80,7 +80,7 @@ class Take:
         self.frames += len(blocks[0])
 
     def close(self) -> None:
-        """Complete the files and give them their names. AudioFileError when one cannot be: it keeps its `.part`."""
+        """Complete and rename the files. AudioFileError when one cannot be completed; it keeps its `.part` name."""
         self._ballast.unlink(missing_ok=True)
         failed: Exception | None = None
         for sound, file in zip(self._sounds, self._files, strict=True):
@@ -93,7 +93,7 @@ class Take:
             raise failed
 
     def discard(self) -> None:
-        """Remove everything, as for a take without a sample."""
+        """Remove the files and the folder, as for a take without samples."""
         for sound in self._sounds:
             with suppress(soundfile.SoundFileError):
                 sound.close()
@@ -104,14 +104,14 @@ class Take:
             self.folder.rmdir()
 
     def _make_room(self) -> bool:
-        """Give up the ballast; return whether it was there."""
+        """Delete the ballast; return whether it still existed."""
         was_full, self.full = self.full, True
         self._ballast.unlink(missing_ok=True)
         return not was_full
 
 
 class _PartFile:
-    """What libsndfile writes into: unbuffered, so that a full disk is noticed at once and met with the ballast."""
+    """The file that libsndfile writes to. Unbuffered, so that a full disk shows at once and frees the ballast."""
 
     def __init__(self, path: Path, make_room: Callable[[], bool]) -> None:
         self.path = path
@@ -121,7 +121,7 @@ class _PartFile:
         self.error: OSError | None = None
 
     def write(self, data: bytes) -> int:
-        """Write all of it; an exception here would be lost in libsndfile, which is told of a short write instead."""
+        """Write all of `data`. libsndfile would swallow an exception, so a failure is reported as a short write."""
         rest = memoryview(data)
         while rest:
             try:
@@ -134,11 +134,11 @@ class _PartFile:
         return len(data) - len(rest)
 
     def read(self, count: int) -> bytes:
-        """Read, as libsndfile does to amend a header."""
+        """Read; libsndfile does so when it updates a header."""
         return self._file.read(count)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a position."""
+        """Move to a position."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
@@ -146,20 +146,20 @@ class _PartFile:
         return self._file.tell()
 
     def publish(self) -> None:
-        """Let it stand under its name. OSError where something of it could not be written."""
+        """Close the file and rename it to its final name. OSError when a write had failed."""
         self._file.close()
         if self.error is not None:
             raise self.error
         self._part.replace(self.path)
 
     def discard(self) -> None:
-        """Remove it."""
+        """Close and delete it."""
         self._file.close()
         self._part.unlink(missing_ok=True)
 
 
 def _new_folder(root: Path, number: int) -> Path:
-    """Make the folder of the next take: no number that was used is used again."""
+    """Create the folder of the next take, numbered after the highest that exists."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         used = [int(found[1]) for path in root.iterdir() if (found := re.fullmatch(r"take-(\d+)", path.name))]
@@ -169,7 +169,7 @@ def _new_folder(root: Path, number: int) -> Path:
             try:
                 folder.mkdir()
                 return folder
-            except FileExistsError:  # by a second program, just now
+            except FileExistsError:  # another program has just created it
                 number += 1
     except OSError as error:
         raise AudioFileError(f"cannot record in {root}: {_reason(error)}") from error

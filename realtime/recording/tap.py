@@ -1,4 +1,4 @@
-"""Where others may listen in on the engine, without the engine waiting for them."""
+"""The interface for listening in on the engine without making it wait."""
 
 from typing import Protocol
 
@@ -9,16 +9,16 @@ FloatArray = NDArray[np.float32]
 
 
 class Tap(Protocol):
-    """Hears what the engine hears and plays, in the engine's thread: to copy it and to return at once.
+    """Receives the engine's input and output on the engine's thread; it must copy them and return at once.
 
-    An engine in another process gets a copy of the tap by pickle, before `begin`.
+    An engine in another process gets a pickled copy of the tap, before `begin`.
     """
 
     wants_stems: bool
-    """Whether it is given the stems, each of which costs an inverse transform."""
+    """Whether `played` gets the stems. Each costs an inverse transform."""
 
     def begin(self, sample_rate_hz: int, channels: int, stems: tuple[str, ...]) -> None:
-        """Get ready, before the sound starts; may take its time. Called again when a device comes back."""
+        """Prepare, before the sound starts; may be slow. Called again when the engine restarts with a device."""
         ...
 
     def heard(self, block: FloatArray) -> None:
@@ -26,16 +26,16 @@ class Tap(Protocol):
         ...
 
     def played(self, mixed: FloatArray, stems: FloatArray | None) -> None:
-        """Take the next block of the mix [n, C] and the stems [S, n, C], before their gains, if they are wanted.
+        """Take the next block of the mix [n, C] and, if wanted, of the stems [S, n, C] before their gains.
 
-        Number k of it is made of number k of what was heard, and comes later; `lost` says when that changes.
+        Output sample k belongs to input sample k and comes later; `lost` reports a break in that count.
         """
         ...
 
     def lost(self) -> None:
-        """Be told that what was heard and not yet played never will be, for input was lost in between."""
+        """Called after input was lost: what was heard and not yet played never will be."""
         ...
 
     def end(self) -> None:
-        """Take nothing more: the device has gone, or the engine stops. May take its time."""
+        """Finish: the device is lost or the engine stops. May be slow."""
         ...

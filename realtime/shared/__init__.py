@@ -1,1 +1,1 @@
-"""What the engine and its front ends both read: settings, shared memory, snapshots, the heartbeat."""
+"""Shared by the engine and its front ends: settings, shared memory, snapshots, the heartbeat."""

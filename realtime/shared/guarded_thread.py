@@ -1,20 +1,20 @@
-"""A thread that never ends without a word: what it raised is kept for whoever started it."""
+"""A thread that never fails silently: its exception is kept for the code that started it."""
 
 import threading
 from collections.abc import Callable
 
 
 class GuardedThread(threading.Thread):
-    """Runs `work` in the background. It never keeps a program from ending."""
+    """Runs `work` on a daemon thread, which does not keep the program from exiting."""
 
     def __init__(self, name: str, work: Callable[[], object]) -> None:
         super().__init__(name=name, daemon=True)
         self._work = work
         self.error: Exception | None = None
-        """What ended the thread before its time; None otherwise."""
+        """The exception that ended the thread; None if there was none."""
 
     def run(self) -> None:
-        """Do the work; keep its exception."""
+        """Run `work` and keep its exception. The new thread calls this."""
         try:
             self._work()
         except Exception as error:
@@ -22,11 +22,11 @@ class GuardedThread(threading.Thread):
 
     @property
     def problem(self) -> str:
-        """The exception in words; empty while there is none."""
+        """The exception's message; empty while there is none."""
         return "" if self.error is None else str(self.error) or type(self.error).__name__
 
     def end(self, limit_s: float) -> bool:
-        """Wait until the work is done, `limit_s` at most; return whether it is. A thread not started is done."""
+        """Wait for the thread to end, `limit_s` at most; return whether it has. One not started counts as ended."""
         if self.ident is not None and self is not threading.current_thread():
             self.join(limit_s)
         return not self.is_alive()

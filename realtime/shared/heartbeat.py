@@ -1,20 +1,20 @@
-"""Whether an engine in another process still answers, judged by the time in which it could have shown it."""
+"""Detect an engine in another process that no longer responds, without being fooled by a suspended machine."""
 
 import time
 
 from stemlive.realtime.shared.memory import EngineMemory
 
 LOOK_S = 0.1
-"""How often to look."""
+"""How often to check."""
 LIMIT_S = 3.0
-"""The longest wait for a device, or for a process that shows no life."""
+"""The longest wait for a device, or for a process that shows no heartbeat."""
 
 
 class Pulse:
-    """Counts the time without a beat of the engine, as `EngineMemory.beat` leaves them. For one thread.
+    """Measures the time since the engine's last `EngineMemory.beat`. For one thread.
 
-    A wait that lasted longer than it should have counts as one that did not: whoever watches was then stopped itself
-    (Ctrl-Z, a computer that slept) or had no processor, and so perhaps had the engine.
+    Time between two checks counts for at most 1.5 `LOOK_S`: after a longer gap this process was itself suspended
+    (Ctrl-Z, sleep) or starved, and so perhaps was the engine.
     """
 
     def __init__(self, memory: EngineMemory) -> None:
@@ -24,7 +24,7 @@ class Pulse:
         self._silent_s = 0.0
 
     def is_missing(self) -> bool:
-        """Look, every `LOOK_S`: whether the engine was silent for longer than it said that it might be."""
+        """Whether the engine has been silent for longer than it announced with `expect`. Call it every `LOOK_S`."""
         telemetry = self._memory.telemetry
         now, beat = time.monotonic(), float(telemetry["alive_s"])
         self._silent_s = 0.0 if beat != self._beat else self._silent_s + min(now - self._looked_s, 1.5 * LOOK_S)

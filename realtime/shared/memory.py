@@ -1,6 +1,6 @@
-"""The memory that an engine shares with whoever steers and watches it, in one process or in two.
+"""The memory that an engine shares with its front end, in one process or two.
 
-Parameters have one writer (the front end) and telemetry has one (the engine); nobody waits for anybody.
+Only the front end writes parameters and only the engine writes telemetry; there are no locks.
 """
 
 import math
@@ -16,7 +16,7 @@ from stemlive.realtime.shared.snapshot import Latency, Snapshot, State
 
 MOST_STEMS = 8
 COLUMNS = 256
-"""Hops of spectrogram that are kept: three seconds of `live`."""
+"""Spectrogram columns (one per hop) that are kept: three seconds of `live`."""
 
 _NAMES_BYTES, _MESSAGE_BYTES = 256, 512
 _PARAMETERS = np.dtype(
@@ -86,9 +86,8 @@ _TEXTS = ("message", "mode")
 class EngineMemory:
     """Parameters, telemetry and spectrogram columns in one buffer of `SIZE` bytes.
 
-    `parameters` holds linear gains, switches and wishes about a song; each is one aligned number, and the newest
-    value wins.
-    `telemetry` is written between `begin` and `end`, so that a reader notices when it read half of a change.
+    `parameters` holds linear gains, switches and song requests. Each is one aligned number, and the newest value wins.
+    `telemetry` is written between `begin` and `end`, so that a reader can detect a half-written record.
     `columns` is uint8 [COLUMNS, lanes, COLUMN_BINS], a ring: column number k is at k % COLUMNS.
     """
 
@@ -110,52 +109,52 @@ class EngineMemory:
 
     @classmethod
     def local(cls) -> "EngineMemory":
-        """Make one within this process."""
+        """Return a memory that is private to this process."""
         memory = cls(bytearray(cls.SIZE))
         memory.parameters["master"] = 1.0
         return memory
 
     def detach(self) -> None:
-        """Go on with a copy within this process, so that shared memory can be closed; others may read meanwhile."""
+        """Switch to a private copy, so that the shared memory can be closed. Other threads may read meanwhile."""
         self._map(bytearray(self._buffer[: self.SIZE]))
 
     def beat(self) -> None:
-        """Engine: say that it is alive."""
+        """Engine: record a heartbeat."""
         self.telemetry["alive_s"] = time.monotonic()
 
     def expect(self, patience_s: float) -> None:
-        """Engine: say how long it may be until it beats again, as from now on."""
+        """Engine: announce the longest time between heartbeats from now on."""
         self.telemetry["patience_s"] = patience_s
         self.beat()
 
     def begin(self) -> None:
-        """Engine: telemetry is about to change."""
+        """Engine: start changing telemetry."""
         self.telemetry["sequence"] += 1
 
     def end(self) -> None:
-        """Engine: telemetry is whole again."""
+        """Engine: telemetry is consistent again."""
         self.telemetry["alive_s"] = time.monotonic()
         self.telemetry["sequence"] += 1
 
     def set_state(self, state: State, message: str = "") -> None:
-        """Engine: say what it does now, and why."""
+        """Engine: publish the state and the reason for it."""
         self.begin()
         self.telemetry["state"] = state
         self.telemetry["message"] = message.encode()[:_MESSAGE_BYTES]
         self.end()
 
     def set_latency(self, latency: Latency) -> None:
-        """Engine: say what the delay is made of."""
+        """Engine: publish the parts of the latency."""
         self.begin()
         self.telemetry["latency"] = [getattr(latency, field.name) for field in fields(Latency)]
         self.end()
 
     def set_mode(self, mode: str) -> None:
-        """Engine: say where the model runs."""
+        """Engine: publish where the model runs."""
         self.telemetry["mode"] = mode.encode()
 
     def set_stems(self, stems: tuple[str, ...]) -> None:
-        """Engine: say which stems the gains are for."""
+        """Engine: publish the stems, in the order of the gains."""
         self.begin()
         self.telemetry["stems"] = " ".join(stems).encode()
         self.end()
@@ -172,7 +171,7 @@ class EngineMemory:
         return State(int(self.telemetry["state"]))
 
     def snapshot(self, *, restarts: int = 0) -> Snapshot:
-        """Reader: return all telemetry of one moment."""
+        """Reader: return a consistent copy of the telemetry."""
         record = self._whole_record()
         stems = tuple(record["stems"].item().decode().split())
         lists = ("stem_peak", "stem_rms")
@@ -190,13 +189,13 @@ class EngineMemory:
         )
 
     def columns_since(self, number: int) -> tuple[int, NDArray[np.uint8]]:
-        """Reader: return the number of columns so far, and those from `number` on that are still kept [n, lanes, bins].
+        """Reader: return the count of columns so far, and those from `number` on that are still kept [n, lanes, bins].
 
-        One lane per stem, before the gains, one for the input and one for the mix; a value is a level from -90 dB
-        (0) to 0 dB (255) of full scale. The last column may be older than the newest one, never half of it.
+        Lanes are the stems before their gains, the input and the mix. Values are levels from -90 dB (0) to 0 dB (255)
+        of full scale.
         """
         newest = int(self.telemetry["columns"])
-        # The engine may be writing the oldest one.
+        # The engine may be overwriting the oldest one.
         first = max(number, newest - COLUMNS + 2, 0)
         lanes = len(self.telemetry["stems"].item().split()) + 2
         return newest, self.columns[np.arange(first, newest) % COLUMNS, :lanes]
@@ -206,7 +205,7 @@ class EngineMemory:
         while True:
             before = int(self.telemetry["sequence"])
             record = self.telemetry.copy()
-            # A writer that died in between leaves an odd number for ever.
+            # A writer that died within a change leaves an odd number for ever.
             if (before % 2 == 0 and before == int(self.telemetry["sequence"])) or time.monotonic() > deadline:
                 return record
             time.sleep(0)

@@ -1,4 +1,4 @@
-"""What a live engine is asked to do, in one value that can be sent to another process."""
+"""The settings of a live engine, as one value that can be sent to another process."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from stemlive.realtime.model_file.provider import PROVIDERS
 
 MODES = ("auto", "rtmixer", "callback", "inline")
 """Where the model runs: in a worker behind a C callback (rtmixer), in a worker behind a Python callback, or
-inside the Python callback. `auto` is rtmixer where it is installed, else the Python callback."""
+inside the Python callback. `auto` is rtmixer if it is installed, else the Python callback."""
 
 LATENCIES = ("low", "high")
 DEVICE_PREFIX = "device:"
@@ -17,14 +17,14 @@ DEVICE_PREFIX = "device:"
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """Where the sound comes from and goes to, and what happens on the way.
+    """Source, target, and how to process in between.
 
     `source` and `target` are `device:NAME`, the path of a file, or `-` for a pipe; at least one is a device.
-    `input_channels` are numbers from 1 on. `block_samples` None is what suits the host interface. `latency` is
-    `low`, `high`, or the milliseconds from input to output that are aimed at. With `reconnect`, a device that
-    went away is waited for; without, the engine stops.
+    `input_channels` count from 1. `block_samples` None lets the host interface choose. `latency` is `low`, `high`, or
+    a target in milliseconds from input to output. With `reconnect`, the engine waits for a lost device; without, it
+    stops.
 
-    UsageError for values that no engine can have.
+    UsageError for invalid values and combinations.
     """
 
     source: str
@@ -38,18 +38,18 @@ class EngineSettings:
     mode: str = "auto"
     reconnect: bool = False
     song: bool = False
-    """The source is a file that is played under control of `Controls.song`, and never ends by itself."""
+    """The source is a file that `Controls.song` plays, pauses and seeks; the run does not end with it."""
     stem_levels: bool = False
-    """Measure the peaks of the stems, too: an inverse transform for each."""
+    """Measure the stems' peaks as well, at an inverse transform for each."""
     force: bool = False
     microphone: str | None = None
-    """`device:NAME` of a microphone, or another input, that is mixed in after the separation."""
+    """`device:NAME` of a microphone or other input, mixed in after the separation."""
     microphone_channels: tuple[int, ...] | None = None
-    """Its channels; without `microphone`, those of the device that plays or records the rest."""
+    """Channels of the microphone; without `microphone`, of the source device, or else the target's."""
     raw: PcmFormat | None = None
-    """What a pipe at the input carries, where it is not WAV."""
+    """Format of an input pipe without a WAV header."""
     raw_output: str | None = None
-    """What a pipe at the output carries, where it is not WAV: f32le or s16le."""
+    """Encoding of an output pipe without a WAV header: f32le or s16le."""
 
     def __post_init__(self) -> None:
         if self.reconnect and not self.between_devices:
@@ -79,7 +79,7 @@ class EngineSettings:
 
     @property
     def between_devices(self) -> bool:
-        """Whether neither end is a file or a pipe, which could not be begun again; a song can."""
+        """Whether the engine can be restarted: both ends are devices or a song, not a file or pipe."""
         return (self.song or device_of(self.source) is not None) and device_of(self.target) is not None
 
 

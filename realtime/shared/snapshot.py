@@ -1,4 +1,4 @@
-"""What a running engine tells about itself: one frozen value, whoever asks, from whatever process."""
+"""The state of a running engine as one frozen value, for readers in any process."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -10,11 +10,11 @@ class State(IntEnum):
     STARTING = 0
     RUNNING = 1
     RECONNECTING = 2
-    """The device is gone and waited for."""
+    """Waiting for a device that is gone."""
     FINISHED = 3
-    """The source has ended, and all of it was played."""
+    """The source has ended and was played to its end."""
     STOPPED = 4
-    """As asked."""
+    """By request."""
     DEVICE_LOST = 5
     FAILED = 6
 
@@ -25,18 +25,17 @@ class State(IntEnum):
 
     @property
     def label(self) -> str:
-        """The name as people write it."""
+        """The name in lower case, with spaces."""
         return self.name.lower().replace("_", " ")
 
 
 @dataclass(frozen=True)
 class Latency:
-    """The delay from input to output, in samples at `sample_rate_hz`: the only place where it is added up.
+    """The delay from input to output, in samples at `sample_rate_hz`. This is the only place where it is added up.
 
-    `device_in` and `device_out` are what the host interface reports. `framing` is the delay of the separation,
-    resampling included; `queue` is the time that the model has for its work, and what the blocks' size costs. It
-    is negative where the model runs inside the callback: one hop of the framing is over before it is needed. `key` is
-    what a key change adds while there is one.
+    `device_in` and `device_out` are reported by the host interface. `framing` is the delay of the separation, including
+    resampling. `queue` is computing time for the model plus the cost of the block size; it is negative when the model
+    runs inside the callback, which saves up to a hop of the framing. `key` is the delay of an active key change.
     """
 
     sample_rate_hz: int
@@ -48,16 +47,16 @@ class Latency:
 
     @property
     def inside(self) -> int:
-        """Samples between what the device hands over and what it is given."""
+        """Samples from the device's input to its output, without the device's own latency."""
         return self.framing + self.queue
 
     @property
     def total(self) -> int:
-        """Samples from input to output."""
+        """Samples from input to output, all parts together."""
         return self.device_in + self.inside + self.key + self.device_out
 
     def ms(self, samples: int) -> float:
-        """Samples as milliseconds."""
+        """Convert samples to milliseconds."""
         return 1000 * samples / self.sample_rate_hz
 
 
@@ -67,58 +66,58 @@ class Snapshot:
 
     state: State
     message: str
-    """Why, where the state needs a reason; else empty."""
+    """The reason for the state, if it needs one; else empty."""
     mode: str
     stems: tuple[str, ...]
     stream_s: float
-    """Time of the sound: seconds that the device has played."""
+    """Stream time: seconds that the device has played."""
     input_peak: float
     input_rms: float
     mix_peak: float
     mix_rms: float
     stem_rms: tuple[float, ...]
-    """After the gains, in the order of `stems`; measured on the spectra, over one analysis window."""
+    """After the gains, in the order of `stems`; measured from the spectra, over one analysis window."""
     load: float
-    """Share of the time of a hop that its computation takes, averaged over about a second."""
+    """Computing time of a hop as a fraction of its duration, averaged over about a second."""
     worst_hop_ms: float
     latency: Latency
     hops: int
     late_hops: int
-    """Hops for which the dry signal was heard, at least in part."""
+    """Hops that were late, so that the dry signal was heard for at least a part of them."""
     input_overflows: int
-    """Losses of input: what the host interface reports, and blocks for which the ring had no room."""
+    """Losses of input: overflows that the host interface reports, and overruns of the input ring."""
     output_underflows: int
-    """Gaps in the output: what the host interface reports, and silence where the program did not run in time."""
+    """Gaps in the output: underflows that the host interface reports, and silence because the engine stalled."""
     bad_samples: int
     bad_frames: int
     worst_callback_ms: float
-    """The longest delay of a Python callback beyond its period; NaN where there is none (rtmixer)."""
+    """How late a Python callback came at worst; NaN where there is none (rtmixer)."""
     lead_samples: int
-    """How far the dry signal was ahead of the device when the engine looked last."""
+    """How far the dry signal was ahead of the device at the engine's last step."""
     lowest_lead_samples: int
     drift_ppm: float
-    """How much faster than nominal the input's clock runs than the output's; 0 for one device."""
+    """How much faster the input's clock runs than the output's, relative to nominal; 0 for one device."""
     reconnects: int
     restarts: int
-    """Times that the engine's process died and was started again."""
+    """How often the engine's process died and was replaced."""
     microphone_peak: float = 0.0
     microphone_rms: float = 0.0
-    """Of the microphone, after its gain, without its reverberation."""
+    """Level of the microphone after its gain, without reverberation."""
     microphone_samples: int = 0
-    """Delay of the microphone to the output, as far as the devices tell; 0 without one."""
+    """Latency from the microphone to the output, as far as the devices report it; 0 without a microphone."""
     microphone_late: int = 0
-    """Blocks of the microphone that came too late to be heard whole."""
+    """Blocks of the microphone that came too late to be heard in full."""
     stem_peak: tuple[float, ...] = ()
     """After the gains, in the order of `stems`; 0 unless `EngineSettings.stem_levels` asks for it."""
     hop_s: float = 0.0
-    """Seconds of sound in a hop, and in a column of the spectrograms."""
+    """Duration of a hop, which is one spectrogram column."""
     song_s: float = 0.0
-    """Position in the song of what is heard now; 0 unless it is a song."""
+    """Position in the song of what is heard now; 0 unless the source is a song."""
     song_length_s: float = 0.0
     song_ended: bool = False
-    """Whether the song stands at its end."""
+    """Whether the song has reached its end."""
 
     @property
     def dropouts(self) -> int:
-        """Whatever could be heard: gaps, losses and late hops."""
+        """Everything that could be audible: lost input, gaps in the output and late hops."""
         return self.input_overflows + self.output_underflows + self.late_hops
