@@ -1,1 +1,1 @@
-"""Steer a running engine: gains, key, position in a song; by hand, by OSC, by MIDI."""
+"""Control a running engine: gains, key, position in a song; from a front end, OSC or MIDI."""

@@ -10,13 +10,13 @@ from stemlive.realtime.shared.memory import MOST_STEMS, EngineMemory
 
 
 class Controls:
-    """A mixer whose every change is in the engine's memory at once; for any thread, never for the engine's.
+    """A mixer that writes every change to the engine's memory at once. For any thread except the engine's.
 
     Several front ends (keys, OSC, MIDI, a window) may share one. UsageError as in `Mixer`.
     """
 
     def __init__(self, stems: tuple[str, ...], memory: EngineMemory, *, write: bool = True) -> None:
-        """Without `write`, what the memory says is left as it is until the first change."""
+        """With `write` false, the memory keeps its contents until the first change."""
         assert len(stems) <= MOST_STEMS, f"{len(stems)} stems, room for {MOST_STEMS}"
         self._mixer = Mixer(stems)
         self._memory = memory
@@ -25,7 +25,7 @@ class Controls:
         self._pans = dict.fromkeys(stems, 0.0)
         self._master_db = 0.0
         self.song = Transport(memory)
-        """Steers a song: see `EngineSettings.song`."""
+        """Controls the song: see `EngineSettings.song`."""
         self._semitones = 0
         self._microphone_gain_db = 0.0
         self._microphone_reverb = 0.0
@@ -54,21 +54,21 @@ class Controls:
 
     @property
     def bypass(self) -> bool:
-        """Whether the music goes through as it is, with the same delay."""
+        """Whether the input is passed through unseparated, with the same delay."""
         return self._bypass
 
     @property
     def pans(self) -> dict[str, float]:
-        """Place between the sides by stem, -1 (left) to 1 (right)."""
+        """Pan by stem, -1 (left) to 1 (right)."""
         return dict(self._pans)
 
     @property
     def master_db(self) -> float:
-        """The gain of everything."""
+        """The master gain in dB."""
         return self._master_db
 
     def set_master_db(self, gain_db: float) -> None:
-        """Set the gain of everything, bypass included: -inf (off) to +12 dB."""
+        """Set the master gain, which applies in bypass as well: -inf (off) to +12 dB."""
         if not gain_db <= MAX_GAIN_DB:
             raise UsageError(f"the master's gain must be from -inf to +{MAX_GAIN_DB:g} dB, not {gain_db:g}")
         with self._lock:
@@ -76,7 +76,7 @@ class Controls:
             self._write()
 
     def set_pan(self, stem: str, pan: float) -> None:
-        """Move a stem to the left (-1) or to the right (1): the other side gets softer; nothing in mono."""
+        """Pan a stem to the left (-1) or right (1) by attenuating the other side. No effect in mono."""
         if stem not in self._pans or not -1 <= pan <= 1:
             raise UsageError(f"pan is from -1 to 1, of one of {', '.join(self._pans)}; not {pan:g} of '{stem}'")
         with self._lock:
@@ -85,7 +85,7 @@ class Controls:
 
     @property
     def microphone_gain_db(self) -> float:
-        """Fader of the microphone in dB."""
+        """Gain of the microphone in dB."""
         return self._microphone_gain_db
 
     @property
@@ -100,13 +100,13 @@ class Controls:
             self._write()
 
     def mute(self, stem: str, on: bool = True) -> None:
-        """Silence a stem, or let it be heard again."""
+        """Mute or unmute a stem."""
         with self._lock:
             self._mixer.mute(stem, on)
             self._write()
 
     def solo(self, stem: str, on: bool = True) -> None:
-        """Hear only this stem and others that are soloed."""
+        """Solo a stem or not: while any is soloed, only soloed stems are heard."""
         with self._lock:
             self._mixer.solo(stem, on)
             self._write()
@@ -118,7 +118,7 @@ class Controls:
             self._write()
 
     def set_bypass(self, on: bool = True) -> None:
-        """Let the music through as it is; switching it is a cross-fade, too."""
+        """Switch bypass, with a cross-fade: the input passes through unseparated."""
         self._bypass = on
         self._memory.parameters["bypass"] = on
 
@@ -140,11 +140,11 @@ class Controls:
 
     @property
     def semitones(self) -> int:
-        """Key change of what leaves the mixer: not of the microphone, and not of a recording."""
+        """Key change of the mix; it applies neither to the microphone nor to recordings."""
         return self._semitones
 
     def set_semitones(self, semitones: int) -> None:
-        """Change the key by -6 to 6 semitones. UsageError outside, StemliveError where a library is missing for it."""
+        """Change the key by -6 to 6 semitones. UsageError outside, StemliveError without the library Rubber Band."""
         if not -MOST_SEMITONES <= semitones <= MOST_SEMITONES:
             raise UsageError(f"a key change is from -{MOST_SEMITONES} to {MOST_SEMITONES} semitones, not {semitones}")
         if semitones:

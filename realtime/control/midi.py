@@ -1,4 +1,4 @@
-"""MIDI control change: faders and buttons of a controller move the engine's, by a map that can be learnt."""
+"""MIDI control change: a controller's faders and buttons move the engine's, by a map with MIDI learn."""
 
 import json
 import math
@@ -17,30 +17,30 @@ _UNITY = 80
 _PRESSED = 64
 _LARGEST = 127
 _JACK_MIDI = "mido.backends.rtmidi/UNIX_JACK"
-"""Beside ALSA's ports, those of programs that speak to a JACK server (or to PipeWire in its place) alone."""
+"""For the ports of a JACK server (or of PipeWire in its place), beside ALSA's."""
 
 Control = tuple[int, int]
-"""Channel, 1 to 16, and number of the control, 0 to 127."""
+"""MIDI channel, 1 to 16, and controller number, 0 to 127."""
 
 
 def fader_db(value: int) -> float:
-    """Gain in dB of a control's value 0 to 127: off at 0, 0 dB at 80, +12 dB at 127, as the cube of the way.
+    """Return the gain in dB of a controller value 0 to 127: off at 0, 0 dB at 80, +12 dB at 127, a cubic taper.
 
-    A cubic taper is close to that of a mixing desk's fader, and gives its upper half to what is heard most.
+    The taper is close to that of a mixing desk's fader: its upper half covers the loudest 18 dB.
     """
     return min(MAX_GAIN_DB, 60 * math.log10(value / _UNITY)) if value > 0 else -math.inf
 
 
 class MidiMap:
-    """What each control of a controller moves: targets by control, kept in a JSON file.
+    """Maps MIDI controls to what they move (targets), kept in a JSON file.
 
     Targets are `gain STEM`, `mute STEM`, `solo STEM`, `preset NAME`, `bypass`, `microphone gain` and
-    `microphone reverb`. The file holds {"gain vocals": {"channel": 1, "control": 7}, ...}. UsageError, naming what is
-    wrong with it.
+    `microphone reverb`. The file holds {"gain vocals": {"channel": 1, "control": 7}, ...}. UsageError says what is
+    wrong with a file.
     """
 
     def __init__(self, path: str | Path, stems: tuple[str, ...]) -> None:
-        """Read the file; one that is not there is an empty map."""
+        """Read the file; a missing file is an empty map."""
         self.path = Path(path)
         self._stems = stems
         self.targets: dict[Control, str] = {}
@@ -64,7 +64,7 @@ class MidiMap:
             ) from error
 
     def bind(self, control: Control, target: str) -> None:
-        """Let a control, and no other, move a target; save the map. UsageError when that fails."""
+        """Bind a target to this control alone, and save the map. UsageError when that fails."""
         self._check(target)
         kept = {place: other for place, other in self.targets.items() if other != target}
         self.targets = kept | {control: target}
@@ -88,7 +88,7 @@ class MidiMap:
 
 
 class MidiControl:
-    """Moves an engine's controls as the map says. Faders follow; buttons switch each time that they are pressed."""
+    """Moves an engine's controls by a `MidiMap`. Faders follow the value; buttons toggle on each press."""
 
     def __init__(self, controls: Controls, midi_map: MidiMap) -> None:
         self._controls = controls
@@ -98,10 +98,10 @@ class MidiControl:
         self._values: dict[Control, int] = {}
         self._port: Any = None
         self.refused = 0
-        """Messages that asked for what cannot be, such as a preset that this model does not have."""
+        """Count of refused messages, for example a preset that this model cannot make."""
 
     def open(self, name: str) -> str:
-        """Listen on the port of this name, or the only one whose name holds it; return its whole name.
+        """Listen on the port of this name, or the only one whose name contains it; return its full name.
 
         StemliveError when python-rtmidi is missing or there is no such port.
         """
@@ -118,14 +118,14 @@ class MidiControl:
                 ports |= {each: system.open_input for each in system.get_input_names() if each not in ports}
             except ImportError as error:
                 raise StemliveError('--midi needs mido and python-rtmidi: pip install "stemlive[live]"') from error
-            except Exception as error:  # rtmidi raises its own, and SystemError, where there is no such system at all
+            except Exception as error:  # rtmidi raises its own types, and SystemError where there is no MIDI system
                 problem = problem or error
         if not ports and problem is not None:
             raise StemliveError(f"this machine has no MIDI system that python-rtmidi can use ({problem})") from problem
         return self._open(ports, name)
 
     def receive(self, message: Any) -> None:
-        """Act on a message of mido's; any but control change is ignored. For any thread."""
+        """Act on a mido message; all but control change are ignored. Any thread may call this."""
         if message.type != "control_change":
             return
         control = (message.channel + 1, message.control)
@@ -141,7 +141,7 @@ class MidiControl:
                 self.refused += 1
 
     def learn(self, target: str) -> str:
-        """Let the control that was moved last move a target; return a sentence about it, empty if none was moved."""
+        """Bind the control that moved last to a target; return a sentence about it, empty if none has moved."""
         with self._lock:
             control, self._moved = self._moved, None
             if control is None:
@@ -150,7 +150,7 @@ class MidiControl:
         return f"MIDI control {control[1]} on channel {control[0]} is {target}, saved in {self._map.path}"
 
     def moved(self) -> str:
-        """Name the control that was moved last and is not bound yet; empty if there is none."""
+        """Return the name of the control that moved last and is not bound yet; empty if there is none."""
         control = self._moved
         return "" if control is None else f"MIDI control {control[1]} on channel {control[0]}"
 
@@ -189,6 +189,6 @@ class MidiControl:
 
 
 def _current(target: str) -> str:
-    """Return a target as it is called now: files of older versions have `monitor` for `microphone`."""
+    """Return a target's current name: files of older versions say `monitor` for `microphone`."""
     kind, space, name = target.partition(" ")
     return f"microphone{space}{name}" if kind == "monitor" else target

@@ -1,4 +1,4 @@
-"""Open Sound Control over UDP: every control of the engine has an address, and a question about each is answered.
+"""Open Sound Control over UDP: every control of the engine has an address, and its value can be queried.
 
 | address | arguments | what it does |
 |---|---|---|
@@ -6,16 +6,15 @@
 | /stemlive/STEM/mute | 1 or 0 | mute |
 | /stemlive/STEM/solo | 1 or 0 | solo |
 | /stemlive/preset | name | faders and mutes of a preset |
-| /stemlive/bypass | 1 or 0 | the music as it is |
+| /stemlive/bypass | 1 or 0 | pass the input through |
 | /stemlive/key | -6 to 6 | key change in semitones |
 | /stemlive/microphone/gain | dB, -inf to 12 | fader of the microphone |
 | /stemlive/microphone/reverb | 0 to 1 | its reverberation |
-| /stemlive/ping | anything | answered with /stemlive/pong and the same |
-| /stemlive/state | none | answered with every address above and its value |
+| /stemlive/ping | anything | replies /stemlive/pong with the same arguments |
+| /stemlive/state | none | replies with every address above and its value |
 
-`/microphone/gain` and `/microphone/reverb` are heard without the prefix, too, and `monitor`, the older name, is heard
-for `microphone`. An address may hold OSC's wildcards. Answers go to the port that asked. -inf is the float, or the
-text "-inf".
+`/microphone/gain` and `/microphone/reverb` also work without the prefix, and with the older name `monitor`. Addresses
+may contain OSC wildcards. Replies go to the sender's port. -inf is the float or the text "-inf".
 """
 
 import math
@@ -30,13 +29,13 @@ from stemlive.realtime.control.controls import Controls
 LOOPBACK = "127.0.0.1"
 _PREFIX = "/stemlive"
 _MICROPHONE = ("microphone", "monitor")
-"""Its name, and the one that it had in older versions."""
+"""The current name, and that of older versions."""
 _LARGEST = 65536
 _NAP_S = 0.2
 
 
 def parse_address(text: str) -> tuple[str, int]:
-    """`9000` to the loopback address and the port, `HOST:9000` to both. UsageError for anything else."""
+    """Parse `9000` (on the loopback address) or `HOST:9000` to host and port. UsageError for anything else."""
     host, _, port = text.rpartition(":")
     if not port.isdecimal() or not 0 <= int(port) <= 65535:
         raise UsageError(f"'{text}' is not an OSC address: write PORT or HOST:PORT, for example 9000 or 0.0.0.0:9000")
@@ -44,10 +43,10 @@ def parse_address(text: str) -> tuple[str, int]:
 
 
 class OscControl:
-    """Listens on a UDP port in a thread of its own and moves an engine's controls.
+    """Listens on a UDP port, on its own thread, and moves an engine's controls.
 
-    What it cannot make sense of is counted in `bad_messages`, and named once per address through `complain`.
-    StemliveError when python-osc is missing or the port cannot be had. `port` is the one it listens on.
+    Invalid messages are counted in `bad_messages` and reported through `complain`, once per address. `port` is the
+    port it listens on. StemliveError when python-osc is missing or the port cannot be bound.
     """
 
     def __init__(self, controls: Controls, host: str, port: int, *, complain: Callable[[str], None]) -> None:
@@ -85,7 +84,7 @@ class OscControl:
         self._socket.close()
 
     def state(self) -> list[tuple[str, Any]]:
-        """Return every address that can be set, and its value."""
+        """Return every settable address and its value."""
         controls = self._controls
         state: list[tuple[str, Any]] = []
         for stem, gain_db in controls.gains_db.items():
@@ -120,7 +119,7 @@ class OscControl:
                 data, sender = self._socket.recvfrom(_LARGEST)
             except TimeoutError:
                 continue
-            except OSError:  # an answer that nobody was there for comes back as an error on some systems
+            except OSError:  # on some systems, a reply to a closed port comes back as an error
                 continue
             try:
                 messages = [timed.message for timed in OscPacket(data).messages]

@@ -1,1 +1,1 @@
-"""Where sound comes from and goes to: sound cards, files played in real time, and the rings between the threads."""
+"""Sources and targets of sound: audio devices, files and pipes in real time, and the rings between threads."""

@@ -1,4 +1,4 @@
-"""A device behind a callback in Python, where there is no rtmixer, and where the callback has more to do."""
+"""A device with a Python callback: for where rtmixer is missing, and for work inside the callback."""
 
 import math
 from collections.abc import Callable
@@ -14,16 +14,16 @@ from stemlive.realtime.devices.ring import PlainInputRing, PlainOutputRing, ring
 
 FloatArray = NDArray[np.float32]
 Process = Callable[[FloatArray, FloatArray], None]
-"""Input [n, C] and output [n, C] to fill, in the callback."""
+"""Called on the device's thread with the input [n, C] and the output [n, C] to fill or add to."""
 
 
 class CallbackDevice(PortAudioDevice):
-    """A device behind a Python callback, which copies and counts; or, with `process`, computes."""
+    """A device whose Python callback copies and counts or, with `process`, computes the output itself."""
 
     def __init__(
         self, request: StreamRequest, process: Process | None = None, mix_microphone: Process | None = None
     ) -> None:
-        """`mix_microphone` adds its channels to the output of the same block; without, they go to a ring."""
+        """`mix_microphone` adds the microphone to the output of the same block; without it, that has a ring."""
         sounddevice = portaudio()
         kind, arguments = request.stream_arguments()
         callback = {"": self._duplex, "Input": self._record, "Output": self._play}[kind]
@@ -56,7 +56,7 @@ class CallbackDevice(PortAudioDevice):
         """The largest block so far."""
         return self._largest_block
 
-    # The device's thread. Nothing here allocates more than a view, waits, or does more than copy and count.
+    # On the device's thread. Nothing here blocks, or allocates more than a view.
 
     def _duplex(self, indata: FloatArray, outdata: FloatArray, frames: int, _: Any, status: Any) -> None:
         self._count(frames, status)

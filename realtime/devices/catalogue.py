@@ -1,4 +1,4 @@
-"""The audio devices of this machine: what there is, and which one a name means."""
+"""The audio devices of this machine: list them, and find one by name."""
 
 import os
 import sys
@@ -9,15 +9,15 @@ from stemlive.errors import DeviceError
 
 _MONITOR_WORDS = ("monitor", "loopback", "stereo mix", "what u hear", "blackhole", "cable output")
 _PULSE_NAMES = ("pulse", "default")
-"""What ALSA calls the sound server; it records from the source in PULSE_SOURCE."""
+"""ALSA's names for the sound server, which records from the source named in PULSE_SOURCE."""
 _JACK = "JACK"
 _HIDDEN = "; one that another program has to itself is not seen" if sys.platform.startswith("linux") else ""
-"""PortAudio opens ALSA's devices to see what they can, and leaves out those that are busy."""
+"""PortAudio probes ALSA devices by opening them, and leaves out those that are busy."""
 
 
 @dataclass(frozen=True)
 class AudioDevice:
-    """A device as a host interface shows it; latencies are those that it suggests, low and high."""
+    """A device as one host interface lists it; latencies are its suggested ones, low and high."""
 
     index: int
     name: str
@@ -30,21 +30,21 @@ class AudioDevice:
     default_input: bool
     default_output: bool
     captures_system_sound: bool
-    """Whether its input can be what other programs play."""
+    """Whether its input can carry what other programs play."""
 
     @property
     def label(self) -> str:
-        """Name and host interface, which together are seldom shared by two."""
+        """Name and host interface; together they are nearly always unique."""
         return f"{self.name}, {self.host_interface}"
 
     @property
     def is_jack(self) -> bool:
-        """Whether blocks and connections are a JACK server's matter."""
+        """Whether a JACK server decides about blocks and connections."""
         return self.host_interface.startswith(_JACK)
 
 
 def portaudio() -> Any:
-    """Return the module `sounddevice`. DeviceError, saying how to get it, where PortAudio is not installed."""
+    """Return the module `sounddevice`. DeviceError, with the remedy, when PortAudio is not installed."""
     try:
         import sounddevice
     except OSError as error:
@@ -59,7 +59,7 @@ def audio_devices() -> list[AudioDevice]:
     hosts = sounddevice.query_hostapis()
     default_input, default_output = sounddevice.default.device
     if default_input < 0 and default_output < 0:
-        # With JACK alone there is no default of all host interfaces, but each of them has its own.
+        # With JACK alone there is no overall default, but each host interface has its own.
         default_input = next((h["default_input_device"] for h in hosts if h["default_input_device"] >= 0), -1)
         default_output = next((h["default_output_device"] for h in hosts if h["default_output_device"] >= 0), -1)
     devices = []
@@ -87,10 +87,10 @@ def audio_devices() -> list[AudioDevice]:
 
 
 def find_device(name: str, direction: str, devices: list[AudioDevice] | None = None) -> AudioDevice:
-    """Return the device that `default`, an index, a name or a unique part of one means.
+    """Return the device for `default`, an index, a name, or a unique part of a name.
 
-    `direction` is "input" or "output". A whole name goes before parts of names, and all words of a part must be
-    found in the name or its host interface. DeviceError, naming the candidates, when there are none or several.
+    `direction` is "input" or "output". An exact name takes precedence; otherwise every word must occur in the name or
+    the host interface. DeviceError, listing the candidates, when none or several match.
     """
     every = audio_devices() if devices is None else devices
     usable = [device for device in every if (device.inputs if direction == "input" else device.outputs) > 0]
@@ -114,7 +114,7 @@ def find_device(name: str, direction: str, devices: list[AudioDevice] | None = N
 
 
 def how_to_capture() -> str:
-    """Return one line about capturing what other programs play, on this system."""
+    """Return one line on how to capture what other programs play on this system."""
     if sys.platform == "win32":
         return (
             "Windows: enable `Stereo Mix` in the sound settings, or install VB-CABLE, play into `CABLE Input` and "

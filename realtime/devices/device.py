@@ -1,6 +1,6 @@
-"""What the engine needs of an audio device: two rings that fill and empty at the device's own pace.
+"""What the engine needs of an audio device: rings that fill and empty at the device's own pace.
 
-There are real ones (`rtmixer_device`, `callback_device`), files and pipes (`file_device`), and what tests make of it.
+Implementations: audio devices (`rtmixer_device`, `callback_device`), files and pipes (`file_device`), fakes in tests.
 """
 
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ FloatArray = NDArray[np.float32]
 
 @dataclass
 class DeviceFaults:
-    """What went wrong since the device was opened. Each number is changed by one thread only."""
+    """Counts of faults since the device was opened. Only one thread changes each number."""
 
     input_overflows: int = 0
     output_underflows: int = 0
     worst_callback_s: float = float("nan")
-    """The longest delay of a Python callback beyond its period."""
+    """How late a Python callback came at worst."""
 
 
 class Device(Protocol):
-    """Something with a clock that takes samples, gives samples, or both at the same pace.
+    """Something with a clock that delivers samples, consumes samples, or both at the same pace.
 
-    Of a device for both directions, the input's number k comes in while the output's number k goes out.
+    In a duplex device, input sample k comes in while output sample k goes out.
     """
 
     sample_rate_hz: int
@@ -35,32 +35,32 @@ class Device(Protocol):
 
     @property
     def input(self) -> InputRing | None:
-        """Where its input arrives; None if it has none."""
+        """The ring that its input fills; None without input."""
         ...
 
     @property
     def output(self) -> OutputRing | None:
-        """Where its output comes from; None if it has none."""
+        """The ring that its output empties; None without output."""
         ...
 
     @property
     def block_samples(self) -> int:
-        """The largest number of samples handed over at once so far."""
+        """The largest block so far."""
         ...
 
     @property
     def latency_samples(self) -> tuple[int, int]:
-        """Delay of the input and of the output, as far as the device tells."""
+        """Latency of input and output, as the device reports it."""
         ...
 
     @property
     def problem(self) -> str:
-        """Why it has stopped by itself; empty while it runs."""
+        """Why the device stopped by itself; empty while it runs."""
         ...
 
     @property
     def samples(self) -> int:
-        """Samples that it has handed over or taken since its start."""
+        """Samples that it has delivered or consumed since its start."""
         ...
 
     @property
@@ -69,20 +69,20 @@ class Device(Protocol):
         ...
 
     def start(self) -> None:
-        """Let it run. DeviceError where it does not."""
+        """Start the device. DeviceError when that fails."""
         ...
 
     def refresh(self) -> None:
-        """Bring `faults` up to date; called about a hundred times a second."""
+        """Update `faults` and `problem`; called about 50 times a second."""
         ...
 
     def close(self) -> None:
-        """Stop it and give it back; may be called again."""
+        """Stop and release the device. A second call does nothing."""
         ...
 
 
 class RingSource:
-    """The input of a device whose clock is the output's."""
+    """The input of a device that shares its clock with the output."""
 
     def __init__(self, ring: InputRing) -> None:
         self._ring = ring
@@ -101,7 +101,7 @@ class RingSource:
         self._ring.advance_read(len(out))
 
     def lost(self) -> int:
-        """Samples that the device has written over since the last call, with room for what it writes meanwhile."""
+        """Return how many samples were overwritten since the last call, with a margin for what is written now."""
         capacity = self._ring.memory.capacity
         waiting = self._ring.written - self._taken
         if waiting <= capacity - capacity // 8:
@@ -112,11 +112,11 @@ class RingSource:
         return lost
 
     def drop(self) -> int:
-        """Throw away what is there; return how many samples that were."""
+        """Discard what is buffered; return how many samples that was."""
         count = self.available()
         self._taken += count
         self._ring.advance_read(count)
         return count
 
     def steer(self, surplus: int) -> None:
-        """Nothing can drift apart here."""
+        """Do nothing: with one clock, nothing drifts."""

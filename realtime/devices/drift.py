@@ -1,4 +1,4 @@
-"""Follow another device's clock: resample by a ratio that keeps as many samples on their way as there should be."""
+"""Follow another device's clock: resample by a ratio that keeps the queue between the two at its planned length."""
 
 import math
 from collections import deque
@@ -17,30 +17,30 @@ FloatArray = NDArray[np.float32]
 _CONVERTER = "sinc_medium"
 _PIECE = 64
 _LARGEST_SHIFT = 2e-3
-"""3.5 cents, far more than any crystal is wrong, and hardly to be heard."""
+"""3.5 cents: far more than any crystal's error, and hardly audible."""
 _SPEED_HZ = 0.05
-"""How fast the control settles: slow enough that the pitch never wobbles."""
+"""Bandwidth of the control loop: slow enough that the pitch does not wobble."""
 _SMOOTHING_S = 0.7
 _LISTENING_S = 1.0
 
 
 class DriftSource:
-    """The input of a device with a clock of its own, at the rate of the output's clock.
+    """The input of a device with its own clock, resampled to the output's clock.
 
-    The control is a critically damped PI controller of the surplus of samples, averaged over time and so over the
-    blocks in which both devices count. What is held back here delays nothing: each sample has its place in the output.
-    That place is right to within a block of either device, by how their blocks meet when they start. `clock` gives
-    seconds. Allocates: libsamplerate's binding knows no other way.
+    A critically damped PI controller acts on the surplus of queued samples, averaged over time because both devices
+    count in blocks. Samples buffered here add no delay: each has its place in the output, accurate to within a block
+    of either device, depending on how their blocks align at the start. `clock` returns seconds. Allocates, for
+    libsamplerate's binding offers no other way.
     """
 
     def __init__(
         self, ring: InputRing, ratio: float, output_rate_hz: int, clock: Callable[[], float] = perf_counter
     ) -> None:
-        """`ratio` is output samples per input sample, as far as the devices' nominal rates tell."""
+        """`ratio` is output samples per input sample, by the devices' nominal rates."""
         self._source = RingSource(ring)
         self.channels = self._source.channels
         self._nominal = self._ratio = ratio
-        # Where the library asks for more, there must be more: nothing would end its stream.
+        # The library must never ask in vain: an empty block would end its stream.
         self._held = _PIECE * (1 + math.ceil(1 / ratio))
         self._output_rate_hz = output_rate_hz
         self._clock = clock
@@ -57,10 +57,10 @@ class DriftSource:
         self._integral = 0.0
         self._normal = self._seen_total_s = 0.0
         self.drift_ppm = 0.0
-        """How much faster than nominal the input's clock runs than the output's, as found so far."""
+        """How much faster the input's clock runs than the output's, relative to nominal, as measured so far."""
 
     def available(self) -> int:
-        """Samples that can be read now; resamples what has come in."""
+        """Resample what has come in; return how many samples can be read."""
         while self._source.available() >= _PIECE:
             piece = np.empty((_PIECE, self.channels), np.float32)
             self._source.read(piece)
@@ -85,15 +85,15 @@ class DriftSource:
         self._ready_samples -= len(out)
 
     def lost(self) -> int:
-        """Samples of the output's clock that were lost since the last call."""
+        """Return how many samples were lost since the last call, in the output's clock."""
         return round(self._source.lost() * self._ratio)
 
     def drop(self) -> int:
-        """Throw away what has come in; return how many samples that were, by the input's clock."""
+        """Discard what is buffered; return how many samples that was, in the input's clock."""
         return self._source.drop()
 
     def steer(self, surplus: int) -> None:
-        """Turn the ratio so that the surplus goes towards zero."""
+        """Adjust the ratio to bring the surplus towards zero."""
         now = self._clock()
         if self._seen_s is None:
             self._seen_s = now
@@ -102,7 +102,7 @@ class DriftSource:
         waiting = (self._source.available() + len(self._pieces) * _PIECE) * self._ratio + self._ready_samples
         excess = surplus + waiting
         if self._seen_total_s < _LISTENING_S:
-            # Blocks of both devices come when they come: what is normal here shows within a second.
+            # How the two devices' blocks interleave differs from run to run: take the first second's mean as normal.
             self._seen_total_s += seconds
             self._normal += seconds / self._seen_total_s * (excess - self._normal)
             return

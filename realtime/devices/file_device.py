@@ -1,4 +1,4 @@
-"""Files and pipes as devices: their clock is whoever reads or feeds them."""
+"""Files and pipes as devices, paced by whoever reads or feeds them."""
 
 import threading
 from typing import Protocol
@@ -62,28 +62,28 @@ class _ThreadedDevice:
 
     @property
     def block_samples(self) -> int:
-        """Files come as asked for."""
+        """Length of the blocks that are read or written."""
         return _BLOCK
 
     @property
     def latency_samples(self) -> tuple[int, int]:
-        """A file does not delay anything."""
+        """Zero: a file adds no latency."""
         return 0, 0
 
     @property
     def samples(self) -> int:
-        """As many as anyone could wait for."""
+        """A huge number: a file is never waited for."""
         return 1 << 62
 
     def start(self) -> None:
-        """Begin to read ahead, or to write."""
+        """Start reading ahead, or writing."""
         self._thread.start()
 
     def refresh(self) -> None:
-        """Nothing to look after."""
+        """Do nothing: there is no device to watch."""
 
     def close(self) -> None:
-        """Ask the thread to end; one that waits for a pipe is left behind."""
+        """End the thread; one that blocks on a pipe is left behind."""
         self._closing.set()
         if self._thread.ident is not None:
             self._thread.join(_PATIENCE_S)
@@ -100,7 +100,7 @@ class _ThreadedDevice:
 
 
 class FileSource(_ThreadedDevice):
-    """Reads a file or a pipe ahead into a ring, at the rate of the output; after its end comes silence."""
+    """Reads a file or pipe ahead into a ring, at the output's rate; after its end it delivers silence."""
 
     output = None
 
@@ -111,7 +111,7 @@ class FileSource(_ThreadedDevice):
         self._ring = PlainInputRing(ring_frames(round(ahead_s * sample_rate_hz)), reader.channels)
         self.input = self._ring
         self.end: int | None = None
-        """Number of the sample after the last one, once it is known."""
+        """Number of the sample after the last one; None until the end is reached."""
         resampling = Resampling(reader.sample_rate_hz, sample_rate_hz)
         self._resampler = None
         if reader.sample_rate_hz != sample_rate_hz:
@@ -119,7 +119,7 @@ class FileSource(_ThreadedDevice):
             self._ahead = resampling.ahead_samples
 
     def close(self) -> None:
-        """Stop reading, and close the file unless its thread still waits for it."""
+        """Stop reading, and close the file unless its thread is blocked in it."""
         super().close()
         if not self._thread.is_alive():
             self._reader.close()
@@ -147,7 +147,7 @@ class FileSource(_ThreadedDevice):
     def _put(self, block: FloatArray) -> None:
         for first in range(0, len(block), _BLOCK):
             part = block[first : first + _BLOCK]
-            # Well before the reader takes the ring for overrun.
+            # Wait well before the reader would count an overrun.
             while self._ring.room < self._ring.memory.capacity // 4:
                 if self._closing.wait(_NAP_S):
                     return
@@ -155,7 +155,7 @@ class FileSource(_ThreadedDevice):
 
 
 class FileTarget(_ThreadedDevice):
-    """Writes what the engine has finished, as far as it says so, to a file or a pipe."""
+    """Writes finished samples, up to `complete_to`, to a file or pipe."""
 
     input = None
 
@@ -167,10 +167,10 @@ class FileTarget(_ThreadedDevice):
         self._ring = PlainOutputRing(ring_frames(round(_TARGET_S * sample_rate_hz)), channels)
         self.output = self._ring
         self.complete_to = 0
-        """Position before which nothing changes any more; the engine moves it on."""
+        """Position before which samples are final; the engine advances it."""
 
     def finish(self) -> None:
-        """Wait until all that is complete is written, and publish it; AudioFileError when that fails."""
+        """Wait until everything before `complete_to` is written, and publish the file. AudioFileError on failure."""
         self._closing.set()
         self._thread.join(_FINISH_S)
         if self.error is not None:
@@ -181,7 +181,7 @@ class FileTarget(_ThreadedDevice):
         self._writer.close()
 
     def close(self) -> None:
-        """End it; what was not finished is discarded, where that is possible."""
+        """End the thread; a file that `finish` did not complete is discarded."""
         super().close()
         if not self._finished and not self._thread.is_alive():
             self._finished = True
@@ -193,7 +193,7 @@ class FileTarget(_ThreadedDevice):
         while True:
             count = min(self.complete_to - self._ring.read, _BLOCK)
             if count > 0:
-                # The engine must not take the room before the samples are out of it.
+                # Advance `read` only afterwards: it lets the engine overwrite the samples.
                 self._ring.memory.get(self._ring.read, block[:count])
                 self._writer.write(block[:count])
                 self._ring.read += count

@@ -1,4 +1,4 @@
-"""Open what the settings name at both ends: devices, files, pipes, and the sample rate in between."""
+"""Open the source and the target that the settings name, and choose the sample rate."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,50 +26,50 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Microphone:
-    """The microphone: the device whose stream it is part of, and where it arrives there."""
+    """The microphone: the device whose stream carries it, and the ring where it arrives."""
 
     device: Device
     ring: InputRing
     direct: bool
-    """Whether the device's callback mixes it by itself."""
+    """Whether the device's callback mixes it into the output."""
 
 
 @dataclass(frozen=True)
 class Ends:
-    """The two ends of the path of the sound; one and the same for a device in both directions."""
+    """Source and target of the engine; the same object for a duplex device."""
 
     source: Device
     target: Device
     mode: str
     sample_rate_hz: int
-    """The target's, and that of everything in between."""
+    """The rate of the target and of all processing."""
     microphone: Microphone | None = None
 
     @property
     def devices(self) -> tuple[Device, ...]:
-        """Each of them once."""
+        """All devices, each once."""
         every = [self.source, self.target] + ([self.microphone.device] if self.microphone is not None else [])
         return tuple({id(device): device for device in every}.values())
 
     @property
     def drifts(self) -> bool:
-        """Whether each end has a clock of its own."""
+        """Whether the two ends are devices with separate clocks."""
         return self.source is not self.target and not isinstance(self.source, FileSource) and self.file is None
 
     @property
     def microphone_output(self) -> OutputRing:
-        """The ring for the microphone's sound, where the target's callback does not mix it."""
+        """The target's second output ring, for a microphone that its callback does not mix."""
         assert isinstance(self.target, (RtmixerDevice, CallbackDevice))
         assert self.target.microphone_output is not None
         return self.target.microphone_output
 
     @property
     def file(self) -> FileTarget | None:
-        """The target, if it is a file or a pipe."""
+        """The target if it is a file or pipe, else None."""
         return self.target if isinstance(self.target, FileTarget) else None
 
     def close(self) -> None:
-        """Give everything back."""
+        """Close all devices."""
         for device in self.devices:
             device.close()
 
@@ -82,12 +82,10 @@ def open_ends(
     mix_microphone: Process | None = None,
     memory: EngineMemory | None = None,
 ) -> Ends:
-    """Open both ends; nothing runs yet.
+    """Open both ends without starting them, at the model's rate if the devices accept it.
 
-    `process` is for mode `inline`, `mix_microphone` for Python callbacks; `memory` steers a song.
-
-    The model's own rate is preferred, where a device takes it. DeviceError, AudioFileError or UsageError when
-    something cannot be opened.
+    `process` is called in mode `inline`, `mix_microphone` by Python callbacks; `memory` controls a song. DeviceError,
+    AudioFileError or UsageError when something cannot be opened.
     """
     source = _device(settings.source, "input")
     target = _device(settings.target, "output")
@@ -130,20 +128,20 @@ def open_ends(
 
 @dataclass(frozen=True)
 class _MicrophonePlace:
-    """Where the microphone is: part of the stream of the `target`, of the `source`, or one of its `own`."""
+    """Which stream carries the microphone: that of the `target`, of the `source`, or its `own`; empty for none."""
 
     device: AudioDevice | None = None
     channels: tuple[int, ...] = ()
     stream: str = ""
 
     def part_of(self, stream: str) -> tuple[int, ...]:
-        """Return its channels if it is part of that stream."""
+        """Return the microphone's channels if that stream carries it, else none."""
         return self.channels if self.stream == stream else ()
 
 
 @dataclass(frozen=True)
 class _Opener:
-    """What all streams of one engine have in common."""
+    """Opens streams with the settings that all streams of an engine share."""
 
     settings: EngineSettings
     mode: str
@@ -155,7 +153,7 @@ class _Opener:
 
     @property
     def direct(self) -> bool:
-        """Whether the callback of the target mixes the microphone in."""
+        """Whether the target's callback mixes in the microphone."""
         return self.place.stream == "target" and self.mode != "rtmixer"
 
     def open(
@@ -177,7 +175,7 @@ class _Opener:
             microphone_channels=microphone_channels,
             output_channels=self.outputs if target is not None else 0,
             microphone_output=bool(self.place.stream) and target is not None and not self.direct,
-            # JACK's own period is best for JACK; elsewhere the host makes its period of what is asked for.
+            # JACK's own period is best for JACK; elsewhere the host derives its period from the requested block.
             block_samples=settings.block_samples or (0 if jack else self.hop_samples),
             latency=settings.latency if isinstance(settings.latency, str) else "low",
         )
@@ -187,7 +185,7 @@ class _Opener:
         return CallbackDevice(request, process, self.mix_microphone if self.direct else None)
 
     def microphone(self, first: Device, second: Device, rate_hz: int) -> Microphone | None:
-        """Return where the microphone arrives, after its own stream was opened if it has one."""
+        """Return the microphone, opening its own stream if it needs one; None if there is none."""
         wanted = self.place
         if not wanted.stream:
             return None
@@ -202,12 +200,12 @@ class _Opener:
 
 
 def _mode(settings: EngineSettings, place: _MicrophonePlace) -> str:
-    """Return where the model runs. DeviceError where rtmixer is asked for and missing."""
+    """Return the mode to use. DeviceError when rtmixer is requested but not installed."""
     if settings.mode == "rtmixer" and not find_spec("rtmixer"):
         raise DeviceError("mode rtmixer needs the package of this name: pip install rtmixer, or choose --mode callback")
     if settings.mode != "auto":
         return settings.mode
-    # A Python callback mixes a microphone in without a delay of its own, which rtmixer's cannot.
+    # A Python callback can add a microphone without extra delay; rtmixer's cannot.
     return "rtmixer" if find_spec("rtmixer") and place.stream != "target" else "callback"
 
 
@@ -219,7 +217,7 @@ def _device(end: str, direction: str) -> AudioDevice | None:
 def _microphone_place(
     settings: EngineSettings, source: AudioDevice | None, target: AudioDevice | None
 ) -> _MicrophonePlace:
-    """Find the microphone: the device named, else the source, else what goes with the target."""
+    """Find the microphone: the named device, else the source, else the target's own or the default input."""
     if not settings.has_microphone or target is None:
         return _MicrophonePlace()
     channels = settings.microphone_channels or (1,)
@@ -252,7 +250,7 @@ def _input_channels(settings: EngineSettings, source: AudioDevice | None) -> tup
 
 
 def _rate_hz(device: AudioDevice | None, direction: str, channels: int, model_rate_hz: int) -> int:
-    """Return the model's rate if the device takes it, else its own."""
+    """Return the model's rate if the device accepts it, else the device's own."""
     if device is None:
         return 0
     if device.sample_rate_hz == model_rate_hz or accepts_rate(device, direction, channels, model_rate_hz):

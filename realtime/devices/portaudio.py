@@ -1,4 +1,4 @@
-"""Devices through PortAudio: what is asked of one, and what those with a C and with a Python callback share."""
+"""PortAudio devices: the request for a stream, and what devices with a C and a Python callback share."""
 
 import atexit
 import threading
@@ -12,16 +12,16 @@ from stemlive.realtime.devices.device import DeviceFaults
 from stemlive.realtime.devices.ring import InputRing, OutputRing
 
 RING_S = 1.0
-"""Length of the rings between the callback and the engine, at least."""
+"""Shortest length of the rings between the callback and the engine."""
 _CLOSING_S = 0.5
 _SILENT_S = 3.0
-"""A device that calls back no more for this long is gone. PulseAudio's pause for 1.4 s after their first blocks."""
+"""A device without a callback for this long is gone. PulseAudio devices pause for 1.4 s after their first blocks."""
 _LONGEST_LATENCY_S = 10.0
-"""What is reported beyond this is nonsense."""
+"""Reported latencies beyond this are not believed."""
 
 
 class StreamRequest:
-    """What is asked of a device: direction by direction, None where it is not used."""
+    """Parameters of a stream; a `source` or `target` of None leaves that direction out."""
 
     def __init__(
         self,
@@ -40,21 +40,21 @@ class StreamRequest:
         self.sample_rate_hz = sample_rate_hz
         self.input_channels = tuple(input_channels)
         self.microphone_channels = tuple(microphone_channels)
-        """Channels that go past the engine, to a ring of their own."""
+        """Channels that bypass the model, through their own ring."""
         self.microphone_output = microphone_output
-        """Whether there is a second output ring, whose sound is added to that of the first."""
+        """Whether there is a second output ring, which is added to the first."""
         self.output_channels = output_channels
         self.block_samples = block_samples
         self.latency = latency
 
     @property
     def label(self) -> str:
-        """The devices' names."""
+        """The devices' names, for messages."""
         names = dict.fromkeys(device.label for device in (self.source, self.target) if device is not None)
         return " and ".join(names)
 
     def stream_arguments(self) -> tuple[str, dict[str, Any]]:
-        """Return sounddevice's kind of stream, and the arguments that all of them take."""
+        """Return the prefix of sounddevice's stream class ("", "Input" or "Output"), and its arguments."""
         devices = [d.index for d in (self.source, self.target) if d is not None]
         counts = [max(self.input_channels + self.microphone_channels)] if self.source else []
         counts += [self.output_channels] if self.target else []
@@ -72,7 +72,7 @@ class StreamRequest:
 
 
 def accepts_rate(device: AudioDevice, direction: str, channels: int, sample_rate_hz: int) -> bool:
-    """Whether a device can be opened at a sample rate."""
+    """Whether a device accepts a sample rate."""
     sounddevice = portaudio()
     check = sounddevice.check_input_settings if direction == "input" else sounddevice.check_output_settings
     try:
@@ -83,14 +83,14 @@ def accepts_rate(device: AudioDevice, direction: str, channels: int, sample_rate
 
 
 class PortAudioDevice:
-    """What both kinds of device have in common: a stream, and a watch over it."""
+    """What both kinds of PortAudio device share: a stream, and the detection of its loss."""
 
     input: InputRing | None = None
     output: OutputRing | None = None
     microphone: InputRing | None = None
-    """Where the microphone arrives."""
+    """The ring that the microphone fills."""
     microphone_output: OutputRing | None = None
-    """A second ring for the output, which is added to the first."""
+    """A second output ring, which is added to the first."""
 
     def __init__(self, request: StreamRequest, make: Callable[[], Any]) -> None:
         self._label = request.label
@@ -108,10 +108,10 @@ class PortAudioDevice:
 
     @property
     def latency_samples(self) -> tuple[int, int]:
-        """What the host interface reports."""
+        """Latencies of input and output that the host interface reports; 0 where they are impossible."""
         latency = self._stream.latency
         both = latency if isinstance(latency, tuple) else (latency,) * 2
-        # Of a JACK program without a latency of its own, PortAudio makes 27 hours.
+        # For a JACK client that reports no latency, PortAudio gives 27 hours.
         both = tuple(seconds if 0 <= seconds < _LONGEST_LATENCY_S else 0.0 for seconds in both)
         used = (self.input is not None or self.microphone is not None, self.output is not None)
         into, out = (round(s * self.sample_rate_hz) if use else 0 for s, use in zip(both, used, strict=True))
@@ -119,12 +119,12 @@ class PortAudioDevice:
 
     @property
     def error(self) -> Exception | None:
-        """Faults of a device come without an exception."""
+        """None: a device fails without an exception."""
         return None
 
     @property
     def samples(self) -> int:
-        """Samples that the device has taken, or where it takes none, given."""
+        """Samples that the device has consumed or, without an output, delivered."""
         if self.output is not None:
             return self.output.read
         ring = self.input or self.microphone
@@ -133,11 +133,11 @@ class PortAudioDevice:
 
     @property
     def problem(self) -> str:
-        """Why it has stopped by itself."""
+        """Why the device stopped by itself; empty while it runs."""
         return self._problem
 
     def start(self) -> None:
-        """Let it run."""
+        """Start the stream. DeviceError when that fails."""
         sounddevice = portaudio()
         try:
             self._stream.start()
@@ -147,26 +147,26 @@ class PortAudioDevice:
         self._seen_s = perf_counter()
 
     def refresh(self) -> None:
-        """Notice a device that has gone: its stream ends, or nobody calls back any more."""
+        """Detect a lost device: its stream has ended, or its callbacks have stopped."""
         if self._problem or self._closed:
             return
         samples = self.samples
         now = perf_counter()
         if samples != self._seen_samples:
             self._seen_samples, self._seen_s = samples, now
-        elif samples > 0 and now - self._seen_s > _SILENT_S:  # how long the first block may take, others know
+        elif samples > 0 and now - self._seen_s > _SILENT_S:  # `LiveRun` limits the wait for the first block
             self._problem = f"{self._label} went silent"
         if not self._stream.active:
             self._problem = f"{self._label} has stopped"
 
     def close(self) -> None:
-        """Stop it and give it back."""
+        """Stop and close the stream. A second call does nothing."""
         if self._closed:
             return
         self._closed = True
         if self._problem:
-            # PortAudio may wait for ever for a device that is gone, and where that was a JACK server, it aborts the
-            # process that takes leave of it.
+            # PortAudio may wait for ever on a device that is gone and, when that is a JACK server, abort the process
+            # in its exit handler.
             atexit.unregister(portaudio()._exit_handler)
             closing = threading.Thread(target=self._stream.close, name="stemlive closing", daemon=True)
             closing.start()
@@ -176,7 +176,7 @@ class PortAudioDevice:
 
 
 def _reason(error: Exception) -> str:
-    """PortAudio's own words, and what usually helps."""
+    """Return PortAudio's message, with a hint at the usual remedy."""
     text = str(error.args[0] if error.args else error).strip()
     lowered = text.lower()
     if "unavailable" in lowered or "busy" in lowered:

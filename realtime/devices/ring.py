@@ -1,4 +1,4 @@
-"""Sound between the device's thread and the engine's: two rings whose ends never wait for each other."""
+"""Lock-free rings between the device's thread and the engine's: neither end ever waits for the other."""
 
 from typing import Any, Protocol
 
@@ -9,12 +9,12 @@ FloatArray = NDArray[np.float32]
 
 
 def ring_frames(at_least: int) -> int:
-    """Round a ring's length up to a power of two, as PortAudio's index arithmetic needs it."""
+    """Round a ring's length up to a power of two, which PortAudio's ring buffer requires."""
     return 1 << max(1, at_least - 1).bit_length()
 
 
 class Memory:
-    """Frames float32 [capacity, C] addressed by a position that counts from the start of the stream."""
+    """Frames float32 [capacity, C], addressed by position: frames since the start of the stream, modulo capacity."""
 
     def __init__(self, capacity: int, channels: int) -> None:
         assert capacity & (capacity - 1) == 0, f"{capacity} is not a power of two"
@@ -47,41 +47,41 @@ class Memory:
 
 
 class InputRing(Protocol):
-    """What the device or a file writes and the engine reads."""
+    """A ring that a device or file writes and the engine reads."""
 
     memory: Memory
 
     @property
     def written(self) -> int:
-        """Frames that came in since the start."""
+        """Frames written since the start."""
         ...
 
     def advance_read(self, count: int) -> None:
-        """Give back the room of the oldest frames, which the engine has read."""
+        """Free the oldest `count` frames, which the engine has read."""
         ...
 
 
 class OutputRing(Protocol):
-    """What the engine writes and the device or a file reads.
+    """A ring that the engine writes and a device or file reads.
 
-    The reader takes what is there and never waits: the engine keeps silence ahead of it, and writes sound over
-    the silence. Any position from `read` to `read` + capacity may be written at any time.
+    The reader never waits: the engine keeps silence ahead of it, and overwrites the silence with sound. Any position
+    from `read` to `read` + capacity may be written at any time.
     """
 
     memory: Memory
 
     @property
     def read(self) -> int:
-        """Frames that the device took since the start."""
+        """Frames read since the start."""
         ...
 
     def advance_write(self, count: int) -> None:
-        """Let the reader go on by `count` frames, which hold silence now."""
+        """Let the reader read `count` frames further; they hold silence so far."""
         ...
 
 
 class PlainInputRing:
-    """An input ring for a writer in Python. Positions are whole numbers that only one thread changes."""
+    """An input ring for a writer in Python. Only one thread changes each position."""
 
     def __init__(self, capacity: int, channels: int) -> None:
         self.memory = Memory(capacity, channels)
@@ -90,37 +90,37 @@ class PlainInputRing:
 
     @property
     def room(self) -> int:
-        """Frames that can be written without harm to those that were not read yet."""
+        """Frames that can be written without overwriting unread ones."""
         return self.memory.capacity - (self.written - self.taken)
 
     def write(self, block: FloatArray) -> None:
-        """Writer: append a block [n, C]. Without room the oldest frames are lost, which the reader notices."""
+        """Writer: append a block [n, C]. A full ring overwrites its oldest frames; the reader detects that."""
         self.memory.put(self.written, block)
         self.written += len(block)
 
     def advance_read(self, count: int) -> None:
-        """Reader: give back room."""
+        """Reader: free `count` frames."""
         self.taken += count
 
 
 class PlainOutputRing:
-    """An output ring for a reader in Python. Positions are whole numbers that only one thread changes."""
+    """An output ring for a reader in Python. Only one thread changes each position."""
 
     def __init__(self, capacity: int, channels: int) -> None:
         self.memory = Memory(capacity, channels)
         self.read = 0
 
     def take(self, out: FloatArray) -> None:
-        """Reader: the next frames into `out` [n, C]."""
+        """Reader: copy the next frames to `out` [n, C]."""
         self.memory.get(self.read, out)
         self.read += len(out)
 
     def advance_write(self, count: int) -> None:
-        """Nothing to do: this reader does not ask how far the writer is."""
+        """Do nothing: this reader does not check how far the writer is."""
 
 
 class PortAudioInputRing:
-    """An input ring that rtmixer's C callback writes; `handle` is its `RingBuffer` over our memory."""
+    """An input ring that rtmixer's C callback writes; `handle` is rtmixer's `RingBuffer` on this memory."""
 
     def __init__(self, ring_buffer: Any, capacity: int, channels: int) -> None:
         self.memory = Memory(capacity, channels)
@@ -129,17 +129,17 @@ class PortAudioInputRing:
 
     @property
     def written(self) -> int:
-        """Frames that came in since the start."""
+        """Frames written since the start."""
         return self._taken + int(self.handle.read_available)
 
     def advance_read(self, count: int) -> None:
-        """Give back room."""
+        """Free `count` frames for the callback."""
         self.handle.advance_read_index(count)
         self._taken += count
 
 
 class PortAudioOutputRing:
-    """An output ring that rtmixer's C callback reads; it starts full of silence, and is kept full."""
+    """An output ring that rtmixer's C callback reads. It starts full of silence and is kept full."""
 
     def __init__(self, ring_buffer: Any, capacity: int, channels: int) -> None:
         self.memory = Memory(capacity, channels)
@@ -149,10 +149,10 @@ class PortAudioOutputRing:
 
     @property
     def read(self) -> int:
-        """Frames that the device took since the start."""
+        """Frames read since the start."""
         return self._allowed - int(self.handle.read_available)
 
     def advance_write(self, count: int) -> None:
-        """Let the callback go on."""
+        """Let the callback read `count` frames further."""
         self.handle.advance_write_index(count)
         self._allowed += count

@@ -1,4 +1,4 @@
-"""A device behind a callback in C."""
+"""A device with a callback in C."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ from stemlive.realtime.devices.portaudio import RING_S, PortAudioDevice, StreamR
 from stemlive.realtime.devices.ring import PortAudioInputRing, PortAudioOutputRing, ring_frames
 
 _LONG_AGO_S = -1e6
-"""When ring buffers are to begin, for rtmixer. JACK's clock starts anew with a stream, and the first block of input may
-lie before its zero: a start at 0 would then come in the middle of that block, and input and output would not match."""
+"""Start time of the ring buffers, for rtmixer. JACK's clock restarts with a stream, and the first input block may lie
+before its zero: a start at 0 would then fall within that block, and input and output would not line up."""
 
 
 class RtmixerDevice(PortAudioDevice):
-    """A device behind rtmixer's callback, which is written in C and never waits for Python."""
+    """A device with rtmixer's callback, which is written in C and never waits for Python."""
 
     def __init__(self, request: StreamRequest) -> None:
         import rtmixer
@@ -21,7 +21,7 @@ class RtmixerDevice(PortAudioDevice):
         super().__init__(request, lambda: make(**arguments))
         frames = ring_frames(round(RING_S * request.sample_rate_hz))
         self._actions: list[Any] = []
-        # Both are queued before the start, so that the first callback begins both.
+        # Both are queued before the start, so that both begin in the first callback.
         if request.input_channels:
             ring = PortAudioInputRing(rtmixer.RingBuffer, 4 * frames, len(request.input_channels))
             self._actions.append(self._stream.record_ringbuffer(ring.handle, request.input_channels, start=_LONG_AGO_S))
@@ -47,10 +47,10 @@ class RtmixerDevice(PortAudioDevice):
         return int(max(action.stats.max_blocksize for action in self._actions))
 
     def refresh(self) -> None:
-        """Read the callback's own counts, and notice a device that has gone."""
+        """Read the callback's fault counts, and detect a lost device."""
         self.faults.input_overflows = int(self._actions[0].stats.input_overflows)
         self.faults.output_underflows = int(self._actions[0].stats.output_underflows)
         super().refresh()
         if len(self._stream.actions) < len(self._actions) and not self._closed and not self._problem:
-            # An action ends when its ring is full or empty, after a second or more without the engine.
+            # An action ends when its ring is full or empty: the engine has not run for a second or more.
             self._problem = f"{self._label} was not served for {RING_S:g} s"

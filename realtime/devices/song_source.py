@@ -1,4 +1,4 @@
-"""A song as the engine's source: it can be paused, and jumps where the front end wishes, without a click."""
+"""A song as the engine's source, with pause, seek and loop, each without a click."""
 
 from collections import deque
 from typing import NamedTuple
@@ -13,14 +13,14 @@ from stemlive.realtime.shared.memory import EngineMemory
 FloatArray = NDArray[np.float32]
 
 _AHEAD_S = 0.1
-"""Read ahead, and so part of the time from a wish to its sound."""
+"""Read-ahead, and so a part of the time from a request until it is heard."""
 _BLOCK_S = 0.01
 _FADE_S = 0.01
 _MARKS = 64
 
 
 class _Mark(NamedTuple):
-    """From sample `number` of the ring on, the song plays from `position_s`, or stands there."""
+    """From sample `number` of the ring on, the song plays from `position_s`, or is paused there."""
 
     number: float
     position_s: float
@@ -29,10 +29,10 @@ class _Mark(NamedTuple):
 
 
 class SongSource(FileSource):
-    """An audio file that `Transport` steers through the shared memory; silence while it stands.
+    """An audio file that `Transport` controls through the shared memory; silence while paused.
 
-    It begins where the last wish says or, if that was fulfilled before (another process took over), where the
-    telemetry says that it was. Two threads: its own reads, the engine's asks `tell` and `jumped`.
+    It starts at the last requested position or, if that was already carried out by an earlier process, at the position
+    in the telemetry. Its own thread reads the file; the engine's thread calls `tell` and `jumped`.
     """
 
     def __init__(self, reader: AudioReader, sample_rate_hz: int, memory: EngineMemory) -> None:
@@ -53,7 +53,7 @@ class SongSource(FileSource):
         self._jumps: deque[float] = deque()
 
     def tell(self, played: int) -> None:
-        """Engine: say where in the song the ring's sample number `played` is, which is heard now."""
+        """Engine: publish the position in the song of the ring's sample `played`, which is heard now."""
         telemetry = self._memory.telemetry
         mark = next((mark for mark in reversed(self._marks) if mark.number <= played), None)
         if mark is None:
@@ -63,7 +63,7 @@ class SongSource(FileSource):
         telemetry["song_ended"] = mark.ended
 
     def jumped(self, taken: int) -> bool:
-        """Engine: whether the song has jumped before the ring's sample number `taken`, since the last call."""
+        """Engine: whether the song has jumped before the ring's sample `taken`, since the last call."""
         if not self._jumps or self._jumps[0] > taken:
             return False
         self._jumps.popleft()
@@ -75,7 +75,7 @@ class SongSource(FileSource):
             self._append(self._next())
 
     def _next(self) -> FloatArray:
-        """Return the next samples [n, C] of what is wished for."""
+        """Return the next samples [n, C], carrying out new requests with a cross-fade."""
         parameters = self._memory.parameters
         seeks, playing = int(parameters["seeks"]), bool(parameters["playing"])
         loop_from, loop_to = (round(float(parameters[name]) * self._rate_hz) for name in ("loop_from_s", "loop_to_s"))
@@ -83,7 +83,7 @@ class SongSource(FileSource):
         wraps = False
         if self._plays and loop_from < min(loop_to, self._length):
             to_wrap = min(loop_to, self._length) - self._position
-            # Who stands behind the loop plays on.
+            # A position beyond the loop's end plays on.
             wraps = 0 <= to_wrap < len(self._rise)
             block = min(block, to_wrap) if to_wrap >= len(self._rise) else block
         if seeks == self._seeks and playing == (self._plays or self._ended) and not wraps:
@@ -92,7 +92,7 @@ class SongSource(FileSource):
                 self._mark()
             return self._go_on(block)
         old = self._go_on(len(self._rise))
-        self._fed -= len(old)  # what follows sounds at the same time
+        self._fed -= len(old)  # the fade-in overlaps it
         if seeks != self._seeks:
             self._seeks = seeks
             self._go_to(float(parameters["seek_s"]))
@@ -111,7 +111,7 @@ class SongSource(FileSource):
         return np.asarray(new * self._rise + old * self._rise[::-1], np.float32)
 
     def _go_on(self, count: int) -> FloatArray:
-        """Return the next samples of the song, or silence where it stands or has ended."""
+        """Return the next samples of the song, or silence when it is paused or has ended."""
         block = np.zeros((count, self._song.channels), np.float32)
         if self._plays:
             part = self._song.read(min(count, self._length - self._position))
@@ -125,7 +125,7 @@ class SongSource(FileSource):
         self._song.seek(self._position)
 
     def _number(self) -> float:
-        """Number in the ring of the sample that comes next."""
+        """Return the number in the ring of the next sample."""
         return self._fed * self.sample_rate_hz / self._rate_hz
 
     def _mark(self) -> None:
