@@ -75,7 +75,8 @@ def write_whole(target: Path, content: npt.NDArray[np.generic] | str) -> None:
             if isinstance(content, str):
                 part.write_text(content)
             else:
-                np.save(part, content)
+                with part.open("wb") as file:  # of a path, numpy would make another name
+                    np.save(file, content)
     except OSError as error:
         raise TrainingError(f"cannot write to {target.parent}: {error}: make room there or choose --cache") from error
 

@@ -12,8 +12,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from stemlive.errors import AudioFileError, UsageError
-from stemlive.realtime.audio_files.part_files import new_part
 from stemlive.realtime.audio_files.pcm import read_wav_header
+from stemlive.whole_file import new_part, publish, target_of
 
 FORMATS = {"wav": ("WAV", "FLOAT"), "flac": ("FLAC", "PCM_24"), "ogg": ("OGG", "VORBIS")}
 """File name extension to libsndfile's format and encoding; 32-bit float never clips."""
@@ -173,10 +173,9 @@ class AudioWriter:
         self._limit_frames = _WAV_LIMIT_BYTES // frame_bytes if kind == "WAV" else None
         if self._limit_frames is not None and (total_frames or 0) > self._limit_frames:
             kind, self._limit_frames = "RF64", None
-        # A link stays a link, and a temporary file on the same file system can take its place in one step.
-        self._target = self.path.resolve()
-        self._part = new_part(self._target)
         try:
+            self._target = target_of(self.path)
+            self._part = new_part(self._target)
             self._part.touch(exist_ok=False)
         except OSError as error:
             raise AudioFileError(f"cannot write {path}: {error.strerror}") from error
@@ -223,7 +222,7 @@ class AudioWriter:
         try:
             self.finish()
             check_output(self.path, force=self._force)
-            self._part.replace(self._target)
+            publish(self._part, self._target)
         except OSError as error:
             raise AudioFileError(f"cannot write {self.name}: {error.strerror}") from error
         finally:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from stemlive.errors import AudioFileError
 from stemlive.realtime.audio_files.files import FORMATS
+from stemlive.whole_file import publish
 
 FloatArray = NDArray[np.float32]
 
@@ -150,7 +151,7 @@ class _PartFile:
         self._file.close()
         if self.error is not None:
             raise self.error
-        self._part.replace(self.path)
+        publish(self._part, self.path)
 
     def discard(self) -> None:
         """Close and delete it."""

@@ -57,6 +57,7 @@ from stemlive.training.corpus.singers import render_singer, render_speech
 from stemlive.training.corpus.singers_kokoro import fetch_kokoro, model_file, speak
 from stemlive.training.corpus.singers_kokoro_song import render_sung
 from stemlive.training.corpus.singers_speakers import SPEAKER_FILES, fetch_speakers, list_speakers
+from stemlive.whole_file import publish
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of jobs done, jobs in all and the name of the job that ended."""
@@ -280,7 +281,7 @@ def _write_song(root: Path, folder: Path, song: Arrangement, rng: np.random.Gene
         about = f"{song.style}, {song.tempo_bpm} bpm, key {song.key} {song.tonality}: {sounds}\n"
         (part_folder / "about.txt").write_text(about, encoding="utf-8")
         folder.parent.mkdir(parents=True, exist_ok=True)
-        part_folder.rename(folder)
+        publish(part_folder, folder)
 
 
 def _measure(root: Path, report: CorpusReport) -> None:

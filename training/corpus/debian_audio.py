@@ -22,6 +22,7 @@ import soundfile
 
 from stemlive.errors import StemliveError
 from stemlive.training.corpus.files import write_ogg
+from stemlive.whole_file import publish
 
 TRACKS = Path(__file__).with_name("accompaniment.tsv")
 ARCHIVES = frozenset({".zip", ".pk3", ".pk4", ".pak"})
@@ -130,7 +131,7 @@ def fetch_accompaniment(root: Path, package: str, names: Iterable[str]) -> Packa
             found |= _from_archives(found, missing, Path(scratch))
             for path, source in found.items():
                 if is_copyright(path, package):
-                    source.replace(copyright_file)
+                    publish(source, copyright_file)
             for name in sorted(missing, key=lambda name: ("__" not in name, name)):  # those of one folder first
                 matches = [source for path, source in found.items() if name in _names(path) and source.exists()]
                 problem = _place(matches, targets[name]) if matches else "not in this version of the package"
@@ -197,7 +198,7 @@ def _place(matches: list[Path], target: Path) -> str:
             if total < sound.samplerate or not np.isfinite(peak) or peak < 1e-3:
                 return "too short, silent or not finite"
         if container == "OGG":
-            source.replace(target)
+            publish(source, target)
             return ""
         audio, rate = soundfile.read(source, dtype="float32", always_2d=True)
         write_ogg(target, audio, rate)
@@ -230,7 +231,7 @@ def fetch_guitars(root: Path, package: str) -> PackageResult:
             )
             for path, source in found.items():
                 if is_copyright(path, package):
-                    source.replace(copyright_file)
+                    publish(source, copyright_file)
                     continue
                 name = re.sub(r"[^A-Za-z0-9]+", "-", path.parent.name).strip("-").lower()
                 problem = _place([source], folder / f"{name}.ogg")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stemlive.training.corpus.debian_audio import PackageResult, licence_names
 from stemlive.training.corpus.singers_speakers import SPEAKERS_FOLDER
+from stemlive.whole_file import whole_file
 
 _DOCUMENTS = Path("/usr/share/doc")
 
@@ -103,9 +104,8 @@ def write_licences(root: Path, packages: Sequence[PackageResult]) -> Path:
         what = f"{len(files)}: {', '.join(files)}"
         lines.append(f"| [{package}](licences/{package}.txt) | {licence_names(document)} | {what} |")
     target = root / "LICENCES.md"
-    part = target.with_name(".LICENCES.md.part")
-    part.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    part.replace(target)
+    with whole_file(target) as part:
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return target
 
 

@@ -17,6 +17,7 @@ from stemlive.training.corpus.render_drums import general_midi_note
 from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
 from stemlive.training.corpus.render_sounds import find_sounds, render_drum_part
 from stemlive.training.corpus.render_treatment import active_rms, treat_drums
+from stemlive.whole_file import publish
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 60.0, 180.0
 _PAUSE_SECONDS = 0.6
@@ -92,7 +93,7 @@ def render_groove_file(root: Path, seed: int, index: int, paths: Sequence[Path])
     target.parent.mkdir(parents=True, exist_ok=True)
     with staging(root) as part:
         write_flac(part / target.name, audio)
-        (part / target.name).replace(target)
+        publish(part / target.name, target)
     return True
 
 

