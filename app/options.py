@@ -98,7 +98,7 @@ def cache_option(function: Decorated) -> Decorated:
         default=Path("~/.cache/stemlive"),
         show_default=True,
         type=click.Path(file_okay=False, path_type=Path),
-        help="Folder for decoded audio (10 MB a minute), the same for all commands.",
+        help="Folder for decoded audio (10 MB a minute, 20 for songs to score), the same for all commands.",
     )(function)
 
 

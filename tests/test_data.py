@@ -36,7 +36,10 @@ from stemlive.training.mixing import MixConfig, SegmentMixer, restrict_groups
 from stemlive.training.recipe import read_recipe
 from stemlive.training.recordings import decode
 from stemlive.training.references import load_reference
+from stemlive.training.scores import usdr
 from stemlive.training.sources import Sources, scan
+
+STEP = 1 / 32768
 
 
 @pytest.fixture
@@ -226,6 +229,56 @@ def test_a_silent_bass_is_known_to_be_silent_and_a_missing_one_is_not(tmp_path):
     assert groups[1].tolist() == [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 1, 1]]
 
 
+# What becomes of the samples
+
+
+def test_a_stem_beyond_full_scale_is_scored_by_its_own_samples(tmp_path):
+    """Clipped at full scale it would score 13.7 dB against itself."""
+    loud = np.random.default_rng(1).uniform(-1, 1, (RATE, 2)).astype(np.float32) * np.float32(10 ** (3 / 20))
+    write(tmp_path / "valid/loud/vocals.wav", loud)
+    write(tmp_path / "valid/loud/mixture.wav", 1.1 * loud)
+    song = scan([tmp_path], tmp_path / "cache", RATE, "valid", scoring=True).songs["loud"]
+    reference = load_reference(song, "loud", RATE)
+    assert torch.equal(reference.tracks["vocals"], torch.from_numpy(loud.T.copy()))
+    assert torch.equal(reference.mixture, torch.from_numpy(np.float32(1.1 * loud).T.copy()))
+    assert usdr(torch.from_numpy(loud.T.copy()), reference.tracks["vocals"]) > 100
+
+
+@pytest.mark.parametrize("peak", [0.001, 0.5, 1.0, 1.413, 30.0])
+def test_to_train_on_samples_are_rounded_to_steps_and_none_is_clipped(tmp_path, peak):
+    audio = np.random.default_rng(1).uniform(-1, 1, (RATE, 2))
+    audio = (audio * peak / audio.max()).astype(np.float32)
+    write(tmp_path / "a.wav", audio)
+    recording = decode(tmp_path / "a.wav", tmp_path / "cache", RATE)
+    assert recording.numbers().dtype == np.int16
+    assert recording.step == pytest.approx(max(1 / 32768, audio.max() / 32767, -audio.min() / 32768), rel=1e-6)
+    apart = np.abs(recording.read(0, RATE).astype(np.float64) - audio)
+    assert apart.max() <= recording.step * 0.501
+    assert recording.rms == pytest.approx(np.sqrt(np.mean(np.square(audio.astype(np.float64)))), rel=0.01)
+
+
+def test_16_bits_are_kept_as_they_are(tmp_path):
+    numbers = np.arange(-32768, 32768, dtype=np.int16).reshape(-1, 2)
+    soundfile.write(tmp_path / "a.wav", numbers, RATE, subtype="PCM_16")
+    recording = decode(tmp_path / "a.wav", tmp_path / "cache", RATE)
+    assert recording.step == 1 / 32768
+    assert np.array_equal(recording.numbers(), numbers)
+    exact = decode(tmp_path / "a.wav", tmp_path / "cache", RATE, exact=True)
+    assert np.array_equal(exact.read(0, 32768), recording.read(0, 32768))
+    assert exact.rms == recording.rms
+
+
+def test_what_a_kill_left_of_the_cache_is_decoded_again(tmp_path):
+    write_tone(tmp_path / "a.wav", 440.0)
+    first = decode(tmp_path / "a.wav", tmp_path / "cache", RATE)
+    audio = first.read(0, RATE)
+    for suffix in (".npy", ".json"):
+        first.cache_file.with_suffix(suffix).unlink()
+        again = decode(tmp_path / "a.wav", tmp_path / "cache", RATE)
+        assert again == first
+        assert np.array_equal(again.read(0, RATE), audio)
+
+
 # prepare
 
 
@@ -241,7 +294,7 @@ def test_prepare_fills_the_cache_once_and_says_what_there_is(corpus, tmp_path):
         ["drums", "0.00", "0.00", "100%"],
     ]
     made = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
-    assert {path.suffix for path in made} == {".npy", ".rms", ".sad"}
+    assert {path.suffix for path in made} == {".npy", ".json", ".sad"}
     report = json.loads(run("prepare", "--data", corpus, "--cache", cache, "--sad", "--json").stdout)
     assert report["splits"]["train"]["hours"]["vocals"] == {
         "songs": pytest.approx(4 / 3600),
@@ -275,24 +328,24 @@ def test_active_passages_of_a_signal_with_known_silences():
     loud = np.zeros_like(rising)
     loud[360:900] = rising[360:900]  # 9 chunks of 10 in the window at 300; 4 in the first; 5 in the one at 600
     loud[1800:2700] = rising[1800:2700]
-    assert detect(loud, 100).tolist() == [[300, 900], [1800, 2700]]
+    assert detect(loud, STEP, 100).tolist() == [[300, 900], [1800, 2700]]
     loud[2700:2760] = rising[2700:2760]  # now 6 chunks of the window at 2400, which only then counts
-    assert detect(loud, 100).tolist() == [[300, 900], [1800, 3000]]
+    assert detect(loud, STEP, 100).tolist() == [[300, 900], [1800, 3000]]
     loud[:, 1] = 0
-    assert detect(loud, 100).tolist() == []  # both channels must sound
+    assert detect(loud, STEP, 100).tolist() == []  # both channels must sound
     quiet = np.full((600, 1), 32, np.int16)  # RMS 0.00098
-    assert detect(quiet, 100).tolist() == []
+    assert detect(quiet, STEP, 100).tolist() == []
     quiet[240:] = 33  # RMS 0.00101 in 6 chunks
-    assert detect(quiet, 100).tolist() == [[0, 600]]
+    assert detect(quiet, STEP, 100).tolist() == [[0, 600]]
     quiet[240:300] = 32
-    assert detect(quiet, 100).tolist() == []
+    assert detect(quiet, STEP, 100).tolist() == []
 
 
 def test_the_threshold_is_a_quantile_of_the_window():
     """Of ten chunks at 1 to 10 the 15 % quantile lies at 2.35: eight are above."""
     steps = np.repeat(np.arange(1, 11, dtype=np.int16) * 1000, 60)[:, None]
     for share, kept in ((0.79, [[0, 600]]), (0.8, [])):
-        assert detect(steps, 100, ActivityConfig(active_share=share)).tolist() == kept
+        assert detect(steps, STEP, 100, ActivityConfig(active_share=share)).tolist() == kept
 
 
 def test_active_passages_are_kept_beside_the_audio_with_the_numbers_that_made_them(tmp_path):

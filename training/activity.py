@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stemlive.training.recordings import FULL_SCALE, Recording, write_whole
+from stemlive.training.recordings import Numbers, Recording, write_whole
 
 Passages = npt.NDArray[np.int64]
 """First sample and end `[passages, 2]` of what is kept, in order, apart from each other."""
@@ -43,13 +43,13 @@ def active_passages(recording: Recording, sample_rate_hz: int, config: ActivityC
         kept = json.loads(file.read_text(encoding="utf-8"))
         if kept["made_by"] == made_by:
             return np.array(kept["passages"], np.int64).reshape(-1, 2)
-    passages = detect(recording.samples(), sample_rate_hz, config)
+    passages = detect(recording.numbers(), recording.step, sample_rate_hz, config)
     write_whole(file, json.dumps({"made_by": made_by, "passages": passages.tolist()}))
     return passages
 
 
-def detect(samples: npt.NDArray[np.int16], sample_rate_hz: int, config: ActivityConfig = DEFAULT) -> Passages:
-    """The active passages of int16 audio `[n, C]`: windows that are kept, joined where they touch.
+def detect(samples: Numbers, step: float, sample_rate_hz: int, config: ActivityConfig = DEFAULT) -> Passages:
+    """The active passages of audio `[n, C]` in numbers of `step`: windows that are kept, joined where they touch.
 
     Windows stand at whole multiples of the hop; what is left over at the end belongs to none. Audio shorter than a
     window is one window.
@@ -58,7 +58,7 @@ def detect(samples: npt.NDArray[np.int16], sample_rate_hz: int, config: Activity
     hop = round(config.hop_s * sample_rate_hz)
     passages: list[list[int]] = []
     for start in range(0, len(samples) - window + 1, hop):
-        if not _is_active(samples[start : start + window], config):
+        if not _is_active(samples[start : start + window], step, config):
             continue
         if passages and start <= passages[-1][1]:
             passages[-1][1] = start + window
@@ -67,10 +67,10 @@ def detect(samples: npt.NDArray[np.int16], sample_rate_hz: int, config: Activity
     return np.array(passages, np.int64).reshape(-1, 2)
 
 
-def _is_active(window: npt.NDArray[np.int16], config: ActivityConfig) -> bool:
+def _is_active(window: Numbers, step: float, config: ActivityConfig) -> bool:
     size = -(-len(window) // config.chunks)  # the last chunk may be shorter
     chunks = [window[start : start + size].astype(np.float32) for start in range(0, len(window), size)]
-    rms = np.stack([np.sqrt(np.mean(np.square(chunk), axis=0)) for chunk in chunks]) / FULL_SCALE  # [chunks, C]
+    rms = np.stack([np.sqrt(np.mean(np.square(chunk), axis=0)) for chunk in chunks]) * step  # [chunks, C]
     threshold = np.maximum(np.quantile(rms, config.quantile, axis=0), config.least_rms)
     return bool(((rms > threshold).mean(0) > config.active_share).all())
 

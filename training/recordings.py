@@ -1,6 +1,7 @@
 """One decoded file: what is read from the cache in training, and how it gets there."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,17 +14,24 @@ from stemlive.errors import AudioFileError, TrainingError
 from stemlive.model.config import CHANNELS
 from stemlive.whole_file import whole_file
 
-FULL_SCALE = 32768.0
+Numbers = npt.NDArray[np.int16] | npt.NDArray[np.float32]
+_INT16_STEP = 1 / 32768
+_MAX_INT16 = 32767
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One decoded file: int16 `[n, C]` on disk, mapped into memory when read, and its level (0: silent)."""
+    """One decoded file `[n, C]` on disk, mapped into memory when read, and its level (0: silent).
+
+    To train on, it is int16 there: a sample is `step` times the number, 1 / 32768, or more for audio beyond full
+    scale. To be scored by, it is the file's own float32, with a `step` of 1.
+    """
 
     name: str
     cache_file: Path
     num_samples: int
     rms: float
+    step: float
 
     @property
     def silent(self) -> bool:
@@ -32,37 +40,45 @@ class Recording:
 
     def read(self, start: int, count: int) -> npt.NDArray[np.float32]:
         """`count` samples from `start` as float32 `[count, 2]`; a mono file on both channels, silence past the end."""
-        part = np.asarray(self.samples()[start : start + count], dtype=np.float32) / FULL_SCALE
+        part = np.asarray(self.numbers()[start : start + count], dtype=np.float32) * np.float32(self.step)
         out = np.zeros((count, CHANNELS), np.float32)
         out[: len(part)] = part
         return out
 
-    def samples(self) -> npt.NDArray[np.int16]:
-        """All samples, int16 `[n, C]`, in memory only where they are touched."""
-        samples: npt.NDArray[np.int16] = np.load(self.cache_file, mmap_mode="r")
-        return samples
+    def numbers(self) -> Numbers:
+        """All of it `[n, C]` as it lies on disk, to be multiplied by `step`; in memory only where it is touched."""
+        numbers: Numbers = np.load(self.cache_file, mmap_mode="r")
+        return numbers
 
 
-def decode(path: Path, cache: Path, sample_rate_hz: int) -> Recording:
+def decode(path: Path, cache: Path, sample_rate_hz: int, *, exact: bool = False) -> Recording:
     """The recording of one file, decoded if the cache lacks it; a changed file is decoded again.
 
-    Raises AudioFileError, saying why, for what cannot be trained on: no audio, no samples, more than two channels,
-    samples that are not numbers.
+    `exact` keeps float32, for scores: twice the size, and no rounding. Raises AudioFileError, saying why, for what
+    cannot be trained on: no audio, no samples, more than two channels, samples that are not numbers.
     """
     try:
         status = path.stat()
-        key = f"{path.resolve()}:{status.st_size}:{status.st_mtime_ns}:{sample_rate_hz}"
+        kind = "float32" if exact else "int16 rounded"
+        key = f"{path.resolve()}:{status.st_size}:{status.st_mtime_ns}:{sample_rate_hz}:{kind}"
         target = cache / f"{hashlib.sha1(key.encode()).hexdigest()}.npy"
-        audio = None if target.exists() else _read_audio(path, sample_rate_hz)
+        level = target.with_suffix(".json")
+        audio = None if target.exists() and level.exists() else _read_audio(path, sample_rate_hz)
     except (soundfile.LibsndfileError, OSError, ValueError, RuntimeError) as error:
         raise AudioFileError(f"cannot be read: {error}") from error
     if audio is not None:
-        write_whole(target, audio)
-    data = np.load(target, mmap_mode="r")
-    rms_file = target.with_suffix(".rms")
-    if not rms_file.exists():
-        write_whole(rms_file, repr(active_rms(data)))
-    return Recording("/".join(path.parts[-3:]), target, len(data), float(rms_file.read_text()))
+        numbers, step = (audio, 1.0) if exact else in_int16(audio)
+        write_whole(level, json.dumps({"rms": active_rms(numbers) * step, "step": step}))
+        write_whole(target, numbers)
+    kept = json.loads(level.read_text(encoding="utf-8"))
+    return Recording("/".join(path.parts[-3:]), target, len(np.load(target, mmap_mode="r")), kept["rms"], kept["step"])
+
+
+def in_int16(audio: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int16], float]:
+    """Audio rounded to whole numbers of a step, and the step: 1 / 32768, or what makes room for the loudest sample."""
+    highest = max(float(audio.max()), -float(audio.min()) * _MAX_INT16 * _INT16_STEP)
+    step = max(_INT16_STEP, highest / _MAX_INT16)
+    return np.rint(audio / step).astype(np.int16), step
 
 
 def write_whole(target: Path, content: npt.NDArray[np.generic] | str) -> None:
@@ -81,7 +97,7 @@ def write_whole(target: Path, content: npt.NDArray[np.generic] | str) -> None:
         raise TrainingError(f"cannot write to {target.parent}: {error}: make room there or choose --cache") from error
 
 
-def _read_audio(path: Path, sample_rate_hz: int) -> npt.NDArray[np.int16]:
+def _read_audio(path: Path, sample_rate_hz: int) -> npt.NDArray[np.float32]:
     with soundfile.SoundFile(path) as file:
         if file.channels > CHANNELS:
             raise AudioFileError(f"{file.channels} channels, stems have 1 or 2")
@@ -93,11 +109,10 @@ def _read_audio(path: Path, sample_rate_hz: int) -> npt.NDArray[np.int16]:
         raise AudioFileError("holds samples that are not numbers (NaN or infinite)")
     if rate != sample_rate_hz:
         audio = soxr.resample(audio, rate, sample_rate_hz)
-    samples: npt.NDArray[np.int16] = np.clip(audio * FULL_SCALE, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-    return samples
+    return np.asarray(audio, np.float32)
 
 
-def active_rms(data: npt.NDArray[np.int16], block_samples: int = 22050) -> float:
+def active_rms(data: Numbers, block_samples: int = 22050) -> float:
     """Root mean square of the blocks within 30 dB of the loudest one; 0 for silence."""
     count = max(1, len(data) // block_samples)
     blocks = np.array(
@@ -105,4 +120,4 @@ def active_rms(data: npt.NDArray[np.int16], block_samples: int = 22050) -> float
     )
     if not len(blocks) or blocks.max() == 0:
         return 0.0
-    return float(np.sqrt(blocks[blocks > blocks.max() * 1e-3].mean()) / FULL_SCALE)
+    return float(np.sqrt(blocks[blocks > blocks.max() * 1e-3].mean()))

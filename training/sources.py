@@ -80,7 +80,7 @@ def load(
 
     def read(path: Path) -> Recording | AudioFileError:
         try:
-            return decode(path, cache, sample_rate_hz)
+            return decode(path, cache, sample_rate_hz, exact=scoring)
         except AudioFileError as error:
             return error
 

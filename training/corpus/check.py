@@ -15,7 +15,7 @@ from stemlive.model.bsrnn import BSRNN
 from stemlive.model.config import STEMS
 from stemlive.model.framing import Framing
 from stemlive.training.inference import separate_whole
-from stemlive.training.recordings import Recording
+from stemlive.training.recordings import Numbers, Recording
 from stemlive.training.sources import Sources
 
 FULL_SCALE = 32767
@@ -68,8 +68,8 @@ def check_sources(
     """Measure every recording; the model, if there is one, listens to `listen_s` seconds around its loudest part."""
     framing = Framing(model.config.framing) if model else None
     for kind, source, recording in every_recording(sources):
-        data = np.load(recording.cache_file, mmap_mode="r")
-        block_db = _block_levels_db(data, round(BLOCK_S * sample_rate_hz))
+        data = recording.numbers()
+        block_db = _block_levels_db(data, recording.step, round(BLOCK_S * sample_rate_hz))
         heard = None
         if model and framing:
             start = max(0, int(block_db.argmax() * BLOCK_S * sample_rate_hz - listen_s * sample_rate_hz / 2))
@@ -121,14 +121,14 @@ def summarise(checks: list[RecordingCheck]) -> list[SourceCheck]:
     ]
 
 
-def _block_levels_db(data: npt.NDArray[np.int16], block: int) -> npt.NDArray[np.float64]:
+def _block_levels_db(data: Numbers, step: float, block: int) -> npt.NDArray[np.float64]:
     """Level of each block in dBFS; a recording shorter than one is one block."""
     count = max(1, len(data) // block)
-    power = [np.square(part.astype(np.float32) / FULL_SCALE).mean() for part in np.array_split(data, count)]
+    power = [np.square(part.astype(np.float32) * step).mean() for part in np.array_split(data, count)]
     return np.asarray(10 * np.log10(np.maximum(power, 1e-12)))
 
 
-def _clipped_share(data: npt.NDArray[np.int16]) -> float:
+def _clipped_share(data: Numbers) -> float:
     """Share of the samples that stand at full scale in a run of CLIPPED_RUN or more, over all channels."""
     full = np.abs(data.astype(np.int32)) >= FULL_SCALE
     inside = full.copy()
@@ -141,7 +141,7 @@ def _clipped_share(data: npt.NDArray[np.int16]) -> float:
     return float(run.mean())
 
 
-def _bandwidth_hz(data: npt.NDArray[np.int16], sample_rate_hz: int, loudest: int) -> float:
+def _bandwidth_hz(data: Numbers, sample_rate_hz: int, loudest: int) -> float:
     """Bandwidth of the second around block `loudest`."""
     start = max(0, int((loudest * BLOCK_S - 0.5) * sample_rate_hz))
     part = data[start : start + sample_rate_hz].astype(np.float32)
