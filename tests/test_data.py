@@ -249,32 +249,32 @@ def test_to_train_on_samples_are_rounded_to_steps_and_none_is_clipped(tmp_path, 
     audio = np.random.default_rng(1).uniform(-1, 1, (RATE, 2))
     audio = (audio * peak / audio.max()).astype(np.float32)
     write(tmp_path / "a.wav", audio)
-    recording = decode(tmp_path / "a.wav", tmp_path / "cache", RATE)
+    recording = decode(tmp_path / "a.wav", tmp_path, RATE)
     assert recording.numbers().dtype == np.int16
     assert recording.step == pytest.approx(max(1 / 32768, audio.max() / 32767, -audio.min() / 32768), rel=1e-6)
     apart = np.abs(recording.read(0, RATE).astype(np.float64) - audio)
-    assert apart.max() <= recording.step * 0.501
+    assert apart.max() <= 0.51 * recording.step
     assert recording.rms == pytest.approx(np.sqrt(np.mean(np.square(audio.astype(np.float64)))), rel=0.01)
 
 
 def test_16_bits_are_kept_as_they_are(tmp_path):
     numbers = np.arange(-32768, 32768, dtype=np.int16).reshape(-1, 2)
     soundfile.write(tmp_path / "a.wav", numbers, RATE, subtype="PCM_16")
-    recording = decode(tmp_path / "a.wav", tmp_path / "cache", RATE)
+    recording = decode(tmp_path / "a.wav", tmp_path, RATE)
     assert recording.step == 1 / 32768
     assert np.array_equal(recording.numbers(), numbers)
-    exact = decode(tmp_path / "a.wav", tmp_path / "cache", RATE, exact=True)
+    exact = decode(tmp_path / "a.wav", tmp_path, RATE, exact=True)
     assert np.array_equal(exact.read(0, 32768), recording.read(0, 32768))
     assert exact.rms == recording.rms
 
 
 def test_what_a_kill_left_of_the_cache_is_decoded_again(tmp_path):
     write_tone(tmp_path / "a.wav", 440.0)
-    first = decode(tmp_path / "a.wav", tmp_path / "cache", RATE)
+    first = decode(tmp_path / "a.wav", tmp_path, RATE)
     audio = first.read(0, RATE)
     for suffix in (".npy", ".json"):
         first.cache_file.with_suffix(suffix).unlink()
-        again = decode(tmp_path / "a.wav", tmp_path / "cache", RATE)
+        again = decode(tmp_path / "a.wav", tmp_path, RATE)
         assert again == first
         assert np.array_equal(again.read(0, RATE), audio)
 
@@ -353,7 +353,7 @@ def test_active_passages_are_kept_beside_the_audio_with_the_numbers_that_made_th
     samples[: 5 * RATE] = 0.1
     write(tmp_path / "a.wav", samples)
     (tmp_path / "cache").mkdir()
-    recording = decode(tmp_path / "a.wav", tmp_path / "cache", RATE)
+    recording = decode(tmp_path / "a.wav", tmp_path, RATE)
     assert active_passages(recording, RATE).tolist() == [[0, 6 * RATE]]
     kept = recording.cache_file.with_suffix(".sad")
     kept.write_text(kept.read_text().replace("[[0, 264600]]", "[[7, 264600]]"))
