@@ -1,4 +1,4 @@
-"""Audio files: read block by block, and written so that only whole files ever stand under their names."""
+"""Audio files: read block by block, and written so that a file under its final name is always complete."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from stemlive.realtime.audio_files.pcm import read_wav_header
 from stemlive.whole_file import new_part, publish, target_of
 
 FORMATS = {"wav": ("WAV", "FLOAT"), "flac": ("FLAC", "PCM_24"), "ogg": ("OGG", "VORBIS")}
-"""File name extension to libsndfile's format and encoding; 32-bit float never clips."""
+"""File name extension to libsndfile's format and encoding. 32-bit float never clips."""
 
 _WAV_LIMIT_BYTES = 2**32 - 2**16
 _VORBIS_BLOCK = 8192
@@ -29,8 +29,8 @@ _SHARES_DESCRIPTORS = os.name == "posix"
 class AudioReader:
     """An audio file of any kind that libsndfile reads: WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF and more.
 
-    `frames` is the length in samples per channel, `name` stands in messages. AudioFileError when the file is
-    missing or not audio, or holds none.
+    `frames` is the length in samples per channel, `name` is for messages. AudioFileError when the file is missing, not
+    audio, or empty.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -41,7 +41,7 @@ class AudioReader:
         if not self.path.is_file():
             raise AudioFileError(f"{path} is not a file")
         try:
-            # Unbuffered, for libsndfile shares the descriptor: `tell` says how far it has read.
+            # Unbuffered, because libsndfile shares the descriptor: `tell` shows how far it has read.
             self._stream = self.path.open("rb", buffering=0)
             self._size_bytes = self.path.stat().st_size
         except OSError as error:
@@ -70,7 +70,7 @@ class AudioReader:
         self.frames = int(self._file.frames)
         self._position = 0
         self.note = ""
-        """What the user should know once all is read; empty when there is nothing."""
+        """A remark for the user once everything is read; empty if there is none."""
         if announced and announced > self.frames:
             self.note = (
                 f"{path} ends after {self._seconds(self.frames)} of the {self._seconds(announced)} "
@@ -78,7 +78,7 @@ class AudioReader:
             )
 
     def seek(self, frame: int) -> None:
-        """Go to a sample position from 0 to `frames`. AudioFileError when the file is damaged."""
+        """Move to a sample position from 0 to `frames`. AudioFileError when the file is damaged."""
         try:
             self._file.seek(frame)
         except soundfile.SoundFileError as error:
@@ -86,9 +86,9 @@ class AudioReader:
         self._position = frame
 
     def read(self, frames: int) -> NDArray[np.float32]:
-        """Next block, float32 [frames, C]; shorter at the end only, empty from then on.
+        """Return the next block, float32 [frames, C]; shorter only at the end, empty from then on.
 
-        AudioFileError, with the length that could be read, when the file is damaged or cut off.
+        AudioFileError, with the length that could be read, when the file is damaged or truncated.
         """
         try:
             block = np.asarray(self._file.read(frames, dtype="float32", always_2d=True), np.float32)
@@ -100,7 +100,7 @@ class AudioReader:
         return block
 
     def _announced_frames(self) -> int | None:
-        """Length that a WAV header announces: libsndfile silently takes what is there when it is less."""
+        """Return the length in a WAV header; libsndfile silently uses the real length when that is less."""
         try:
             return read_wav_header(self._stream.read, self.name)[1]
         except AudioFileError:
@@ -110,8 +110,8 @@ class AudioReader:
 
     def _check_end(self) -> None:
         missing = self.frames - self._position
-        # Without a length in its head, that of an MP3 file is estimated: it may end a little early, and where
-        # the estimate is too short, libsndfile stops there.
+        # The length of an MP3 file without one in its header is an estimate: the file may end a little earlier, and
+        # if the estimate is too short, libsndfile stops there.
         estimated = self._file.format == "MP3"
         if missing > (self.frames // 50 + self.sample_rate_hz if estimated else 0):
             raise self._damaged()
@@ -144,11 +144,11 @@ class AudioReader:
 
 
 class AudioWriter:
-    """An audio file that stands under its name only when it is whole; until then it has a hidden name beside it.
+    """An audio file that gets its name only when it is complete; until then it has a hidden name in the same folder.
 
-    The extension says the format: wav (32-bit float), flac (24 bits) or ogg (Vorbis). Leaving a `with` block
-    publishes the file, an exception in it discards it. UsageError for another extension, AudioFileError when
-    the file exists (unless `force`) or cannot be written. `total_frames` lets WAV grow beyond 4 GiB, as RF64.
+    The extension sets the format: wav (32-bit float), flac (24 bits) or ogg (Vorbis). Leaving a `with` block publishes
+    the file; an exception in the block discards it. UsageError for another extension, AudioFileError when the file
+    exists (unless `force`) or cannot be written. With `total_frames`, WAV beyond 4 GiB is written as RF64.
     """
 
     def __init__(
@@ -163,7 +163,7 @@ class AudioWriter:
         self.path = Path(path)
         self.name = str(path)
         self.clipped_samples = 0
-        """Samples beyond full scale so far, where the encoding cannot hold them."""
+        """Samples beyond full scale so far, if the encoding clips them."""
         self._force = force
         self._written = 0
         self._finished = False
@@ -201,10 +201,10 @@ class AudioWriter:
         self._written += len(block)
 
     def finish(self) -> None:
-        """Complete the file under its temporary name; it appears with `close`. AudioFileError as in `write`.
+        """Complete the file under its temporary name; `close` publishes it. AudioFileError as in `write`.
 
-        libsndfile reports neither a disk that fills up while Vorbis is written nor one that does while a FLAC
-        file is closed, so the length that arrived is read back.
+        libsndfile reports neither a disk that fills up while Vorbis is written nor one that does while a FLAC file is
+        closed, so the length is read back and checked.
         """
         if self._finished:
             return
@@ -218,7 +218,7 @@ class AudioWriter:
         self._finished = True
 
     def close(self) -> None:
-        """Publish the file. AudioFileError, and nothing is published, when it cannot be completed."""
+        """Complete and publish the file. AudioFileError when it cannot be completed; nothing is published then."""
         try:
             self.finish()
             check_output(self.path, force=self._force)
@@ -229,7 +229,7 @@ class AudioWriter:
             self.discard()
 
     def discard(self) -> None:
-        """Remove what was written, unless it was published."""
+        """Delete what was written, unless it was published."""
         with suppress(soundfile.SoundFileError):
             self._file.close()
         self._part.unlink(missing_ok=True)
@@ -267,6 +267,6 @@ def check_output(path: str | Path, *, force: bool) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Libsndfile's own words without its prefix."""
+    """Return libsndfile's message without its prefix."""
     text = getattr(error, "error_string", "") or str(error)
     return text.strip().rstrip(".") or type(error).__name__

@@ -1,7 +1,7 @@
-"""PCM on a stream that cannot seek: sample encodings, and WAV headers whose lengths may be unknown.
+"""PCM on a stream that cannot seek: sample encodings, and WAV headers whose length may be unknown.
 
-libsndfile reads WAV from a pipe too, but takes a length of 0 at its word, stops at the 2 GB that sox announces
-for a stream, cannot be interrupted while it waits, and does not write WAV to a pipe at all.
+libsndfile also reads WAV from a pipe, but takes a length of 0 literally, stops at the 2 GB that sox announces for a
+stream, cannot be interrupted while it waits, and cannot write WAV to a pipe.
 """
 
 import struct
@@ -37,11 +37,11 @@ class PcmFormat:
 
     @property
     def frame_bytes(self) -> int:
-        """Bytes of one sample of all channels."""
+        """Bytes per frame: one sample of every channel."""
         return _SAMPLE_BYTES[self.encoding] * self.channels
 
     def decode(self, data: bytes) -> NDArray[np.float32]:
-        """Whole frames to float32 [n, C], full scale 1."""
+        """Decode whole frames to float32 [n, C], full scale 1."""
         size = _SAMPLE_BYTES[self.encoding]
         if self.encoding == "u8":
             samples = np.frombuffer(data, np.uint8).astype(np.float32) / np.float32(128) - np.float32(1)
@@ -56,7 +56,7 @@ class PcmFormat:
         return samples.reshape(-1, self.channels)
 
     def encode(self, block: NDArray[np.float32]) -> bytes:
-        """Float32 [n, C] to bytes; s16le is rounded and clipped. Only for s16le and f32le."""
+        """Encode float32 [n, C]; s16le is rounded and clipped. Only for s16le and f32le."""
         if self.encoding == "s16le":
             return np.clip(np.rint(block * 32768), -32768, 32767).astype("<i2").tobytes()
         assert self.encoding == "f32le", self.encoding
@@ -64,10 +64,10 @@ class PcmFormat:
 
 
 def read_wav_header(read: Callable[[int], bytes], name: str) -> tuple[PcmFormat, int | None]:
-    """Read up to the first sample; return the format and the number of frames, None if that is left open.
+    """Read up to the first sample; return the format and the number of frames, None if unknown.
 
-    `read(n)` gives n bytes, fewer only at the end. `name` stands in messages. AudioFileError when it is not
-    WAV, or holds compressed audio.
+    `read(n)` returns n bytes, fewer only at the end. `name` is for messages. AudioFileError when the stream is not WAV
+    or holds compressed audio.
     """
     start = read(12)
     if not start:
@@ -98,7 +98,7 @@ def read_wav_header(read: Callable[[int], bytes], name: str) -> tuple[PcmFormat,
 
 
 def wav_header(audio: PcmFormat) -> bytes:
-    """WAV header for a stream of s16le or f32le of unknown length: it says 2^32 - 1 bytes, as ffmpeg does."""
+    """Return a WAV header for s16le or f32le of unknown length, given as 2^32 - 1 bytes, as ffmpeg does."""
     is_float = audio.encoding.startswith("f")
     form = struct.pack(
         "<HHIIHH",
@@ -110,13 +110,13 @@ def wav_header(audio: PcmFormat) -> bytes:
         8 * _SAMPLE_BYTES[audio.encoding],
     )
     if is_float:
-        form += b"\0\0"  # no extension; sox misses these two bytes otherwise
+        form += b"\0\0"  # size of the extension, 0; sox requires these two bytes
     unknown = struct.pack("<I", _UNKNOWN)
     return b"RIFF" + unknown + b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + unknown
 
 
 def _is_placeholder(data_bytes: int) -> bool:
-    """Whether a length stands for "not known": ffmpeg writes 2^32 - 1, sox a little under 2^31, others 0."""
+    """Whether a length means "unknown": ffmpeg writes 2^32 - 1, sox a little under 2^31, others 0."""
     return data_bytes == 0 or 0x7FFF0000 <= data_bytes <= 0x80000000 or data_bytes >= 0xFFFF0000
 
 

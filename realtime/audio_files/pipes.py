@@ -1,4 +1,4 @@
-"""Audio from and to pipes: WAV or headerless PCM, of unknown length, each block passed on at once."""
+"""Audio from and to pipes: WAV or headerless PCM of unknown length, each block sent at once."""
 
 import os
 import sys
@@ -21,7 +21,7 @@ _MAX_READ_BYTES = 1 << 20
 
 
 def is_pipe(path: str | Path) -> bool:
-    """Whether a path is `-`, or is there but neither a file nor a folder: a named pipe, /dev/null."""
+    """Whether a path is `-`, or exists and is neither a file nor a folder: a named pipe, /dev/null."""
     if str(path) == STANDARD:
         return True
     there = Path(path)
@@ -29,9 +29,9 @@ def is_pipe(path: str | Path) -> bool:
 
 
 class PipeReader:
-    """Audio from standard input (`-`), a named pipe or a device: WAV, or what `raw` says for headerless PCM.
+    """Audio from standard input (`-`), a named pipe or a character device: WAV, or headerless PCM of format `raw`.
 
-    `frames` is None when the length is not known. AudioFileError when it cannot be opened or is not WAV.
+    `frames` is None when the length is unknown. AudioFileError when it cannot be opened or is not WAV.
     """
 
     def __init__(self, path: str | Path, raw: PcmFormat | None = None) -> None:
@@ -45,7 +45,7 @@ class PipeReader:
 
     @property
     def note(self) -> str:
-        """What the user should know once all is read: that less came than the header announced. Or empty."""
+        """A remark for the user once all is read: that less came than the header announced. Empty if there is none."""
         if not self._ended or not self._left or self.frames is None:
             return ""
         seconds = (self.frames - self._left) / self.sample_rate_hz
@@ -53,7 +53,7 @@ class PipeReader:
         return f"{self.name} ended after {seconds:.2f} s of the {announced:.2f} s that its header announces"
 
     def read(self, frames: int) -> NDArray[np.float32]:
-        """Wait for the next block, float32 [frames, C]; shorter at the end only, empty from then on."""
+        """Wait for the next block and return it, float32 [frames, C]; shorter only at the end, empty from then on."""
         wanted = frames if self._left is None else min(frames, self._left)
         size = self._pcm.frame_bytes
         data = self._read_bytes(wanted * size)
@@ -84,10 +84,10 @@ class PipeReader:
 
 
 class PipeWriter:
-    """Audio to standard output (`-`), a named pipe or a device: 32-bit float WAV, or headerless PCM.
+    """Audio to standard output (`-`), a named pipe or a character device: 32-bit float WAV, or headerless PCM.
 
-    `raw` is the encoding without a header, s16le or f32le. Every block is on its way when `write` returns.
-    AudioFileError when it cannot be written, BrokenPipeError when the reader has gone.
+    `raw` is the encoding of headerless PCM, s16le or f32le. `write` sends every block before it returns.
+    AudioFileError when it cannot be written, BrokenPipeError when the reader has closed the pipe.
     """
 
     def __init__(self, path: str | Path, sample_rate_hz: int, channels: int, *, raw: str | None = None) -> None:
@@ -95,12 +95,12 @@ class PipeWriter:
         self._pcm = PcmFormat(raw or "f32le", sample_rate_hz, channels)
         self._fd = _open(path, os.O_WRONLY, self.name)
         self.clipped_samples = 0
-        """Samples beyond full scale so far, where the encoding cannot hold them."""
+        """Samples beyond full scale so far, if the encoding clips them."""
         if raw is None:
             self._write_bytes(wav_header(self._pcm))
 
     def write(self, block: NDArray[np.float32]) -> None:
-        """Send a block [n, C]; waits while the pipe is full."""
+        """Send a block [n, C]; blocks while the pipe is full."""
         if self._pcm.encoding == "s16le":
             self.clipped_samples += int(np.count_nonzero(np.abs(block) > 1))
         self._write_bytes(self._pcm.encode(block))
@@ -142,7 +142,7 @@ def _close(descriptor: int) -> None:
 
 @contextmanager
 def _reported(action: str) -> Iterator[None]:
-    """Turn the system's errors into AudioFileError, but let a broken pipe through."""
+    """Turn OSError into AudioFileError, except BrokenPipeError."""
     try:
         yield
     except BrokenPipeError:

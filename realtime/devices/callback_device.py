@@ -23,7 +23,7 @@ class CallbackDevice(PortAudioDevice):
     def __init__(
         self, request: StreamRequest, process: Process | None = None, mix_microphone: Process | None = None
     ) -> None:
-        """`mix_microphone` adds the microphone to the output of the same block; without it, that has a ring."""
+        """`mix_microphone` adds the microphone to the output in the same block; if None, the microphone has a ring."""
         sounddevice = portaudio()
         kind, arguments = request.stream_arguments()
         callback = {"": self._duplex, "Input": self._record, "Output": self._play}[kind]

@@ -1,1 +1,1 @@
-"""Signal processing that knows nothing of models, devices or files."""
+"""Signal processing, independent of models, devices and files."""

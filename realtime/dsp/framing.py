@@ -1,6 +1,6 @@
-"""Cut audio into overlapping frames and add frames up to audio again: long analysis, short synthesis window.
+"""Overlapping frames with a long analysis window and a short synthesis window.
 
-The delay a listener hears is the synthesis window, the frequency resolution comes from the analysis window
+The synthesis window is the delay that a listener hears, the analysis window sets the frequency resolution
 (asymmetric windows: Mauler and Martin 2007; Wang et al. 2021, arXiv 2106.11794). `stemlive.model.framing`
 does the same in torch.
 """
@@ -18,8 +18,8 @@ FloatArray = NDArray[np.float32]
 class Framing:
     """Lengths in samples: analysis window A, synthesis window W <= A, hop R that divides W/2.
 
-    Frame t holds the last A samples that end at sample (t+1)R; A - R zeros stand before the first sample.
-    ValueError where the lengths do not fit together.
+    Frame t holds the A samples that end at sample (t+1)R; A - R zeros precede the first sample. ValueError when the
+    lengths do not fit together.
     """
 
     analysis_samples: int
@@ -42,7 +42,7 @@ class Framing:
 
     @property
     def overlap(self) -> int:
-        """Number of frames that add up to each sample."""
+        """Number of frames that contribute to each sample."""
         return self.synthesis_samples // self.hop_samples
 
     @property
@@ -52,15 +52,15 @@ class Framing:
 
     @cached_property
     def analysis_window(self) -> FloatArray:
-        """Float32 [A]: a quarter sine up, then the root of the second half of a Hann window of W samples."""
+        """Float32 [A]: a rising quarter sine, then the square root of the second half of a Hann window of W samples."""
         return _read_only(self._analysis_window())
 
     @cached_property
     def synthesis_window(self) -> FloatArray:
-        """Float32 [A]: with the analysis window it makes a Hann of the last W samples that sums to one."""
+        """Float32 [A]: its product with the analysis window is a Hann window of W samples that overlap-adds to one."""
         a, w = self.analysis_samples, self.synthesis_samples
         hann = _periodic_hann(w)
-        # The first value is 0 whatever the analysis window is there: nothing divided by next to nothing.
+        # The first value is 0, whatever the analysis window is there: avoid 0 / 0.
         tail = np.zeros(w)
         np.divide(2 * self.hop_samples / w * hann, self._analysis_window()[a - w :], out=tail, where=hann > 0)
         return _read_only(np.concatenate([np.zeros(a - w), tail]))

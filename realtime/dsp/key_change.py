@@ -1,4 +1,4 @@
-"""The key of the accompaniment: what leaves the mixer, some semitones higher or lower."""
+"""Key change: shift the mix by some semitones, with cross-fades."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -18,19 +18,19 @@ _LONGEST_BLOCK = 4096
 
 
 def check_key_change() -> None:
-    """StemliveError, which says what to install, where keys cannot be changed."""
+    """Raise StemliveError, which says what to install, if keys cannot be changed here."""
     rubber_band()
 
 
 class KeyChange:
-    """Blocks in, as long blocks out, in another key and then `delay_samples` later. For one thread.
+    """Shifts blocks to another key: equally long blocks, `delay_samples` late while the key is changed. For one thread.
 
-    At 0 semitones a block comes back as it is, at once. From there to another key, the music goes on until that key
-    can be heard, and cross-fades into it: 60 ms or so are heard again. Back to 0, the same time is left out. From key
-    to key nothing is, but for a third of that.
+    At 0 semitones a block is returned unchanged and without delay. When a key change begins, the music goes on until
+    the shifted signal is available, and cross-fades into it: about 60 ms are heard twice. On the way back to 0, the
+    same time is skipped. Between two keys at most a third of that is repeated or skipped.
 
-    `compensated`, the delay of the key in which it begins is taken out, for files: the output begins as much later,
-    and lines up with the input. Allocates nothing after `prepare`, which takes some milliseconds.
+    With `compensated`, for files, the delay of the first key is dropped from the output, which then lines up with the
+    input. Allocates nothing after `prepare`, which takes a few milliseconds.
     """
 
     def __init__(self, sample_rate_hz: int, channels: int, longest_block: int, *, compensated: bool = False) -> None:
@@ -49,42 +49,42 @@ class KeyChange:
 
     @property
     def delay_samples(self) -> int:
-        """How much later than the block that was given last its sound is heard."""
+        """Current delay of the output behind the input."""
         return 0 if self._compensated or self._share == 0 else self.tail_samples
 
     @property
     def tail_samples(self) -> int:
-        """Samples that have to follow the last one until it comes out."""
+        """How many samples must follow the last one until it comes out."""
         stretcher = self._stretcher
         return 0 if stretcher is None or not self._key else stretcher.delay_samples
 
     def delay_at(self, semitones: float) -> int:
-        """Return what `delay_samples` will be in a key. Before the sound begins."""
+        """Return the future `delay_samples` of a key. Call it before the sound starts."""
         if self._compensated or self._stretcher is None or not semitones:
             return 0
         self._stretcher.set_semitones(semitones)
         return self._stretcher.delay_samples
 
     def prepare(self) -> None:
-        """Load and build what it takes; StemliveError as `check_key_change`."""
+        """Load the library and build the pitch shifter. StemliveError as in `check_key_change`."""
         if self._stretcher is None:
             self._stretcher = Stretcher(*self._format)
 
     def prepare_aside(self) -> None:
-        """Do so in a thread of its own, which the sound does not wait for; where it fails, the key stays."""
+        """Call `prepare` on another thread, so that the sound does not wait. On failure, the key stays unchanged."""
         if self._preparing is None and self._stretcher is None:
             self._preparing = threading.Thread(target=self._prepare_quietly, name="stemlive key", daemon=True)
             self._preparing.start()
 
     def reset(self) -> None:
-        """Forget what was heard: the next block is the first one, in its key from the beginning."""
+        """Reset: the next block counts as the first, and is in its key from the start."""
         self._leave()
         self._fresh = True
 
     def process(self, block: FloatArray, semitones: float) -> FloatArray:
-        """Return a block [n, C] in the key of now, good until the next call; the block itself at 0 semitones.
+        """Return a block [n, C] in a key, valid until the next call; at 0 semitones, the block itself.
 
-        `compensated`, it is shorter in the beginning. Without `prepare` the key stays as it is.
+        With `compensated`, the first blocks are shorter. Without `prepare`, the key stays unchanged.
         """
         stretcher = self._stretcher
         if not len(block) or stretcher is None or (semitones == 0 and not self._key):
@@ -106,7 +106,7 @@ class KeyChange:
         return heard[dropped:]
 
     def _mixed(self, stretcher: Stretcher, block: FloatArray, *, wanted: bool) -> FloatArray:
-        """Cross-fade between a block and what it is in another key, as far as that is due."""
+        """Cross-fade between a block and the shifted signal, as far as that is available."""
         count = len(block)
         shifted = self._shifted[:count]
         stretcher.write(block)
@@ -144,7 +144,7 @@ class KeyChange:
 
 
 def in_key(blocks: Iterable[FloatArray], semitones: int, *, sample_rate_hz: int, channels: int) -> Iterator[FloatArray]:
-    """Yield a recording [n, C] in another key, as long as it was and lined up with it. StemliveError as `prepare`."""
+    """Yield a recording [n, C] in another key, equally long and aligned with it. StemliveError as in `prepare`."""
     key = KeyChange(sample_rate_hz, channels, _LONGEST_BLOCK, compensated=True)
     key.prepare()
     for block in blocks:

@@ -1,4 +1,4 @@
-"""Levels and spectrogram columns, measured without a copy of the sound and without making memory."""
+"""Levels and spectrogram columns, measured without copies and without allocating."""
 
 import math
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from stemlive.realtime.dsp.framing import Framing
 
 LOWEST_HZ, HIGHEST_HZ = 40.0, 18000.0
-"""What the spectrogram columns show."""
+"""Frequency range of the spectrogram columns."""
 COLUMN_BINS = 96
 RANGE_DB = 90.0
 _FALL_DB_PER_S = 20.0
@@ -16,7 +16,7 @@ _MEAN_S = 0.3
 
 
 class LevelMeter:
-    """Peak, falling by 20 dB a second, and RMS over about 0.3 s, of blocks [n, C]."""
+    """Peak (falling by 20 dB per second) and RMS (over about 0.3 s) of blocks [n, C]."""
 
     def __init__(self, sample_rate_hz: int, longest_block: int, channels: int) -> None:
         self._rate_hz = sample_rate_hz
@@ -26,7 +26,7 @@ class LevelMeter:
 
     @property
     def rms(self) -> float:
-        """Root of the mean square, all channels together."""
+        """Root mean square over all channels."""
         return math.sqrt(self._mean_square)
 
     def write(self, block: NDArray[np.float32]) -> None:
@@ -45,7 +45,7 @@ class LevelMeter:
 
 
 class SpectrumMeter:
-    """Mean power of each lane's frame, by Parseval's theorem, and its levels in bands that are even in pitch.
+    """Mean power of each lane's frame, by Parseval's theorem, and its levels in bands evenly spaced in pitch.
 
     Lanes are the stems, the input and, last, the mix.
     """
@@ -54,13 +54,13 @@ class SpectrumMeter:
         bins = framing.bins
         edges_hz = np.geomspace(LOWEST_HZ, min(HIGHEST_HZ, 0.45 * sample_rate_hz), COLUMN_BINS + 1)
         edges = np.rint(edges_hz * framing.analysis_samples / sample_rate_hz).astype(np.intp)
-        # Where a band is narrower than a bin, `reduceat` takes the bin that it lies in.
+        # If a band is narrower than a bin, `reduceat` takes the bin that contains it.
         self._firsts = np.minimum(edges[:-1], bins - 1)
         self._last_bin = int(min(max(edges[-1], edges[-2] + 1), bins))
         energy = float(np.square(framing.analysis_window, dtype=np.float64).sum())
-        # Both halves of the spectrum count, and a mean over samples is wanted.
+        # Both halves of the spectrum count; the result is a mean over samples.
         self._mean_power = 2 / (framing.analysis_samples * energy)
-        # A sine at full scale shall read 0 dB in its band.
+        # A full-scale sine reads 0 dB in its band.
         self._full_scale = float(framing.analysis_window.sum() / 2) ** 2
         self._power = np.zeros((lanes, bins), np.float32)
         self._parts = np.zeros((lanes - 2, bins), np.float32)

@@ -1,8 +1,8 @@
-"""Resample a stream with libsamplerate, at instants and with a delay that are known beforehand.
+"""Resample a stream with libsamplerate, at exactly known instants and with an exactly known delay.
 
-The library's outputs lie exactly where they belong, but `samplerate.Resampler.process` gives as many of them as it
-likes and, in rare blocks, loses a sample (github.com/tuxu/python-samplerate/issues/7). So outputs are asked for by
-number, through the library's callback interface, and only once their input is there.
+The library's outputs lie exactly where they belong, but `samplerate.Resampler.process` returns as many as it likes
+and, in rare blocks, loses a sample (github.com/tuxu/python-samplerate/issues/7). So outputs are requested by number,
+through the library's callback interface, and only once their input is available.
 """
 
 from collections import deque
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 _CONVERTER = "sinc_medium"
 """Flat up to 84 % of the lower Nyquist frequency (18.5 kHz at 44.1 kHz), -0.5 dB at 88 %, -3 dB at 91 %, -90 dB at
-100 %. `sinc_fastest` waits half as long, but loses the highest fifth; `sinc_best` waits three times as long."""
+100 %. `sinc_fastest` has half the delay but loses the highest fifth; `sinc_best` has three times the delay."""
 
 
 @dataclass(frozen=True)
 class Resampling:
-    """From one sample rate to another: output k lies at input number k * from_hz / to_hz, exactly.
+    """Conversion from one sample rate to another: output k lies exactly at input number k * from_hz / to_hz.
 
     The filter is centred and adds no delay, but it looks `ahead_samples` input samples ahead.
     """
@@ -30,11 +30,11 @@ class Resampling:
 
     @cached_property
     def ahead_samples(self) -> int:
-        """How far beyond an output's instant the input must be known, as far as the library tells by itself.
+        """How far beyond an output's instant the input must be known, measured on the library itself.
 
-        Counted are the samples that a new converter takes before it gives its first output, which lies at the
-        first of them. So it is one sample more than the filter needs: the library adds up its position in
-        floating point, and rounding must never make it wait.
+        This counts the samples that a new converter takes before its first output, which lies at the first of them. It
+        is one sample more than the filter needs: the library accumulates its position in floating point, and rounding
+        must never make it wait.
         """
         taken = 0
 
@@ -47,19 +47,19 @@ class Resampling:
         return taken
 
     def first_needed(self, output: int) -> int:
-        """Return the number of an input sample before which nothing bears on output number `output`."""
+        """Return the first input sample that can influence output number `output`."""
         return output * self.from_hz // self.to_hz - self.ahead_samples
 
     def first_beyond(self, end: int) -> int:
-        """Return the number of the first output that waits for input number `end` or later ones."""
+        """Return the first output that needs input number `end` or later."""
         return -(-(end - self.ahead_samples) * self.to_hz // self.from_hz)
 
 
 class StreamResampler:
-    """Resample a stream of some lanes as it comes, from any output on.
+    """Resamples a stream of several lanes incrementally, starting at any output.
 
-    Any cutting into blocks gives the same output to the last bit. Held are the blocks that were not needed yet,
-    and in the library 141 KB a lane.
+    The output does not depend on how the input is cut into blocks, to the last bit. Memory: the blocks not yet needed,
+    and 141 KB per lane in the library.
     """
 
     def __init__(self, resampling: Resampling, lanes: int) -> None:
@@ -67,26 +67,26 @@ class StreamResampler:
         self._lanes = lanes
         self._ratio = resampling.to_hz / resampling.from_hz
         self._blocks = blocks = deque[NDArray[np.float32]]()
-        # The library asks for a block before it looks whether it needs one; it never does where there is none.
+        # The library asks for a block before it checks whether it needs one; when there is none, it does not.
         nothing = np.zeros((0, lanes), np.float32)
-        # No method of `self` below: Python never finds a cycle that leads through the library.
+        # Not a method of `self`: garbage collection cannot find a cycle that leads through the library.
         self._library = samplerate.CallbackResampler(
             lambda: blocks.popleft() if blocks else nothing, self._ratio, _CONVERTER, lanes
         )
         self.reset()
 
     def reset(self) -> None:
-        """Stand before output number 0 and input number 0, behind silence."""
+        """Return to output 0 and input 0, preceded by silence."""
         first = self._resampling.first_needed(0)
         self.restart(first, -first, output=0)
 
     def restart(self, first: int, zeros: int, *, output: int) -> None:
-        """Stand before output number `output`, with `zeros` samples of silence from input number `first` on.
+        """Start at output number `output`, with `zeros` samples of silence from input number `first` on.
 
-        `first` is `Resampling.first_needed` of the output or less.
+        `first` is at most `Resampling.first_needed` of that output.
         """
-        # A new converter stands at input number `first`, which seldom is an output's instant. A few outputs at
-        # nearly the right ratio, to be thrown away, lead to the instant of the first one that is wanted.
+        # A new converter starts at input number `first`, which is seldom an output's instant. A few outputs at
+        # nearly the right ratio, to be discarded, lead to the instant of the first one that is wanted.
         distance = output * self._resampling.from_hz - first * self._resampling.to_hz  # in 1 / to_hz samples
         assert distance > 0, f"output {output} lies before input {first}"
         self._unwanted = -(-distance // self._resampling.from_hz)
@@ -106,11 +106,11 @@ class StreamResampler:
         return block.T
 
     def pending(self) -> int:
-        """Return the number of outputs that can be read."""
+        """Return how many outputs can be read."""
         return max(0, self._resampling.first_beyond(self._end) - self._next)
 
     def read(self, count: int) -> NDArray[np.float32]:
-        """Return the next `count` outputs [lanes, count]; `pending` at most."""
+        """Return the next `count` outputs [lanes, count]; at most `pending()`."""
         assert count <= self.pending(), f"{count} outputs asked for, {self.pending()} pending"
         if count and self._unwanted:
             self._library.read(self._unwanted)

@@ -1,9 +1,8 @@
-"""A small room around a microphone: eight delay lines that feed back into each other, a block at a time.
+"""Reverberation for a microphone: a feedback delay network of eight lines, computed a block at a time.
 
-A feedback delay network (Jot and Chaigne, 1991) with a Householder matrix, which loses no energy of its own: what is
-lost is lost in each line's gain, chosen for the reverberation time, and in a two-tap low-pass, so that high
-frequencies die sooner. All lines are longer than the piece that is computed at once, so no sample has to wait for
-another of the same piece.
+The network (Jot and Chaigne, 1991) has a lossless Householder matrix. The decay comes from each line's gain, chosen
+for the reverberation time, and from a two-tap low-pass, so that high frequencies decay sooner. All lines are longer
+than the piece that is computed at once, so no sample depends on another of the same piece.
 """
 
 import numpy as np
@@ -18,13 +17,13 @@ _BRIGHTNESS = 0.7
 _LEVEL = 0.35
 _PIECE = 128
 _DENORMAL = np.float32(1e-20)
-"""-400 dB that keep the lines off the numbers that processors are slow with."""
+"""An offset of -400 dB that keeps the lines from denormal numbers, which are slow."""
 
 
 class Reverb:
-    """Mono in, stereo reverberation out, without the dry sound. For one thread; allocates only when it is made.
+    """Mono in, stereo reverberation out, without the dry sound. For one thread; allocates only in the constructor.
 
-    One matrix holds gains, low-pass, feedback and the way out, so that a piece is one gathering and one product.
+    One matrix combines gains, low-pass, feedback and output, so that a piece costs one gather and one matrix product.
     """
 
     def __init__(self, sample_rate_hz: int) -> None:
@@ -35,7 +34,7 @@ class Reverb:
         self._mask = size - 1
         self._memory = np.zeros((lines, size), np.float32)
         self._position = 0
-        # What comes out of each line, then the same one sample earlier, for the low-pass.
+        # The output of each line, then the same one sample earlier, for the low-pass.
         reach = np.concatenate([-delays, -delays - 1])[:, None] + np.arange(self._piece)
         self._reach = reach.reshape(-1)
         self._starts = np.repeat(np.tile(np.arange(lines) * size, 2), self._piece)
@@ -59,7 +58,7 @@ class Reverb:
             self._add(sound[first : first + self._piece], out[first : first + self._piece])
 
     def _add(self, sound: FloatArray, out: FloatArray) -> None:
-        """Compute a whole piece, and keep as much of it as there is sound."""
+        """Compute a whole piece, and use as much of it as `sound` is long."""
         count, lines, state, made = len(sound), len(self._memory), self._state, self._made
         places = self._places
         np.add(self._reach, self._position, out=places)

@@ -1,7 +1,7 @@
-"""Rubber Band, which changes pitch as the sound streams: the part of its C interface that is needed here.
+"""Bindings for Rubber Band, a library for pitch shifting in real time: the part of its C interface used here.
 
-The library is not ours and not a package of Python's: the system brings it (Debian: librubberband2, Homebrew:
-rubberband). It is under the GPL and is loaded only when a key is changed.
+It is a system library, not a Python package (Debian: librubberband2, Homebrew: rubberband). It is under the GPL and is
+loaded only when a key is changed.
 """
 
 import ctypes
@@ -18,21 +18,21 @@ from stemlive.errors import StemliveError
 FloatArray = NDArray[np.float32]
 
 _NAMES = {"darwin": ("librubberband.2.dylib",), "win32": ("rubberband.dll", "rubberband-2.dll")}
-# From rubberband-c.h. The R3 engine is a few hundredths of a cent from the pitch that is wanted, where R2 is up to
-# thirty cents away on a single tone; its short window halves the delay.
+# From rubberband-c.h. The R3 engine is within a few hundredths of a cent of the requested pitch, R2 up to thirty cents
+# off on a single tone. R3's short window halves the delay.
 _REAL_TIME, _THREADING_NEVER, _WINDOW_SHORT = 0x1, 0x10000, 0x100000
 _PITCH_HIGH_CONSISTENCY, _CHANNELS_TOGETHER, _ENGINE_FINER = 0x4000000, 0x10000000, 0x20000000
 _OPTIONS = _REAL_TIME | _THREADING_NEVER | _WINDOW_SHORT | _PITCH_HIGH_CONSISTENCY | _CHANNELS_TOGETHER | _ENGINE_FINER
 
 _PIECE = 64
-"""Samples that it is given at once: what it does depends a little on how the sound is cut."""
+"""Samples per call of the library, whose output depends slightly on how the sound is cut."""
 _SPARE_SAMPLES = 2 * _PIECE + 16
-"""Beyond its two windows it held up to 73 samples, measured from 8 to 192 kHz, and up to a piece waits for it."""
+"""Beyond two windows, the library held up to 73 samples (measured from 8 to 192 kHz); up to a piece waits for it."""
 
 
 @cache
 def rubber_band() -> ctypes.CDLL:
-    """Load the library. StemliveError, with the remedy, where there is none or one before version 3."""
+    """Load the library. StemliveError, with the remedy, when it is missing or older than version 3."""
     found = ctypes.util.find_library("rubberband")
     for name in (*_NAMES.get(sys.platform, ("librubberband.so.2",)), *((found,) if found else ())):
         try:
@@ -48,10 +48,10 @@ def rubber_band() -> ctypes.CDLL:
 
 
 class Stretcher:
-    """One stream of sound, as long as it was, in another pitch. One thread at a time; StemliveError as `rubber_band`.
+    """Shifts the pitch of a stream, keeping its length. One thread at a time; StemliveError as in `rubber_band`.
 
-    Output sample k is the pitch of input sample k, `shift_samples` later, and is there once `held_samples` more were
-    written, however the input is cut and the pitch changes meanwhile.
+    Output sample k is input sample k, shifted, `shift_samples` later. It is available once `held_samples` more were
+    written, however the input is cut and the pitch changes.
     """
 
     def __init__(self, sample_rate_hz: int, channels: int, longest_block: int) -> None:
@@ -70,12 +70,12 @@ class Stretcher:
 
     @property
     def delay_samples(self) -> int:
-        """How much later than its input a sample is heard, at the pitch of now."""
+        """Delay from input to output at the current pitch."""
         return self.held_samples + self.shift_samples
 
     @property
     def shift_samples(self) -> int:
-        """How much later than at its own pitch the sound comes now; less than nothing for a higher one."""
+        """Delay relative to the unshifted pitch; negative for a higher pitch."""
         return int(self._library.rubberband_get_start_delay(self._state)) - self._usual_delay
 
     @property
@@ -84,7 +84,7 @@ class Stretcher:
         return 0 if self._to_drop else self._available()
 
     def reset(self) -> None:
-        """Stand before the first sample, at the sound's own pitch."""
+        """Return to the state before the first sample, at the original pitch."""
         self._library.rubberband_reset(self._state)
         self._library.rubberband_set_pitch_scale(self._state, 1.0)
         self._planes[:] = 0
@@ -92,7 +92,7 @@ class Stretcher:
         self._waiting, self._to_drop = 0, self._usual_delay
 
     def set_semitones(self, semitones: float) -> None:
-        """Take another pitch, from what is written next on, without a gap."""
+        """Change the pitch for what is written from now on, without a gap."""
         self._library.rubberband_set_pitch_scale(self._state, 2.0 ** (semitones / 12))
 
     def write(self, block: FloatArray) -> None:
@@ -110,7 +110,7 @@ class Stretcher:
             self._to_drop -= self._retrieve(dropped)
 
     def read(self, out: FloatArray) -> None:
-        """Read the next samples into `out` [n, C], of which n are ready."""
+        """Copy the next samples to `out` [n, C]; n is at most `ready_samples`."""
         assert self.ready_samples >= len(out), f"{self.ready_samples} samples of {len(out)}"
         count = self._retrieve(len(out))
         out[:] = self._planes[:, :count].T
@@ -128,7 +128,7 @@ class Stretcher:
 
 
 def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
-    """Tell ctypes what the functions take and give."""
+    """Declare the functions' argument and result types for ctypes."""
     state, pointer, count = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint
     declarations: dict[str, tuple[Any, list[Any]]] = {
         "new": (state, [count, count, ctypes.c_int, ctypes.c_double, ctypes.c_double]),

@@ -1,14 +1,14 @@
-"""A stretch of a stream, addressed by the number of the sample in the stream."""
+"""A window of a stream, addressed by sample number."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 class SampleBuffer:
-    """Samples float32 of several lanes: appended at the end, forgotten at the front, never reallocated.
+    """Float32 samples of several lanes: appended at the end, dropped at the front, never reallocated.
 
-    Sample numbers count from the start of the stream and may be negative (silence before it). A view is good
-    until the next `append`, which may move the samples within the buffer.
+    Sample numbers count from the start of the stream and may be negative (silence before it). A view is valid until
+    the next `append`, which may move samples within the buffer.
     """
 
     def __init__(self, lanes: int, capacity: int) -> None:
@@ -18,7 +18,7 @@ class SampleBuffer:
         self.end = 0
 
     def reset(self, first: int, zeros: int) -> None:
-        """Hold nothing but `zeros` samples of silence from number `first` on."""
+        """Clear the buffer to `zeros` samples of silence from number `first` on."""
         self._offset, self.first, self.end = 0, first, first
         self.append(zeros)[:] = 0
 
@@ -28,7 +28,7 @@ class SampleBuffer:
         capacity = self._data.shape[1]
         assert held + count <= capacity, f"{held} + {count} samples do not fit into {capacity}"
         if self._offset + held + count > capacity:
-            # Lane by lane numpy sees that the two do not overlap, and needs no copy in between.
+            # Lane by lane, numpy sees that source and target do not overlap, and makes no temporary copy.
             for lane in self._data:
                 lane[:held] = lane[self._offset : self._offset + held]
             self._offset = 0
@@ -37,7 +37,7 @@ class SampleBuffer:
         return self._data[:, start : start + count]
 
     def view(self, first: int, count: int) -> NDArray[np.float32]:
-        """Return samples `first` to `first + count` as [lanes, count]."""
+        """Return a view [lanes, count] of the samples from number `first` on."""
         assert self.first <= first and first + count <= self.end, (
             f"samples {first} to {first + count} are not among {self.first} to {self.end}"
         )

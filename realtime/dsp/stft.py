@@ -9,29 +9,29 @@ from numpy.typing import NDArray
 from stemlive.realtime.dsp.framing import Framing
 from stemlive.realtime.dsp.sample_buffer import SampleBuffer
 
-# More at once is slower: the arrays between the steps no longer fit into the processor's cache.
+# More is slower: the intermediate arrays no longer fit into the processor's cache.
 _FRAMES_AT_ONCE = 4
 
 
 class Analysis:
-    """Collect samples and turn every complete hop into a spectrum."""
+    """Collects samples and turns every complete hop into a spectrum."""
 
     def __init__(self, framing: Framing, channels: int, max_frames: int) -> None:
         self._framing = framing
         self._max_frames = max_frames
         held = framing.analysis_samples + (max_frames + 1) * framing.hop_samples
-        # Twice what is ever held, so that the samples are moved to the front only now and then.
+        # Twice what is ever held, so that the samples are seldom moved to the front.
         self._samples = SampleBuffer(channels, 2 * held)
         self._spectra = np.zeros((max_frames, framing.bins, channels), np.complex64)
         at_once = min(max_frames, _FRAMES_AT_ONCE)
         self._windowed = np.zeros((at_once, channels, framing.analysis_samples), np.float32)
-        # numpy divides by the length in single precision, but would convert a factor of 1 in a buffer of its own.
+        # numpy divides by the length in single precision, but would allocate a buffer to convert a factor of 1.
         self._window = framing.analysis_window * np.float32(framing.analysis_samples)
         self._bins = np.zeros((at_once, channels, framing.bins), np.complex64)
         self.reset()
 
     def reset(self) -> None:
-        """Stand before the first sample, behind A - R zeros."""
+        """Return to the state before the first sample, preceded by A - R zeros."""
         before = self._framing.analysis_samples - self._framing.hop_samples
         self._samples.reset(-before, before)
 
@@ -42,8 +42,8 @@ class Analysis:
     def spectra(self) -> NDArray[np.complex64]:
         """Return the spectra [T, C, F] of the hops completed since the last call; T may be 0.
 
-        At most `max_frames` hops may have been completed. The view, of memory laid out [T, F, C] as the model
-        wants it, is good until the next call.
+        At most `max_frames` hops may have been completed. The result is a view of memory laid out [T, F, C], as the
+        model needs it, and is valid until the next call.
         """
         a, r = self._framing.analysis_samples, self._framing.hop_samples
         count = (self._samples.end - self._samples.first - a) // r + 1
@@ -65,7 +65,7 @@ class Analysis:
 
 
 class OverlapAdd:
-    """Turn spectra into samples, carrying the unfinished end of the last frames."""
+    """Turns spectra into samples, carrying over the unfinished end of the last frames."""
 
     def __init__(self, framing: Framing, stems: int, channels: int) -> None:
         self._framing = framing
@@ -78,13 +78,14 @@ class OverlapAdd:
         self._slots = np.zeros((stems, channels, _FRAMES_AT_ONCE, len(self._window)), np.float32)
 
     def reset(self) -> None:
-        """Forget the frames so far."""
+        """Drop the unfinished end of the frames so far."""
         self._tail[:] = 0
 
     def add(self, spectra: NDArray[np.complex64], out: NDArray[np.float32]) -> None:
         """Add spectra [S, T, F, C] and write the T * R samples that they complete to `out` [S * C, T * R].
 
-        Frames are added in the order of time: any cutting into calls gives the same sums to the last bit.
+        Frames are added in order of time, so the sums do not depend on how the frames are split into calls, to the
+        last bit.
         """
         r = self._framing.hop_samples
         for first in range(0, spectra.shape[1], _FRAMES_AT_ONCE):

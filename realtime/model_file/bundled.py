@@ -1,4 +1,4 @@
-"""Find a model file: one of those that come with stemlive, by name, or any other, by path."""
+"""Find a model file: a bundled one by name, or any other by path."""
 
 from pathlib import Path
 
@@ -9,15 +9,15 @@ _ASSETS = Path(__file__).parent.parent / "assets"
 
 
 def bundled_models() -> list[Path]:
-    """Return the model files that come with this installation, sorted by name; may be empty."""
+    """Return the bundled model files, sorted by name; may be empty."""
     return sorted(_ASSETS.glob("*.onnx"))
 
 
 def resolve_model(name_or_path: str | Path | None = None) -> Path:
-    """Return the file of a bundled model's name (`live`), of a path, or of the default model for None.
+    """Return the file for a bundled model's name (`live`), for a path, or for None (the default model).
 
-    A bundled name goes before a file of that name in the working directory; write `./live` for the file.
-    ModelError when there is neither.
+    A bundled name takes precedence over a file of that name in the working directory; write `./live` for the file.
+    ModelError when neither exists.
     """
     wanted = DEFAULT_MODEL if name_or_path is None else name_or_path
     bundled = {path.stem: path for path in bundled_models()}

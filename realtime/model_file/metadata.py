@@ -1,4 +1,4 @@
-"""What a model file says about itself: written by the exporter, read and checked on load."""
+"""The metadata of a model file: written by the exporter, read and checked on load."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class StateSpec:
-    """Name and shape of one state tensor, float32; the new value comes out as `new_` and the name."""
+    """Name and shape of one state tensor, float32; the graph's output for it has the prefix `new_`."""
 
     name: str
     shape: tuple[int, ...]
@@ -51,7 +51,7 @@ class ModelInfo:
 
     @classmethod
     def read(cls, onnx: Any, source: str) -> "ModelInfo":
-        """Read the metadata of an `onnxruntime.InferenceSession`, check it, and the graph against it.
+        """Read and check the metadata of an `onnxruntime.InferenceSession`, and check the graph against it.
 
         `source` names the file in messages. ModelError names the first fault.
         """
@@ -100,9 +100,9 @@ class ModelInfo:
         return {FORMAT_KEY: FORMAT_VERSION, INFO_KEY: json.dumps(asdict(self))}
 
     def check_graph(self, inputs: Mapping[str, list[Any]], outputs: Mapping[str, list[Any]], source: str) -> None:
-        """Compare shapes by name of the graph's inputs and outputs with what the metadata promises.
+        """Compare the shapes of the graph's inputs and outputs, by name, with the metadata.
 
-        A dimension is a number, or something else where it is open. ModelError names the first fault.
+        A dimension is a number, or anything else if it is open. ModelError names the first fault.
         """
         spectra = [None, self.framing.bins, self.channels, 2]
         wanted_inputs: dict[str, list[int | None]] = {"frames": [1, *spectra]}
@@ -113,7 +113,7 @@ class ModelInfo:
             if set(found) != set(wanted):
                 raise ModelError(f"{source}: {kind}s are {sorted(found)}, not {sorted(wanted)}")
             for name, shape in wanted.items():
-                # An exporter may not know its outputs' shapes; the session tries them out.
+                # An exporter may not know the output shapes; the session checks them by running the model.
                 if not _fits(found[name], shape, may_be_open=kind == "output"):
                     expected = ["T" if length is None else length for length in shape]
                     raise ModelError(f"{source}: {kind} '{name}' is {found[name]}, not float32 {expected}")
@@ -163,12 +163,12 @@ def _state(entry: object, source: str) -> StateSpec:
 
 
 def _shapes(values: list[Any]) -> dict[str, list[Any]]:
-    """Shapes by name of a graph's inputs or outputs; a type that is not float32 stands in for a shape."""
+    """Return shapes by name of a graph's inputs or outputs; for types other than float32, the type instead."""
     return {value.name: value.shape if value.type == "tensor(float)" else [value.type] for value in values}
 
 
 def _fits(found: list[Any], wanted: list[int | None], may_be_open: bool) -> bool:
-    """Tell whether a shape is the wanted one; None wants an open dimension: anything but a number."""
+    """Whether a shape is the wanted one; None in `wanted` requires an open dimension, which is not a number."""
     return len(found) == len(wanted) and all(
         have == want if isinstance(have, int) else want is None or may_be_open
         for have, want in zip(found, wanted, strict=True)

@@ -1,4 +1,4 @@
-"""Where ONNX Runtime may run a model: on the CPU, or on an NVIDIA GPU if one is really there."""
+"""Where ONNX Runtime runs a model: on the CPU, or on an NVIDIA GPU if there is one."""
 
 import contextlib
 import ctypes
@@ -14,17 +14,17 @@ PROVIDERS = ("cpu", "cuda")
 
 
 def existing_providers() -> tuple[str, ...]:
-    """Return the names of those that this machine has; a GPU may still lack libraries, which its session says."""
+    """Return the providers of this machine. CUDA's libraries may still be missing; creating a session shows that."""
     has_cuda = "CUDAExecutionProvider" in ort.get_available_providers() and _cuda_devices() > 0
     return PROVIDERS if has_cuda else PROVIDERS[:1]
 
 
 def onnx_providers(provider: str) -> list[Any]:
-    """Return what `InferenceSession` takes as `providers`, for "cpu" or "cuda".
+    """Return the `providers` argument of `InferenceSession` for "cpu" or "cuda".
 
-    UsageError for another name; ModelError, with the reason, when there is no GPU. CUDA's libraries are looked
-    for among pip's packages too; if there are none, ONNX Runtime makes a session on the CPU, and this has made it
-    keep silent about it for the rest of the process: ask the session for its providers.
+    UsageError for another name; ModelError, with the reason, when there is no GPU. CUDA's libraries are also searched
+    in pip packages. Without them ONNX Runtime silently falls back to the CPU (its log is off for the rest of the
+    process), so check the session's providers.
     """
     if provider not in PROVIDERS:
         raise UsageError(f"unknown provider '{provider}': known are {', '.join(PROVIDERS)}")
@@ -37,12 +37,12 @@ def onnx_providers(provider: str) -> list[Any]:
     ort.set_default_logger_severity(4)
     with contextlib.redirect_stdout(io.StringIO()):
         ort.preload_dlls()
-    # TF32 would cost the parity with the CPU.
+    # TF32 would break parity with the CPU.
     return [("CUDAExecutionProvider", {"use_tf32": "0"}), "CPUExecutionProvider"]
 
 
 def _cuda_devices() -> int:
-    """Ask the driver itself, which is there or not whatever onnxruntime was built for."""
+    """Ask the driver itself: it may be missing, whatever onnxruntime was built for."""
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:

@@ -17,15 +17,14 @@ MAX_THREADS = 64
 
 
 class Session:
-    """A checked model file, ready to run: `info` says what it is, `provider` where it runs.
+    """A checked model file, ready to run: `info` is its metadata, `provider` where it runs.
 
-    `path` is a file, the name of a bundled model, or None for the default one. One thread unless told
-    otherwise, no spinning, denormals flushed. ONNX Runtime flushes them in the thread that makes the first
-    session of a process and in the threads that this one starts afterwards: make the session where it runs, or
-    before the thread that runs it starts.
+    `path` is a file, the name of a bundled model, or None for the default one. One thread by default, no spinning,
+    denormals flushed. ONNX Runtime flushes them in the thread that creates the first session of a process and in
+    threads that this one starts later: create the session on the thread that runs it, or before starting that thread.
 
-    ModelError when the file cannot be used, naming the first thing that is wrong with it; UsageError for
-    `threads` or `provider`. Methods: one thread at a time.
+    ModelError when the file cannot be used, naming the first fault; UsageError for `threads` or `provider`. Call the
+    methods from one thread at a time.
     """
 
     def __init__(self, path: str | Path | None = None, *, threads: int = 1, provider: str = "cpu") -> None:
@@ -37,12 +36,12 @@ class Session:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # what matters comes as an exception; one line is enough
+        options.log_severity_level = 4  # errors come as exceptions, and need no log
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
         try:
             self._onnx = ort.InferenceSession(str(self.path), options, providers=providers)
-        except Exception as error:  # ONNX Runtime has a dozen types with no parent of their own
+        except Exception as error:  # ONNX Runtime has a dozen types without a common base
             raise ModelError(f"{self.path}: not a usable ONNX model ({_first_line(error)})") from error
         if provider == "cuda" and self._onnx.get_providers()[0] != "CUDAExecutionProvider":
             raise ModelError(
@@ -57,17 +56,17 @@ class Session:
 
     @property
     def state(self) -> dict[str, NDArray[np.float32]]:
-        """Copies of the carried state, by name."""
+        """Copies of the recurrent state, by name."""
         return {name: values.copy() for name, values in self._state.items()}
 
     def reset(self) -> None:
-        """Forget everything heard so far: all state is zero."""
+        """Set all state to zero."""
         self._state = {state.name: np.zeros(state.shape, np.float32) for state in self.info.state}
 
     def run(self, frames: NDArray[np.complex64]) -> NDArray[np.complex64]:
-        """Spectra complex64 [T, C, F] to the stems' spectra complex64 [S, T, C, F], and on with the state.
+        """Return the stems' spectra complex64 [S, T, C, F] for spectra complex64 [T, C, F], and advance the state.
 
-        T > 0. Memory behind `frames` that is laid out [T, F, C] spares a copy; the result's is [S, T, F, C].
+        T > 0. If the memory of `frames` is laid out as [T, F, C], no copy is needed; the result's is [S, T, F, C].
         """
         count = len(frames)
         expected = (self.info.channels, self.info.framing.bins)
@@ -80,9 +79,9 @@ class Session:
         return stems.transpose(0, 1, 3, 2)
 
     def run_hop(self, frame: NDArray[np.complex64]) -> NDArray[np.complex64]:
-        """Do what `run` does for one frame [1, C, F], without allocating: the result is good until the next call.
+        """Do what `run` does for one frame [1, C, F], without allocating: the result is valid until the next call.
 
-        Sound must not wait for memory: ONNX Runtime reads from and writes to buffers that stay where they are.
+        ONNX Runtime reads from and writes to fixed buffers, so that the audio path never waits for memory.
         """
         if self._hop is None:
             self._hop = _BoundHop(self._onnx, self.info)
@@ -90,7 +89,7 @@ class Session:
         return self._hop.stems
 
     def _try_out(self) -> None:
-        """Run two frames of silence at once and then one: what the graph says of its shapes may be wrong."""
+        """Run two frames of silence, then one, and check the output shapes: those in the graph may be wrong."""
         info = self.info
         for count in (2, 1):
             frames = np.zeros((count, info.channels, info.framing.bins), np.complex64)
@@ -109,7 +108,7 @@ class Session:
 
 
 class _BoundHop:
-    """One frame at a time through buffers that ONNX Runtime knows by address; two sets of state take turns."""
+    """Runs one frame at a time on buffers bound by address; two sets of state alternate as input and output."""
 
     def __init__(self, onnx: Any, info: ModelInfo) -> None:
         shape = (info.framing.bins, info.channels)
@@ -132,7 +131,7 @@ class _BoundHop:
     def run(
         self, frame: NDArray[np.complex64], state: dict[str, NDArray[np.float32]]
     ) -> dict[str, NDArray[np.float32]]:
-        """Frame [1, C, F] and state to the new state, and to `stems` [S, 1, C, F]."""
+        """Run a frame [1, C, F] with a state; return the new state, and leave the stems [S, 1, C, F] in `stems`."""
         assert frame.shape == (1, *self._frame.shape[:1:-1]), f"frame {frame.shape}"
         old = self._states[self._turn]
         if state is not old:
@@ -145,7 +144,7 @@ class _BoundHop:
 
 
 def _bind(bind: Callable[..., None], name: str, values: NDArray[np.float32]) -> None:
-    """Bind an input or output to memory that its owner keeps."""
+    """Bind an input or output to the memory of `values`, which the caller must keep alive."""
     bind(name, "cpu", 0, np.float32, values.shape, values.ctypes.data)
 
 

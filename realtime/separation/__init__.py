@@ -1,1 +1,1 @@
-"""From a stream of samples to stems: analysis, the model, gains, synthesis; in blocks or a whole file."""
+"""Separate a stream of samples into stems: analysis, model, gains, synthesis; in blocks or a whole file."""

@@ -1,4 +1,4 @@
-"""The way into the separator: a listener's samples, cleaned, at the model's rate, as spectra."""
+"""The input side of the separation: clean, resample to the model's rate, transform to spectra."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from stemlive.realtime.dsp.resample import Resampling, StreamResampler
 from stemlive.realtime.dsp.stft import Analysis
 
 LOUDEST_SAMPLE = 1e6
-"""Samples beyond this (+120 dB over full scale) can only be damage; they are limited to it and counted."""
+"""Samples beyond this (+120 dB over full scale) can only be errors; they are limited to it and counted."""
 
 
 class InputPath:
-    """Cleaning, resampling and analysis of blocks; mono is fed to all channels of the model."""
+    """Cleans, resamples and transforms blocks; mono is fed to all channels of the model."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class InputPath:
         self.bad_samples = 0
 
     def reset(self) -> None:
-        """Stand before the first sample, behind silence."""
+        """Return to the state before the first sample, preceded by silence."""
         self._analysis.reset()
         if self._resampled is not None:
             self._resampled.reset()
@@ -40,7 +40,7 @@ class InputPath:
     def write(self, block: NDArray[Any]) -> NDArray[np.complex64]:
         """Take a block [n, C]; return the spectra [T, C, F] of the hops that it completes, `max_frames` at most.
 
-        The spectra are good until the next call.
+        The spectra are valid until the next call.
         """
         if self._resampled is None:
             self._clean(block, self._analysis.append(len(block)))
@@ -51,18 +51,18 @@ class InputPath:
         return self._analysis.spectra()
 
     def _clean(self, block: NDArray[Any], samples: NDArray[np.float32]) -> None:
-        """Copy a block [n, C] to `samples` [C, n] without what would stay in a recurrent state."""
+        """Copy a block [n, C] to `samples` [C, n], without values that would corrupt a recurrent state for good."""
         with np.errstate(over="ignore", invalid="ignore"):
             samples[:] = block.T
         if not len(block):
             return
-        # Mono stands there once for each channel of the model.
+        # Mono is there once for each channel of the model.
         self.bad_samples += clean(samples) * self._channels // len(samples)
 
 
 def clean(samples: NDArray[np.float32]) -> int:
-    """Mend damaged samples in their place, and return how many there were: NaN and infinity to 0, others to limits."""
-    # Two numbers instead of two arrays, for the sake of what is live; NaN is neither below nor above.
+    """Replace bad samples in place (NaN and infinity by 0, too loud ones by the limit); return how many there were."""
+    # Minimum and maximum instead of an array of comparisons: no allocation. NaN fails both tests.
     if not samples.size or (samples.min() >= -LOUDEST_SAMPLE and samples.max() <= LOUDEST_SAMPLE):
         return 0
     bad = int(np.count_nonzero(~(np.abs(samples) <= LOUDEST_SAMPLE)))

@@ -1,4 +1,4 @@
-"""The chain from a listener's samples to the model and back, whoever drives it: its parts, its rates, its delay."""
+"""The processing chain from a listener's samples to the model and back: its parts, its rates and its delay."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,8 +15,8 @@ from stemlive.realtime.separation.synthesis_path import OutputPath
 class Chain:
     """Resampling to the model's rate, analysis, model, synthesis, resampling back; no resampling at the model's rate.
 
-    Every number of samples is at the listener's rate, `sample_rate_hz`. Each call of `input`, `spectra` and `output`
-    makes a new part; a driver moves audio and spectra between them.
+    Sample counts are at the listener's rate, `sample_rate_hz`. `input`, `spectra` and `output` each create a new part;
+    a driver moves audio and spectra between the parts.
     """
 
     session: Session
@@ -25,7 +25,7 @@ class Chain:
 
     @property
     def framing(self) -> Framing:
-        """The model's frames; lengths at the model's rate."""
+        """The model's framing; lengths at the model's rate."""
         return self.session.info.framing
 
     @property
@@ -35,10 +35,10 @@ class Chain:
 
     @cached_property
     def behind_samples(self) -> int:
-        """Output sample k is complete with input sample k + `behind_samples` - 1.
+        """Output sample k is complete once input sample k + `behind_samples` - 1 is in.
 
-        Each resampling filter looks ahead: one in the input, one in the separated stream. Output k lies at input
-        number k, so this is a whole number, whatever the rates.
+        This includes the look-ahead of both resampling filters. Output k lies at input k exactly, so this is a whole
+        number at any rate.
         """
         if self._incoming is None or self._outgoing is None:
             return self.framing.latency_samples
@@ -47,7 +47,7 @@ class Chain:
 
     @property
     def latency_samples(self) -> int:
-        """Delay with which each block of input gives as much output; at the model's own rate, the synthesis window."""
+        """Delay at which every block of input yields as much output; at the model's rate, the synthesis window."""
         return self.behind_samples - (self._incoming is not None)
 
     @property
@@ -56,26 +56,26 @@ class Chain:
         return -(-self.framing.hop_samples * self.sample_rate_hz // self.model_rate_hz)
 
     def longest_block(self, max_frames: int) -> int:
-        """Return how long a block may be that completes at most `max_frames` hops."""
+        """Return the longest block that completes at most `max_frames` hops."""
         return max_frames * self.framing.hop_samples * self.sample_rate_hz // self.model_rate_hz
 
     def most_frames(self, block_samples: int) -> int:
-        """Return how many hops a block of this length, and what waits from before, can complete at most."""
+        """Return the most hops that a block of this length can complete, with what is left of earlier blocks."""
         return -(-block_samples * self.model_rate_hz // (self.sample_rate_hz * self.framing.hop_samples)) + 2
 
     def input(self, max_frames: int) -> InputPath:
-        """Make the way in: blocks to spectra, `max_frames` at a time."""
+        """Create the input side: blocks to spectra, at most `max_frames` at a time."""
         model_channels = self.session.info.channels
         return InputPath(
             self.framing, self._incoming, channels=self.channels, model_channels=model_channels, max_frames=max_frames
         )
 
     def spectra(self, history_hops: int) -> StemSpectra:
-        """Make the model's part: spectra of the mixture to those of the stems; keeps the last ones."""
+        """Create the model's part: spectra of the mixture to those of the stems; it keeps the last `history_hops`."""
         return StemSpectra(self.session, channels=self.channels, history_hops=history_hops)
 
     def output(self, delay_samples: int, *, stems: int, max_frames: int) -> OutputPath:
-        """Make the way out for so many stems: output sample k is input sample k - `delay_samples`."""
+        """Create the output side for so many stems: output sample k is input sample k - `delay_samples`."""
         return OutputPath(
             self.framing, self._outgoing, delay_samples, stems=stems, channels=self.channels, max_frames=max_frames
         )

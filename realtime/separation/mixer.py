@@ -1,4 +1,4 @@
-"""Faders, mutes and solos of the stems, and the linear gains that they make."""
+"""Faders, mutes and solos of the stems, and the linear gains that result."""
 
 from collections.abc import Iterable
 
@@ -18,13 +18,13 @@ PRESETS: dict[str, frozenset[str]] = {
     "no-bass": frozenset({"vocals", "drums", "other"}),
     "drums-and-bass": frozenset({"drums", "bass"}),
 }
-"""Preset name to the stems that it lets through."""
+"""Preset name to the stems that are heard."""
 
 
 class Mixer:
     """One fader in dB, one mute and one solo per stem.
 
-    Not locked: one thread owns it and hands on `gains()`. UsageError names the known stems and presets.
+    Not thread-safe: one thread owns it and passes on `gains()`. UsageError names the known stems and presets.
     """
 
     def __init__(self, stems: Iterable[str]) -> None:
@@ -58,20 +58,20 @@ class Mixer:
         self._gains_db[stem] = float(gain_db)
 
     def mute(self, stem: str, on: bool = True) -> None:
-        """Silence a stem, or let it be heard again; a mute wins over a solo."""
+        """Mute or unmute a stem; a mute takes precedence over a solo."""
         self._check(stem)
         (self._muted.add if on else self._muted.discard)(stem)
 
     def solo(self, stem: str, on: bool = True) -> None:
-        """Hear only this stem and others that are soloed."""
+        """Solo a stem or not: while any is soloed, only soloed stems are heard."""
         self._check(stem)
         (self._soloed.add if on else self._soloed.discard)(stem)
 
     def apply_preset(self, name: str) -> None:
-        """Set all faders to 0 dB, all solos off, and mute what the preset leaves out.
+        """Set all faders to 0 dB and all solos off, and mute the stems that the preset leaves out.
 
-        `rest` (what a model with fewer than four stems leaves over) is heard when the preset keeps the stems
-        it is made of. UsageError also when the preset keeps some of these and not others.
+        `rest` (the remainder of a model with fewer than four stems) is heard if the preset keeps all stems that it
+        contains. UsageError for an unknown preset, and if the preset keeps only some of those stems.
         """
         if name not in PRESETS:
             raise UsageError(f"unknown preset '{name}': known are {', '.join(PRESETS)}")
@@ -87,7 +87,7 @@ class Mixer:
         self._muted = set() if name == "original" else set(self.stems) - kept
 
     def gains(self) -> NDArray[np.float32]:
-        """Linear gains float32 [S] in the order of `stems`, 0 for what is not heard."""
+        """Return the linear gains float32 [S] in the order of `stems`; 0 for stems that are not heard."""
         heard = [s not in self._muted and (not self._soloed or s in self._soloed) for s in self.stems]
         return np.array(
             [10 ** (self._gains_db[stem] / 20) if on else 0.0 for stem, on in zip(self.stems, heard, strict=True)],

@@ -1,4 +1,4 @@
-"""Separate a whole recording block by block, with the delay taken out."""
+"""Separate a whole recording block by block, with the delay removed."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -16,8 +16,8 @@ def separate_blocks(
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the stems [S, n, C], or with `gains` [S] the mix [n, C], of a recording in blocks [n, C].
 
-    Resets the separator first. What is yielded lines up with the input to the sample and adds up to its length,
-    in blocks as they go in, but for the first and the last ones. Holds one block at a time.
+    Resets the separator first. The output lines up with the input to the sample and has its length; the blocks are as
+    long as those of the input, except the first and the last. Holds one block at a time.
     """
     separator.reset()
     early = separator.latency_samples

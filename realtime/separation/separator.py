@@ -1,4 +1,4 @@
-"""Separate a stream of audio blocks of any size, with one fixed, exactly known delay."""
+"""Separate a stream of audio blocks of any size, with a fixed and exactly known delay."""
 
 from typing import Any
 
@@ -15,22 +15,22 @@ LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 8000, 192000
 
 FloatArray = NDArray[np.float32]
 _Route = tuple[OutputPath, FloatArray, FloatArray | None]
-"""Where spectra go, the audio [S, n, C] to fill, and the gains [S] of a mix."""
+"""The output side, the audio [S, n, C] to fill, and for a mix the gains [S]."""
 
 
 class StreamingSeparator:
-    """Audio blocks in, stems or their mix out: same rate, same number of samples, `latency_samples` later.
+    """Turns audio blocks into stems or their mix: same rate, same number of samples, `latency_samples` later.
 
-    Any cutting into blocks gives the same output. `process`, `process_mix` and `process_both` may be called in
-    turn: each gives what it would have given if it had been called from the start (the mix: with the gains of
-    this call). Coming back to one after others costs an extra inverse transform of the last few hops.
+    The output does not depend on how the input is cut into blocks. Calls of `process`, `process_mix` and `process_both`
+    may alternate: each returns what it would have returned if it alone had been called from the start (a mix: with the
+    gains of this call). Switching between them costs an extra inverse transform of the last few hops.
 
-    One thread at a time; no locks, no threads of its own. A session serves one separator. Buffers are allocated
-    in the constructor; a call allocates its result and, for `max_frames` hops at most, the outputs of ONNX
-    Runtime, of the Fourier transforms and of the resampler.
+    One thread at a time; no locks, no threads of its own. A session serves one separator. Buffers are allocated in the
+    constructor; a call allocates its result and, for at most `max_frames` hops, the outputs of ONNX Runtime, the
+    Fourier transforms and the resampler.
 
-    UsageError for a rate outside 8 to 192 kHz, for channels other than 1 and 2, and for blocks or gains of
-    another shape than those said here.
+    UsageError for a rate outside 8 to 192 kHz, for channel counts other than 1 and 2, and for blocks or gains of the
+    wrong shape.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class StreamingSeparator:
         self.channels = channels
         self.latency_samples = chain.latency_samples
         self._max_frames = max_frames
-        # Longer blocks are taken in pieces of this length.
+        # Longer blocks are processed in pieces of this length.
         self._max_samples = chain.longest_block(max_frames)
         self._input = chain.input(max_frames)
         self._mix_output = chain.output(self.latency_samples, stems=1, max_frames=max_frames)
@@ -59,21 +59,21 @@ class StreamingSeparator:
 
     @property
     def stems(self) -> tuple[str, ...]:
-        """Names of the stems: the model's, and `rest` after them if the model has fewer than four."""
+        """Names of the stems: the model's, followed by `rest` if the model has fewer than four."""
         return self._spectra.stems
 
     @property
     def bad_samples(self) -> int:
-        """Input samples since the reset that were NaN or infinite (now 0) or beyond 1e6 (limited to it)."""
+        """Input samples since the reset that were NaN or infinite (replaced by 0) or beyond 1e6 (limited to it)."""
         return self._input.bad_samples
 
     @property
     def bad_frames(self) -> int:
-        """Frames since the reset for which the model gave NaN or infinity; the mixture went on instead."""
+        """Frames since the reset for which the model gave NaN or infinity; they passed through unseparated."""
         return self._spectra.bad_frames
 
     def reset(self) -> None:
-        """Start anew: what follows is what a new instance would give."""
+        """Return to the state of a new instance."""
         self._spectra.reset()
         self._input.reset()
         self._stems_output.restart(0)
@@ -81,23 +81,23 @@ class StreamingSeparator:
         self._position = 0
 
     def process(self, block: NDArray[Any]) -> FloatArray:
-        """Block float [n, C] to stems float32 [S, n, C] in the order of `stems`."""
+        """Process a block, float [n, C]; return the stems, float32 [S, n, C], in the order of `stems`."""
         stems = self._empty(len(self.stems), block)
         self._process(block, [(self._stems_output, stems, None)])
         return stems
 
     def process_mix(self, block: NDArray[Any], gains: ArrayLike) -> FloatArray:
-        """Block float [n, C] and linear gains [S] to the mix float32 [n, C].
+        """Process a block, float [n, C], with linear gains [S]; return the mix, float32 [n, C].
 
-        One inverse transform per channel, whatever the number of stems. The gains hold for the hops that this
-        block completes; overlap-add cross-fades from the gains before.
+        It takes one inverse transform per channel, whatever the number of stems. The gains apply to the hops that this
+        block completes; overlap-add cross-fades from the previous gains.
         """
         mixed = self._empty(1, block)
         self._process(block, [(self._mix_output, mixed, self._checked_gains(gains))])
         return mixed.reshape(block.shape)
 
     def process_both(self, block: NDArray[Any], gains: ArrayLike) -> tuple[FloatArray, FloatArray]:
-        """Block float [n, C] and linear gains [S] to the mix [n, C] and the stems [S, n, C], both float32."""
+        """Process a block, float [n, C], with gains [S]; return the mix [n, C] and the stems [S, n, C], float32."""
         mixed, stems = self._empty(1, block), self._empty(len(self.stems), block)
         mix_route = (self._mix_output, mixed, self._checked_gains(gains))
         self._process(block, [mix_route, (self._stems_output, stems, None)])
@@ -119,7 +119,7 @@ class StreamingSeparator:
             self._position += len(block[piece])
 
     def _write(self, output: OutputPath, stems: NDArray[np.complex64], gains: FloatArray | None) -> None:
-        """Pass on stems' spectra [S, T, F, C], mixed if there are gains."""
+        """Write the stems' spectra [S, T, F, C] to an output side, mixed first if there are gains."""
         for first in range(0, stems.shape[1], self._max_frames):
             part = stems[:, first : first + self._max_frames]
             if gains is not None:
@@ -129,7 +129,7 @@ class StreamingSeparator:
             output.write(part)
 
     def _empty(self, stems: int, block: NDArray[Any]) -> FloatArray:
-        """Return room for the result [stems, n, C] of a block, once the block is known to be one."""
+        """Check a block, and return an array for its result [stems, n, C]."""
         if block.ndim != 2 or block.shape[1] != self.channels or not np.issubdtype(block.dtype, np.floating):
             raise UsageError(f"audio blocks must be float [n, {self.channels}], not {block.dtype} {list(block.shape)}")
         return np.empty((stems, len(block), self.channels), np.float32)

@@ -1,4 +1,4 @@
-"""Spectra of the mixture to spectra of the stems: the model, what it leaves over, and the last few hops."""
+"""Spectra of the mixture to spectra of the stems: the model, the rest, and a history of the last few hops."""
 
 import math
 
@@ -10,7 +10,7 @@ from stemlive.realtime.separation.mixer import REST, STANDARD_STEMS
 
 
 class StemSpectra:
-    """The model's stems, plus `rest` (mixture less their sum) if it has fewer than four; always finite."""
+    """The model's stems, plus `rest` (mixture minus their sum) if it has fewer than four; always finite."""
 
     def __init__(self, session: Session, *, channels: int, history_hops: int) -> None:
         info = session.info
@@ -25,27 +25,26 @@ class StemSpectra:
         self.bad_frames = 0
 
     def reset(self) -> None:
-        """Forget everything heard so far."""
+        """Clear the model's state and the counts."""
         self._session.reset()
         self.hops = self.bad_frames = 0
 
     def forget(self) -> None:
-        """Let the model forget what it heard, as when the music jumps; counts and history stay."""
+        """Clear the model's state, for a jump in the music; counts and history stay."""
         self._session.reset()
 
     def run(self, mixture: NDArray[np.complex64]) -> NDArray[np.complex64]:
-        """Spectra [T, C, F] to the stems' spectra [S, T, F, C]; C is 1 for mono, the mean of the channels.
+        """Return the stems' spectra [S, T, F, C] for spectra [T, C, F]; for mono, C is 1, the mean of the channels.
 
-        Should the model give NaN or infinity, its state is reset, and each stem is an equal share of the
-        mixture for these frames, which are counted: the mix goes on, unseparated. The result for one frame is
-        good until the next call.
+        If the model gives NaN or infinity, its state is reset, the frames are counted, and each stem is an equal share
+        of the mixture: the mix goes on unseparated. The result for a single frame is valid until the next call.
         """
-        alone = len(mixture) == 1  # as when it is live: nothing below allocates then
+        alone = len(mixture) == 1  # the live case: nothing below allocates then
         separate = self._session.run_hop if alone else self._session.run
         stems = separate(mixture).transpose(0, 1, 3, 2)  # [S, T, F, C]
         mixture = mixture.transpose(0, 2, 1)  # [T, F, C]
         parts = stems.view(np.float32)
-        # NaN is the greatest and the least of all; two numbers instead of an array of truths.
+        # Maximum and minimum propagate NaN, and need no array of comparisons.
         if not (math.isfinite(parts.max()) and math.isfinite(parts.min())):
             self._session.reset()
             self.bad_frames += len(mixture)
@@ -64,7 +63,7 @@ class StemSpectra:
         return stems
 
     def since(self, hop: int) -> NDArray[np.complex64]:
-        """Return the spectra [S, T, F, C] of hop number `hop` and all after it."""
+        """Return the spectra [S, T, F, C] from hop number `hop` on."""
         numbers = np.arange(hop, self.hops)
         kept = self._history.shape[1]
         assert len(numbers) <= kept, f"{len(numbers)} hops asked for, {kept} kept"
@@ -82,7 +81,7 @@ class StemSpectra:
 
 
 def stem_names(stems: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what a model's stems are together with what they leave over."""
+    """Return a model's stems, followed by `rest` if there are fewer than four."""
     return (*stems, REST) if len(stems) < len(STANDARD_STEMS) else stems
 
 
@@ -92,12 +91,12 @@ def mix(
     out: NDArray[np.complex64],
     scratch: NDArray[np.complex64],
 ) -> None:
-    """Add the stems' spectra [S, T, F, C], weighted with the linear gains [S], into `out` [1, T, F, C].
+    """Write the sum of the stems' spectra [S, T, F, C], weighted by linear gains [S], to `out` [1, T, F, C].
 
-    Gains [S, 2C] are one for each channel, twice: for the real and the imaginary part.
-    `scratch` is as large as `out`.
+    Gains [S, 2C] are per channel, each given twice: for the real and the imaginary part. `scratch` has the shape of
+    `out`.
     """
-    # Real arithmetic on (real, imaginary) pairs, and no matrix product: BLAS would wake its threads for it.
+    # Real arithmetic on (real, imaginary) pairs, not a matrix product, for which BLAS would wake its threads.
     parts, total, weighted = stems.view(np.float32), out[0].view(np.float32), scratch[0].view(np.float32)
     np.multiply(parts[0], gains[0], out=total)
     for part, gain in zip(parts[1:], gains[1:], strict=True):

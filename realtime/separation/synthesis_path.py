@@ -1,4 +1,4 @@
-"""The way out of the separator: spectra to samples at the listener's rate, a fixed delay after the input."""
+"""The output side of the separation: spectra to samples at the listener's rate, at a fixed delay."""
 
 import math
 
@@ -12,7 +12,7 @@ from stemlive.realtime.dsp.stft import OverlapAdd
 
 
 class _SameRate:
-    """Stands in for `StreamResampler` at the model's own rate: output k is input k."""
+    """Takes the place of `StreamResampler` at the model's own rate: output k is input k."""
 
     def __init__(self, lanes: int, capacity: int) -> None:
         self._samples = SampleBuffer(lanes, capacity)
@@ -35,8 +35,8 @@ class _SameRate:
 class OutputPath:
     """Overlap-add, delay and resampling of some stems; written hop by hop, read sample by sample.
 
-    A path that was left unused can join in again at any sample: `restart` says from which hop on the spectra
-    have to be written once more, and what is read then is what it would have been without the pause.
+    A path that was unused for a while can resume at any sample: `restart` returns the hop from which the spectra must
+    be written again. What is read afterwards is the same as without the pause.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class OutputPath:
         self._shape = (stems, channels)
         self._stream: _SameRate | StreamResampler
         if resampling is None:
-            # From the first sample that an output needs to the last one of a full batch of hops.
+            # From the first sample that an output needs to the last sample of a full batch of hops.
             held = (self.history_hops + max_frames + 1) * framing.hop_samples + framing.synthesis_samples
             self._stream = _SameRate(stems * channels, 2 * held)
         else:
@@ -66,15 +66,15 @@ class OutputPath:
 
     @property
     def history_hops(self) -> int:
-        """Number of past hops whose spectra are enough for any restart."""
+        """Number of past hops whose spectra suffice for any restart."""
         ahead = -self._first_needed(0) - self._framing.synthesis_samples
         return math.ceil((ahead + 2) / self._framing.hop_samples) + self._framing.overlap + 1
 
     def restart(self, position: int) -> int:
-        """Make ready to read from output number `position` on; return the hop to write first."""
+        """Prepare to read from output number `position` on; return the hop to write first."""
         w, r = self._framing.synthesis_samples, self._framing.hop_samples
         needed = self._first_needed(position)
-        # Hop t completes the samples from (t + 1) R - W on, to which the frames before it contribute too.
+        # Hop t completes the samples from (t + 1) R - W on, to which earlier frames contribute as well.
         hop = max(0, (needed + w) // r - self._framing.overlap)
         written = (hop + 1) * r - w
         first = min(needed, written)
@@ -93,7 +93,7 @@ class OutputPath:
         return self._stream.pending()
 
     def read(self, out: NDArray[np.float32]) -> None:
-        """Write the next output samples to `out` [S, n, C]."""
+        """Copy the next output samples to `out` [S, n, C]."""
         count = out.shape[1]
         lanes = self._stream.read(count)
         out[:] = lanes.reshape(*self._shape, count).transpose(0, 2, 1)
