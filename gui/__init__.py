@@ -1,1 +1,1 @@
-"""The desktop window: mixes stems by hand and eye. It draws and asks; the engine sounds, in a process of its own."""
+"""The desktop window: a mixer for the stems. It draws and sends requests; the engine runs in a child process."""

@@ -1,4 +1,4 @@
-"""Everything that the keyboard does, in one table: menus, tool tips, the help sheet and the README follow it."""
+"""All keyboard commands in one table, from which menus, tool tips, the help sheet and the README's list are made."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ MOST_STEM_KEYS = 8
 
 @dataclass(frozen=True)
 class Command:
-    """One action. `name` is what the window's code calls it; an empty `menu` keeps it out of the menus."""
+    """One action. `name` identifies it in the code; `keys` is its shortcut."""
 
     name: str
     menu: str
@@ -17,7 +17,7 @@ class Command:
     keys: str
     checkable: bool = False
     separated: bool = False
-    """Whether a line goes before it in its menu."""
+    """Whether a separator precedes it in its menu."""
 
 
 _PRESETS = tuple(
@@ -65,7 +65,7 @@ STEM_COMMANDS = (
     ("solo", "Solo", "Alt+{number}"),
     ("focus", "To the fader of", "Ctrl+{number}"),
 )
-"""Name, text and key of what is there once per stem, by its number from 1 on."""
+"""Name, text and key of the commands that exist once per stem; stems are numbered from 1."""
 
 FADER_KEYS = (
     ("Arrows", "0.5 dB"),
@@ -74,11 +74,11 @@ FADER_KEYS = (
     ("End", "off"),
     ("Ctrl and a click on S", "solo this one only"),
 )
-"""What a fader understands once it has the focus."""
+"""Keys of a fader that has the focus."""
 
 
 def readme_list() -> str:
-    """Return the list of keys as the README shows it: a line for each menu."""
+    """Return the list of keys for the README: a line for each menu."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for command in COMMANDS:
         groups.setdefault(command.menu, []).append((command.keys, command.text.rstrip("…")))

@@ -1,4 +1,4 @@
-"""What the user has to know now, above the strips: a device that is not there, a file that cannot be read."""
+"""A banner above the strips for urgent problems: a missing device, an unreadable file."""
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy
@@ -7,7 +7,7 @@ from stemlive.gui.theme import Theme
 
 
 class Banner(QFrame):
-    """One message with a button to try again; hidden while all is well."""
+    """One message with a button to try again; hidden while there is no problem."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,12 +26,12 @@ class Banner(QFrame):
         self.setVisible(False)
 
     def show_problem(self, text: str, theme: Theme) -> None:
-        """Show a problem, or hide when there is none."""
+        """Show a problem, or hide the banner for an empty text."""
         if text != self.text.text():
             self.text.setText(text)
             self.show_theme(theme)
         self.setVisible(bool(text))
 
     def show_theme(self, theme: Theme) -> None:
-        """Take other colours."""
+        """Apply a theme."""
         self.setStyleSheet(f"QFrame#banner {{ border: 1px solid {theme.bad}; border-radius: 6px; }}")

@@ -1,4 +1,4 @@
-"""A list to choose from, with an arrow that suits both themes."""
+"""A combo box whose arrow suits both themes."""
 
 from PyQt6.QtCore import QPointF, Qt
 from PyQt6.QtGui import QPainter, QPaintEvent, QPalette, QPen
@@ -8,7 +8,7 @@ _ARROW_FROM_RIGHT, _TEXT_FROM_LEFT = 15, 12
 
 
 class Choice(QComboBox):
-    """A long entry is cut at its end, and never widens the window."""
+    """A combo box that elides long entries instead of widening the window."""
 
     def __init__(self, name: str, tip: str = "", *, least_characters: int = 12) -> None:
         super().__init__()
@@ -20,7 +20,7 @@ class Choice(QComboBox):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
-        """Draw the entry, cut with dots, and the arrow, which a style sheet takes away."""
+        """Draw the elided entry, and the arrow, which a style sheet removes."""
         painter = QStylePainter(self)
         option = QStyleOptionComboBox()
         self.initStyleOption(option)

@@ -1,4 +1,4 @@
-"""What nobody expected: written to a log, and told once, instead of ending the program."""
+"""Unexpected exceptions: logged and reported once, instead of ending the program."""
 
 import logging
 import sys
@@ -13,12 +13,12 @@ _LOG = logging.getLogger("stemlive.gui")
 
 
 def data_folder() -> Path:
-    """Return where the user's presets and the log are."""
+    """Return the folder of the user's presets and the log."""
     return Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppDataLocation))
 
 
 class CrashLog:
-    """Catches exceptions that reach the top, of any thread, while it is installed."""
+    """Logs uncaught exceptions of all threads until it is closed."""
 
     def __init__(self, path: Path, parent: QWidget) -> None:
         self.path = path
@@ -33,7 +33,7 @@ class CrashLog:
         threading.excepthook = lambda args: self._log(args.exc_type, args.exc_value, args.exc_traceback)
 
     def close(self) -> None:
-        """Leave exceptions to whoever had them before."""
+        """Restore the previous exception hooks."""
         sys.excepthook, threading.excepthook = self._previous
         _LOG.removeHandler(self._handler)
         self._handler.close()

@@ -1,4 +1,4 @@
-"""Which devices there are, asked of another process: PortAudio looks only once in its life."""
+"""List audio devices with a child process, because PortAudio lists devices only once per process."""
 
 import json
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ DEFAULT = "default"
 
 @dataclass(frozen=True)
 class DeviceName:
-    """A device as the window offers it; `name` is what the engine understands."""
+    """A device as the window shows it (`label`) and as the engine takes it (`name`)."""
 
     name: str
     label: str
 
 
 class DeviceList(QObject):
-    """`refresh` asks, `changed` says that there is an answer: `inputs`, `outputs`, and `problem` in one line."""
+    """Input and output devices. `refresh` starts a query; `changed` is emitted with its result, or with `problem`."""
 
     changed = pyqtSignal()
 
@@ -34,12 +34,12 @@ class DeviceList(QObject):
         self.problem = ""
 
     def refresh(self) -> None:
-        """Ask, unless an answer is on its way already."""
+        """Start a query, unless one is running."""
         if self._process.state() == QProcess.ProcessState.NotRunning:
             self._process.start(self._command[0], list(self._command[1:]))
 
     def close(self) -> None:
-        """Wait for no answer any more."""
+        """Abort a running query."""
         self._process.blockSignals(True)
         if self._process.state() != QProcess.ProcessState.NotRunning:
             self._process.kill()

@@ -1,4 +1,4 @@
-"""What the window asks in boxes of their own, and menus whose entries come and go."""
+"""The window's dialogs, and the menus whose entries change."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,7 +21,7 @@ _EXTENSIONS = ("wav", "flac", "ogg")
 
 
 class Dialogs:
-    """Boxes of one window. Each does what its menu entry says, or nothing if the user thinks better of it."""
+    """Dialogs of one window. Each does what its menu entry says, or nothing if the user cancels."""
 
     def __init__(self, window: WindowParts) -> None:
         self._window = window
@@ -30,7 +30,7 @@ class Dialogs:
         self._format = "flac"
 
     def fill_menus(self) -> None:
-        """Add what does not come from the table: recent songs, models, formats, appearances."""
+        """Add the menus that are not in the table of commands: recent songs, models, formats, appearances."""
         menus = self._window.menus
         menus.menus["File"].insertMenu(menus["live"], self._recent)
         menus.menus["File"].insertMenu(menus["retry"], self._models)
@@ -44,7 +44,7 @@ class Dialogs:
         self._fill_models()
 
     def fill_recent(self) -> None:
-        """Offer the songs that were open."""
+        """Fill the menu of recent songs."""
         self._recent.clear()
         for path in self._window.remembered.recent:
             action = self._recent.addAction(path.name)
@@ -54,7 +54,7 @@ class Dialogs:
         self._recent.setEnabled(not self._recent.isEmpty())
 
     def open_song(self) -> None:
-        """Ask for a song."""
+        """Ask for a song and open it."""
         recent = self._window.remembered.recent
         folder = str(recent[0].parent) if recent else str(Path.home())
         name, _ = QFileDialog.getOpenFileName(self._window, "Open a song", folder, _SONGS)
@@ -62,7 +62,7 @@ class Dialogs:
             self._window.rig.open_song(Path(name))
 
     def export_stems(self) -> None:
-        """Ask where to, and whether to replace what is there."""
+        """Ask for a folder, and export the stems of the open song into it."""
         window = self._window
         song = window.rig.song
         if song is None or window.export.running:
@@ -73,7 +73,7 @@ class Dialogs:
             self.export_to(Path(name))
 
     def export_to(self, folder: Path) -> None:
-        """Write the stems of the open song into a folder, after asking if files are in the way."""
+        """Export the stems of the open song into a folder; ask first if files would be replaced."""
         window = self._window
         song = window.rig.song
         assert song is not None
@@ -105,23 +105,23 @@ class Dialogs:
             rig.record_without(dialog.left_out)
 
     def confirm(self, question: str) -> bool:
-        """Ask; no is the default."""
+        """Ask a yes-or-no question; no is the default."""
         yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
         return QMessageBox.question(self._window, "stemlive", question, yes | no, no) == yes
 
     def engine_settings(self) -> None:
-        """Show the engine's settings; it starts anew with what was accepted."""
+        """Show the engine's settings, and restart the engine if they are accepted."""
         if SettingsDialog(self._window.remembered, self._window).exec() == QDialog.DialogCode.Accepted:
             self._window.rig.connect_engine()
 
     def save_preset(self) -> None:
-        """Ask for a name, and keep the mix under it."""
+        """Ask for a name, and save the mix as a preset."""
         name, accepted = QInputDialog.getText(self._window, "Save this mix", "Name of the preset:")
         if accepted:
             self.keep_preset(name)
 
     def keep_preset(self, name: str) -> None:
-        """Keep the mix under a name, after asking if it had another one."""
+        """Save the mix as a preset of this name; ask first if one would be replaced."""
         window = self._window
         taken = name.strip() in window.presets.names
         if (not taken or self.confirm(f"Replace the preset {name.strip()}?")) and window.attempt(
@@ -130,19 +130,19 @@ class Dialogs:
             self.show_presets()
 
     def take_preset(self, name: str) -> None:
-        """Set the mix to one of the user's presets."""
+        """Apply one of the user's presets."""
         model = self._window.model
         model.set_mix(self._window.presets.mix(name).for_stems(model.mix.stems), f"preset {name}")
 
     def delete_preset(self, name: str) -> None:
-        """Forget one of the user's presets."""
+        """Delete one of the user's presets, after asking."""
         window = self._window
         if self.confirm(f"Delete the preset {name}?"):
             window.attempt(lambda: window.presets.delete(name))
         self.show_presets()
 
     def show_presets(self) -> None:
-        """Offer the user's presets as they are now."""
+        """Update the list of the user's presets."""
         window = self._window
         window.preset_bar.show_own(window.presets.names)
         window.model.changed.emit()
@@ -156,7 +156,7 @@ class Dialogs:
         ModelSheet(self._window.rig.model_name, self._window).open()
 
     def about(self) -> None:
-        """Say what this is."""
+        """Show the sheet about the program."""
         Sheet("About stemlive", about_page(), self._window).open()
 
     def _fill_models(self) -> None:

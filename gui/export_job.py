@@ -1,4 +1,4 @@
-"""Write all stems of a song in the background: the command line does it, in a process of its own."""
+"""Export all stems of a song in the background, by running `stemlive separate` in a child process."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ COMMAND = (*PROGRAM, "separate", "--json")
 
 
 class ExportJob(QObject):
-    """One export at a time. `progressed` tells a share from 0 to 1, `ended` a line to show and whether it went well."""
+    """One export at a time. Signals: `progressed` with a fraction 0 to 1, `ended` with a message and success."""
 
     progressed = pyqtSignal(float)
     ended = pyqtSignal(str, bool)
@@ -28,11 +28,11 @@ class ExportJob(QObject):
 
     @property
     def running(self) -> bool:
-        """Whether one is on its way."""
+        """Whether an export is running."""
         return self._process.state() != QProcess.ProcessState.NotRunning
 
     def start(self, song: Path, folder: Path, *, extension: str, model: str | None, replace: bool) -> None:
-        """Write `folder`/<song>/<stem>.<extension>; files that exist only with `replace`."""
+        """Write `folder`/<song>/<stem>.<extension>. Existing files are replaced only with `replace`."""
         assert not self.running, "an export is running"
         arguments = [*self._command[1:], "-o", str(folder), "--format", extension]
         arguments += ["--model", model] if model else []
@@ -42,13 +42,13 @@ class ExportJob(QObject):
         self._process.start(self._command[0], [*arguments, "--", str(song)])
 
     def cancel(self) -> None:
-        """Stop; nothing is left behind."""
+        """Cancel the export; it leaves no files behind."""
         if self.running:
             self._cancelled = True
             self._process.terminate()
 
     def close(self) -> None:
-        """Stop, and wait until it has."""
+        """Cancel the export, and wait for its process to end."""
         self._process.blockSignals(True)
         self.cancel()
         if not self._process.waitForFinished(5000):

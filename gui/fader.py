@@ -1,4 +1,4 @@
-"""Sliders of a mixing desk, and the fader with its scale in dB."""
+"""The slider of the mixer, and the fader with its scale in dB."""
 
 import math
 from collections.abc import Callable
@@ -15,9 +15,9 @@ _MARGIN = 9
 
 
 class DeskSlider(QSlider):
-    """A slider that goes where it is clicked. `moved` tells its value, `released` ends a gesture.
+    """A slider that jumps to a click. Signals: `moved` with the new value, `released` at the end of a gesture.
 
-    Keys, double click and accessibility are those of a slider, and Home is its rest.
+    It has the keys and the accessibility of a slider; Home and a double click set the resting value.
     """
 
     moved = pyqtSignal(float)
@@ -33,27 +33,27 @@ class DeskSlider(QSlider):
         self._drag_from: tuple[float, float] | None = None
 
     def step(self, by: float) -> float:
-        """Return the value that lies some key strokes away."""
+        """Return the value after `by` key strokes."""
         raise NotImplementedError
 
     def rest(self) -> float:
-        """Return the value of Home and of a double click."""
+        """Return the resting value, for Home and a double click."""
         return 0.0
 
     def lowest(self) -> float:
-        """Return the value of End."""
+        """Return the lowest value, for End."""
         raise NotImplementedError
 
     def value_at(self, place: float) -> float:
-        """Return the value of a place from 0 to 1."""
+        """Return the value at a position from 0 to 1."""
         raise NotImplementedError
 
     def x_of(self, place: float) -> float:
-        """Return where a place from 0 to 1 is drawn."""
+        """Return the x coordinate of a position from 0 to 1."""
         return _MARGIN + place * (self.width() - 2 * _MARGIN)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802
-        """Arrows, pages, Home and End; other keys go on to the window."""
+        """Handle arrows, page keys, Home and End; pass other keys on to the window."""
         assert event is not None
         keys: dict[int, Callable[[], float]] = {
             Qt.Key.Key_Right: lambda: self.step(1),
@@ -72,12 +72,12 @@ class DeskSlider(QSlider):
         self.moved.emit(find())
 
     def keyReleaseEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802
-        """A key that is let go ends a gesture, its repetitions do not."""
+        """End the gesture when a key is released, but not on its repeats."""
         if event is not None and not event.isAutoRepeat():
             self.released.emit()
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802
-        """Go there; with Shift, move finely from here."""
+        """Jump to the click; with Shift, start a fine movement instead."""
         assert event is not None
         if event.button() != Qt.MouseButton.LeftButton:
             return
@@ -104,12 +104,12 @@ class DeskSlider(QSlider):
         self.released.emit()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802
-        """Back to rest."""
+        """Set the resting value."""
         self.moved.emit(self.rest())
         self.released.emit()
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:  # noqa: N802
-        """A notch is one step."""
+        """Move by one step per notch."""
         assert event is not None
         notches = event.angleDelta().y() / 120
         if notches:
@@ -121,7 +121,7 @@ class DeskSlider(QSlider):
         return min(1.0, max(0.0, place))
 
     def paint_groove(self, painter: QPainter, y: float, lit_from: float, lit_to: float) -> None:
-        """Draw the groove, lit between two places, and the handle at the second one."""
+        """Draw the groove, highlighted between two positions, and the handle at the second one."""
         enabled = self.isEnabled()
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(self.theme.line))
@@ -138,7 +138,7 @@ class DeskSlider(QSlider):
 
 
 class Fader(DeskSlider):
-    """A gain from -inf to +12 dB. `moved` tells dB."""
+    """A fader from -inf to +12 dB. `moved` carries the gain in dB."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(name, parent)
@@ -146,25 +146,25 @@ class Fader(DeskSlider):
         self.show_db(0.0)
 
     def show_db(self, gain_db: float) -> None:
-        """Stand at a gain, without telling."""
+        """Show a gain, without emitting `moved`."""
         self.gain_db = gain_db
         self.setValue(round(STEPS * fader_place(gain_db)))
         self.setAccessibleDescription(f"{write_db(gain_db)} dB; arrows move it by half a dB, Home sets 0 dB")
         self.update()
 
     def step(self, by: float) -> float:
-        """Half a dB a key stroke; what is off begins at -60 dB."""
+        """Return the gain half a dB per key stroke away; up from off is -60 dB."""
         if self.gain_db == -math.inf:
             return -60.0 if by > 0 else -math.inf
         gain_db = self.gain_db + by / 2
         return -math.inf if gain_db < -72 else min(12.0, gain_db)
 
     def lowest(self) -> float:
-        """Off."""
+        """Return -inf: off."""
         return -math.inf
 
     def value_at(self, place: float) -> float:
-        """As the scale says; it holds at 0 dB."""
+        """Return the gain on the scale, which snaps to 0 dB."""
         gain_db = fader_db(place)
         return 0.0 if abs(gain_db) < 0.35 else gain_db
 

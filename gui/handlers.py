@@ -1,4 +1,4 @@
-"""What each command of the table does."""
+"""The function behind each command of the table."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,13 +14,13 @@ _SHORTCUT = Qt.FocusReason.ShortcutFocusReason
 
 
 class Handlers:
-    """The functions of one window by the names of `actions.COMMANDS` and `actions.STEM_COMMANDS`."""
+    """The functions of one window, by the names in `actions.COMMANDS` and `actions.STEM_COMMANDS`."""
 
     def __init__(self, window: WindowParts, dialogs: Dialogs) -> None:
         self._window, self._dialogs = window, dialogs
 
     def commands(self) -> dict[str, Callable[[], object]]:
-        """Return what goes without saying for which stem."""
+        """Return the commands that need no stem."""
         window = self._window
         rig, model, dialogs = window.rig, window.model, self._dialogs
         handlers: dict[str, Callable[[], object]] = {
@@ -60,7 +60,7 @@ class Handlers:
         return handlers
 
     def stem_commands(self) -> dict[str, Callable[[int], object]]:
-        """Return what is done to a stem, by its number from 1 on."""
+        """Return the commands for a stem, which take its number from 1 on."""
 
         def act(what: str, number: int) -> None:
             strip = self._window.mixer.strip(number)

@@ -1,4 +1,4 @@
-"""How the karaoke corner is set, as a value."""
+"""The settings of the karaoke corner, as a value."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ OFF = ""
 
 @dataclass(frozen=True)
 class Karaoke:
-    """The microphone's device (`OFF` for none), its gain, its reverberation from 0 to 1, and the music's key."""
+    """The microphone's device (`OFF` for none), gain and reverberation (0 to 1), and the music's key change."""
 
     device: str = OFF
     gain_db: float = 0.0
@@ -22,22 +22,22 @@ class Karaoke:
 
     @property
     def used(self) -> bool:
-        """Whether any of it is heard."""
+        """Whether a microphone or a key change is on."""
         return self.device != OFF or self.semitones != 0
 
     def write_to(self, controls: Controls) -> None:
-        """Make the engine sound like it. StemliveError for a key that this machine cannot change to."""
+        """Apply the settings to the engine. StemliveError for a key change that this machine cannot make."""
         controls.set_microphone_gain_db(self.gain_db)
         controls.set_microphone_reverb(self.reverb)
         controls.set_semitones(self.semitones)
 
     def to_json(self) -> list[Any]:
-        """Return what JSON can hold."""
+        """Return the settings as JSON values; -inf becomes null."""
         return [self.device, None if self.gain_db == -math.inf else self.gain_db, self.reverb, self.semitones]
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
-        """Return what `to_json` gave; ValueError or TypeError for anything else."""
+        """Return the settings that `to_json` has written. ValueError or TypeError for anything else."""
         device, gain_db, reverb, semitones = value
         karaoke = cls(str(device), -math.inf if gain_db is None else float(gain_db), float(reverb), int(semitones))
         in_range = karaoke.gain_db <= MAX_GAIN_DB and 0 <= karaoke.reverb <= 1

@@ -1,4 +1,4 @@
-"""A level meter: peak and mean with a peak that holds, and a light that says that it clipped."""
+"""A level meter: peak, RMS, peak hold and a clip light."""
 
 import math
 
@@ -22,7 +22,7 @@ def to_db(level: float) -> float:
 
 
 class HeldPeak:
-    """The highest level of the last second and a half, falling from then on; and whether it ever reached full scale."""
+    """Peak hold: the highest level, held for 1.5 s and then falling; and whether the level ever passed full scale."""
 
     def __init__(self) -> None:
         self.level_db = -math.inf
@@ -30,7 +30,7 @@ class HeldPeak:
         self._since_s = 0.0
 
     def show(self, peak: float, now_s: float) -> None:
-        """Take a linear peak at a time."""
+        """Take a linear peak and its time."""
         peak_db = to_db(peak)
         self.clipped = self.clipped or peak > 1.0
         fallen_db = self.level_db - _FALL_DB_PER_S * max(0.0, now_s - self._since_s - _HOLD_S)
@@ -40,12 +40,12 @@ class HeldPeak:
             self.level_db, self._since_s = fallen_db, now_s - _HOLD_S
 
     def reset(self) -> None:
-        """Forget."""
+        """Clear the held peak and the clip flag."""
         self.level_db, self.clipped = -math.inf, False
 
 
 class Meter(QWidget):
-    """Shows linear peak and RMS. A click puts the clip light out and tells `cleared`."""
+    """Shows linear peak and RMS. A click resets the clip light and emits `cleared`."""
 
     cleared = pyqtSignal()
 
@@ -59,7 +59,7 @@ class Meter(QWidget):
         self._shown: tuple[int, int, int, bool] = (0, 0, 0, False)
 
     def show_levels(self, peak: float, rms: float, now_s: float) -> None:
-        """Take what is heard now; draws only what moved."""
+        """Take the current levels; redraw only if a bar has moved."""
         self.held.show(peak, now_s)
         span = self.width() - _LIGHT - 4
         places = (meter_place(to_db(peak)), meter_place(to_db(rms)), meter_place(self.held.level_db))
@@ -70,11 +70,11 @@ class Meter(QWidget):
             self.update()
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        """As wide as a fader."""
+        """Return a size as wide as a fader."""
         return QSize(240, 12)
 
     def mousePressEvent(self, _: QMouseEvent | None) -> None:  # noqa: N802
-        """Put the light out."""
+        """Reset the clip light."""
         self.held.reset()
         self.cleared.emit()
 

@@ -1,4 +1,4 @@
-"""The karaoke corner: a microphone that is heard with the song, and the key of the music."""
+"""The karaoke corner: a microphone that is mixed with the song, and the key of the music."""
 
 from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtGui import QFontMetrics
@@ -21,12 +21,12 @@ _KEY_TIP = "Key of the music, in semitones (Ctrl+Up, Ctrl+Down; Ctrl+0 for its o
 
 
 def key_text(semitones: int) -> str:
-    """Return a key as people write it."""
+    """Return a key change as text, with its sign."""
     return f"{'+' if semitones > 0 else '−'}{abs(semitones)}" if semitones else "Original"
 
 
 class MicrophoneBar(QFrame):
-    """Shows how the corner is set, and tells what the user wants of it; `device_chosen` opens the engine anew."""
+    """Shows the karaoke settings and emits a signal for each change; `device_chosen` restarts the engine."""
 
     device_chosen = pyqtSignal(str)
     gain_moved = pyqtSignal(float)
@@ -90,7 +90,7 @@ class MicrophoneBar(QFrame):
         self.key.activated.connect(lambda index: self.key_chosen.emit(self.key.itemData(index)))
 
     def show_karaoke(self, karaoke: Karaoke, inputs: tuple[DeviceName, ...]) -> None:
-        """Show where everything stands."""
+        """Show the settings and the input devices."""
         self.device.show_devices(inputs, karaoke.device, off=True)
         self.fader.show_db(karaoke.gain_db)
         self.field.show_db(karaoke.gain_db)
@@ -98,15 +98,15 @@ class MicrophoneBar(QFrame):
         self.key.setCurrentIndex(self.key.findData(karaoke.semitones))
 
     def show_level(self, now: Snapshot, now_s: float) -> None:
-        """Move the meter."""
+        """Update the meter."""
         self.meter.show_levels(now.microphone_peak, now.microphone_rms, now_s)
 
     def show_silence(self, now_s: float) -> None:
-        """Let the meter fall: nothing sounds."""
+        """Let the meter fall while no engine runs."""
         self.meter.show_levels(0.0, 0.0, now_s)
 
     def show_delay(self, now: Snapshot | None) -> None:
-        """Write the delays."""
+        """Update the delays."""
         known = now is not None and now.microphone_samples > 0
         delay = f"{now.latency.ms(now.microphone_samples):3.0f}" if now is not None and known else "  -"
         text = f"delay {delay} ms"
@@ -118,14 +118,14 @@ class MicrophoneBar(QFrame):
             self.key_delay.setText(text)
 
     def show_theme(self, theme: Theme) -> None:
-        """Take other colours."""
+        """Apply a theme."""
         for part in (self.fader, self.reverb, self.meter):
             part.theme = theme
             part.update()
 
 
 def _number(name: str, tip: str, *, widest: str) -> QLabel:
-    """A small figure beside a control, as wide as its widest text, so that nothing jumps."""
+    """Return a label for a small number, as wide as its widest text, so that the layout does not jump."""
     label = QLabel()
     label.setObjectName("faint")
     label.setFont(number_font(11))

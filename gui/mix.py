@@ -1,4 +1,4 @@
-"""What the mix is, as values: one channel per stem and the master. Nothing here draws or sounds."""
+"""The mix as values: one channel per stem, and the master. Independent of widgets and of the engine's process."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from stemlive.realtime.separation.mixer import MAX_GAIN_DB, Mixer
 
 @dataclass(frozen=True)
 class Channel:
-    """A stem's fader in dB, its place from -1 (left) to 1 (right), and its switches."""
+    """A stem's gain in dB, pan from -1 (left) to 1 (right), mute and solo."""
 
     gain_db: float = 0.0
     pan: float = 0.0
@@ -30,7 +30,7 @@ class Mix:
 
     @classmethod
     def of(cls, stems: Iterable[str]) -> Self:
-        """All faders at 0 dB."""
+        """Return a mix with all faders at 0 dB."""
         return cls(tuple((stem, Channel()) for stem in stems))
 
     @property
@@ -43,18 +43,18 @@ class Mix:
         return dict(self.channels)[stem]
 
     def change(self, stem: str, **changes: Any) -> "Mix":
-        """Return it with other values in one channel."""
+        """Return the mix with some values of one channel changed."""
         return replace(
             self, channels=tuple((name, replace(c, **changes) if name == stem else c) for name, c in self.channels)
         )
 
     def heard(self, stem: str) -> bool:
-        """Whether mutes and solos let a stem through."""
+        """Whether a stem is heard, by all mutes and solos."""
         channel, solos = self.channel(stem), any(c.solo for _, c in self.channels)
         return not channel.mute and (channel.solo or not solos)
 
     def solo(self, stem: str, on: bool, *, alone: bool) -> "Mix":
-        """Return it with a solo on or off; `alone`, with no other one."""
+        """Return the mix with a stem's solo on or off; with `alone`, all other solos off."""
         return replace(
             self,
             channels=tuple(
@@ -63,7 +63,7 @@ class Mix:
         )
 
     def preset(self, name: str) -> "Mix":
-        """Return it as a preset of `mixer.PRESETS` sets it; pans and master stay. UsageError as in Mixer."""
+        """Return the mix with a preset of `mixer.PRESETS` applied; pans and master stay. UsageError as in Mixer."""
         mixer = Mixer(self.stems)
         mixer.apply_preset(name)
         return replace(
@@ -72,12 +72,12 @@ class Mix:
         )
 
     def for_stems(self, stems: Iterable[str]) -> "Mix":
-        """Return it for another model: what both have stays, the rest is at 0 dB."""
+        """Return the mix for another model: channels of common stems stay, new ones are at 0 dB."""
         known = dict(self.channels)
         return replace(self, channels=tuple((stem, known.get(stem, Channel())) for stem in stems))
 
     def to_json(self) -> dict[str, Any]:
-        """Return what JSON can hold; -inf becomes null."""
+        """Return the mix as JSON values; -inf becomes null."""
 
         def plain(gain_db: float) -> float | None:
             return None if gain_db == -math.inf else gain_db
@@ -87,7 +87,7 @@ class Mix:
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
-        """Return what `to_json` gave. UsageError for anything else."""
+        """Return the mix that `to_json` has written. UsageError for anything else."""
         try:
             channels = tuple((str(stem), _channel(fields)) for stem, fields in value["channels"].items())
             return cls(channels, _gain_db(value["master_db"]))
@@ -95,7 +95,7 @@ class Mix:
             raise UsageError(f"this is not a mix: {json.dumps(value)[:80]}") from error
 
     def write_to(self, controls: Controls) -> None:
-        """Make the engine sound like it: only what differs is touched."""
+        """Apply the mix to the engine, changing only what differs."""
         gains_db, pans = controls.gains_db, controls.pans
         for stem, channel in self.channels:
             if gains_db[stem] != channel.gain_db:
@@ -111,7 +111,7 @@ class Mix:
 
     @classmethod
     def read_from(cls, controls: Controls) -> Self:
-        """Return what the engine is set to, by whomever."""
+        """Return the engine's current mix, whoever has set it."""
         gains_db, pans, muted, soloed = controls.gains_db, controls.pans, controls.muted, controls.soloed
         channels = ((stem, Channel(gains_db[stem], pans[stem], stem in muted, stem in soloed)) for stem in gains_db)
         return cls(tuple(channels), controls.master_db)

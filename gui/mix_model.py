@@ -1,4 +1,4 @@
-"""The mix that the window shows: changed by hand, undone, compared, and kept equal to the engine's."""
+"""The mix that the window shows, with undo and A/B comparison, kept in sync with the engine."""
 
 from dataclasses import dataclass, replace
 
@@ -11,7 +11,7 @@ from stemlive.realtime.control.controls import Controls
 
 @dataclass(frozen=True)
 class Desk:
-    """The mix that is heard, and the other one that it is compared with."""
+    """The mix that is heard, and the other one of an A/B comparison; `letter` is A or B, of the one heard."""
 
     mix: Mix
     other: Mix
@@ -19,7 +19,7 @@ class Desk:
 
 
 class MixModel(QObject):
-    """Owns the mix. `changed` says that mix, bypass or letter have; it never comes from the engine's threads."""
+    """Owns the mix. `changed` is emitted, on the window's thread, when mix, bypass or letter change."""
 
     changed = pyqtSignal()
 
@@ -33,7 +33,7 @@ class MixModel(QObject):
 
     @property
     def mix(self) -> Mix:
-        """What is heard."""
+        """The mix that is heard."""
         return self._desk.mix
 
     @property
@@ -42,7 +42,7 @@ class MixModel(QObject):
         return self._desk.letter
 
     def attach(self, controls: Controls | None) -> None:
-        """From now on steer this engine, or none; another model's stems take over what they can."""
+        """Control this engine from now on, or none. The mix is adapted to the engine's stems."""
         self._controls = controls
         if controls is None:
             return
@@ -57,7 +57,7 @@ class MixModel(QObject):
         self.changed.emit()
 
     def follow(self) -> None:
-        """Take over what somebody else (OSC, MIDI) has changed; that is not ours to undo."""
+        """Adopt changes made elsewhere (OSC, MIDI), without an undo step."""
         if self._controls is None:
             return
         theirs = Mix.read_from(self._controls)
@@ -67,49 +67,49 @@ class MixModel(QObject):
             self.changed.emit()
 
     def set_mix(self, mix: Mix, text: str, *, merge: str = "") -> None:
-        """Change the mix, to be undone as `text`. Changes with the same `merge` are one until `end_gesture`."""
+        """Change the mix, with an undo step named `text`. Steps of equal `merge` become one until `end_gesture`."""
         if mix != self.mix:
             self._push(replace(self._desk, mix=mix), text, f"{merge} {self._gesture}" if merge else "")
 
     def end_gesture(self) -> None:
-        """The next change is one of its own."""
+        """Start a new undo step with the next change."""
         self._gesture += 1
 
     def set_gain_db(self, stem: str | None, gain_db: float) -> None:
-        """Move a fader; None is the master's."""
+        """Set the gain of a stem, or of the master for None."""
         mix = replace(self.mix, master_db=gain_db) if stem is None else self.mix.change(stem, gain_db=gain_db)
         self.set_mix(mix, f"fader of {stem or 'the mix'}", merge=f"gain {stem}")
 
     def set_pan(self, stem: str, pan: float) -> None:
-        """Move a stem between the sides."""
+        """Set the pan of a stem."""
         self.set_mix(self.mix.change(stem, pan=pan), f"pan of {stem}", merge=f"pan {stem}")
 
     def mute(self, stem: str, on: bool) -> None:
-        """Silence a stem, or let it be heard again."""
+        """Mute or unmute a stem."""
         self.set_mix(self.mix.change(stem, mute=on), f"mute of {stem}")
 
     def solo(self, stem: str, on: bool, *, alone: bool = False) -> None:
-        """Hear only this stem and others that are soloed; `alone`, only this one."""
+        """Solo a stem or not; with `alone`, clear all other solos."""
         self.set_mix(self.mix.solo(stem, on, alone=alone), f"solo of {stem}")
 
     def preset(self, name: str) -> None:
-        """Set what a preset says. UsageError as in Mixer."""
+        """Apply a preset. UsageError as in Mixer."""
         self.set_mix(self.mix.preset(name), f"preset {name}")
 
     def compare(self) -> None:
-        """Hear the other of the two mixes."""
+        """Switch to the other mix of the A/B comparison."""
         desk = self._desk
         self._push(Desk(desk.other, desk.mix, "B" if desk.letter == "A" else "A"), "comparison", "")
 
     def set_bypass(self, on: bool) -> None:
-        """Hear the music as it is, with the same delay."""
+        """Switch bypass: the input passes through unseparated, with the same delay."""
         self.bypass = on
         if self._controls is not None:
             self._controls.set_bypass(on)
         self.changed.emit()
 
     def show(self, desk: Desk) -> None:
-        """Make it so, for the undo stack."""
+        """Set the desk without an undo step; for the undo stack."""
         self._desk = desk
         if self._controls is not None:
             desk.mix.write_to(self._controls)
@@ -120,27 +120,27 @@ class MixModel(QObject):
 
 
 class _Change(QUndoCommand):
-    """From one desk to another; moves of one fader in one gesture become one."""
+    """An undo step from one desk to another; moves of one fader within a gesture merge into one step."""
 
     def __init__(self, model: MixModel, before: Desk, after: Desk, text: str, merge: str) -> None:
         super().__init__(text)
         self._model, self._before, self.after, self.merge = model, before, after, merge
 
     def id(self) -> int:
-        """Any number: changes of this kind may merge."""
+        """Return an id for Qt: steps of equal id may merge, those of id -1 never do."""
         return 1 if self.merge else -1
 
     def mergeWith(self, other: QUndoCommand | None) -> bool:  # noqa: N802
-        """Take over where a later change of the same gesture ended."""
+        """Merge a later step of the same gesture into this one."""
         if not isinstance(other, _Change) or other.merge != self.merge:
             return False
         self.after = other.after
         return True
 
     def redo(self) -> None:
-        """Do it."""
+        """Apply the change."""
         self._model.show(self.after)
 
     def undo(self) -> None:
-        """Take it back."""
+        """Revert the change."""
         self._model.show(self._before)

@@ -1,4 +1,4 @@
-"""All strips below each other, and what flows between them, the mix and the engine's telemetry."""
+"""The column of strips, connected to the mix and to the engine's telemetry."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ _MIX_COLOUR = "#8a93a3"
 
 
 class MixerView(QWidget):
-    """A strip per stem, and the mix below them with the time axis that they share."""
+    """A strip per stem, the strip of the mix, and below them their common time axis."""
 
     def __init__(self, model: MixModel, theme: Theme) -> None:
         super().__init__()
@@ -29,12 +29,12 @@ class MixerView(QWidget):
         self._show()
 
     def strip(self, number: int) -> Strip | None:
-        """Return the strip of a stem by its number from 1 on; None when there are not as many."""
+        """Return the strip of a stem by its number from 1 on; None if there are fewer stems."""
         stems = self._model.mix.stems
         return self.strips[stems[number - 1]] if number <= len(stems) else None
 
     def show_levels(self, now: Snapshot, now_s: float) -> None:
-        """Move the meters."""
+        """Update the meters."""
         for stem, peak, rms in zip(now.stems, now.stem_peak, now.stem_rms, strict=True):
             if stem in self.strips:
                 self.strips[stem].show_levels(max(peak, rms), rms, now_s)
@@ -42,12 +42,12 @@ class MixerView(QWidget):
         self.axis.show_hop(now.hop_s)
 
     def show_silence(self, now_s: float) -> None:
-        """Let the meters fall: nothing sounds."""
+        """Let the meters fall while no engine runs."""
         for strip in self.strips.values():
             strip.show_levels(0.0, 0.0, now_s)
 
     def show_columns(self, columns: NDArray[np.uint8]) -> None:
-        """Let the spectrograms scroll: columns [n, lanes, bins], lanes as `EngineMemory.columns_since` says."""
+        """Append columns [n, lanes, bins] to the spectrograms; lanes as in `EngineMemory.columns_since`."""
         lanes = columns.shape[1]
         for lane, stem in enumerate(self._model.mix.stems):
             if lane < lanes - 2:
@@ -55,18 +55,18 @@ class MixerView(QWidget):
         self.strips[None].spectrogram.add(columns[:, lanes - 1])
 
     def show_peak_texts(self) -> None:
-        """Write the held peaks; a few times a second."""
+        """Update the texts of the held peaks; called a few times a second."""
         for strip in self.strips.values():
             strip.show_peak_text()
 
     def clear(self) -> None:
-        """Empty the spectrograms, and put out the lights."""
+        """Clear the spectrograms and the clip lights."""
         for strip in self.strips.values():
             strip.spectrogram.clear()
             strip.meter.held.reset()
 
     def show_theme(self, theme: Theme) -> None:
-        """Take other colours."""
+        """Apply a theme."""
         self._theme = theme
         self.axis.theme = theme
         self.axis.update()

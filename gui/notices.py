@@ -1,4 +1,4 @@
-"""What the window says in words: a note for a while, else what goes on; and a problem above the strips."""
+"""The window's messages: a temporary note or the state, for the state line; a problem, for the banner."""
 
 import time
 
@@ -10,18 +10,18 @@ _NOTE_S = 8.0
 
 
 class Notices:
-    """Texts about one rig, made anew whenever they are asked for."""
+    """Messages about one rig, computed on request."""
 
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
         self._note, self._note_until = "", 0.0
 
     def keep(self, note: str) -> None:
-        """Say something for a while."""
+        """Show a note for a few seconds."""
         self._note, self._note_until = note, time.monotonic() + _NOTE_S
 
     def state(self) -> tuple[str, bool]:
-        """Return what the state line says, and whether it is bad news."""
+        """Return the text for the state line, and whether it is a warning."""
         player = self._rig.player
         if time.monotonic() < self._note_until:
             return self._note, False
@@ -34,7 +34,7 @@ class Notices:
         return texts.get(player.phase, ""), False
 
     def problem(self) -> str:
-        """Return what keeps the sound away; empty when nothing does."""
+        """Return the problem that stops the sound; empty if there is none."""
         player = self._rig.player
         texts = {
             Phase.MISSING: player.message,

@@ -1,4 +1,4 @@
-"""The song as a whole: its outline, where it plays, and the part that is repeated. A click seeks, a drag loops."""
+"""The overview of the song: waveform, position and loop. A click seeks, a drag sets the loop."""
 
 from PyQt6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent
@@ -13,7 +13,7 @@ _STEP_S = 5.0
 
 
 class Overview(QWidget):
-    """`sought` tells a position in seconds, `marked` a part. Both in the song that `show_song` was given."""
+    """Shows a song. Signals, in seconds of the song: `sought` with a position, `marked` with a part to loop."""
 
     sought = pyqtSignal(float)
     marked = pyqtSignal(float, float)
@@ -36,14 +36,14 @@ class Overview(QWidget):
         self._drawn = 0
 
     def show_song(self, waveform: Waveform | None, hint: str = "") -> None:
-        """Show another song, or what to do where there is none."""
+        """Show another song, or a hint if there is none."""
         self._waveform, self._hint = waveform, hint
         self._pictures = None
         self.setEnabled(waveform is not None)
         self.update()
 
     def show_position(self, position_s: float, loop: tuple[float, float] | None) -> None:
-        """Move the line; draws only when it moves by a pixel."""
+        """Move the position line; redraw only if it moves by a pixel."""
         if self._waveform is not None and self._drawn < self._waveform.done:
             self._pictures = None
         moved = round(self._x_of(position_s)) != round(self._x_of(self._position_s)) or loop != self._loop
@@ -52,35 +52,35 @@ class Overview(QWidget):
             self.update()
 
     def show_theme(self, theme: Theme) -> None:
-        """Take other colours."""
+        """Apply a theme."""
         self.theme = theme
         self._pictures = None
         self.update()
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        """Low and wide."""
+        """Return a low and wide size."""
         return QSize(600, 58)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
-        """Draw the outline anew."""
+        """Redraw the waveform at the new size."""
         self._pictures = None
         super().resizeEvent(event)
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802
-        """A click or a drag begins."""
+        """Start a click or a drag."""
         assert event is not None
         if self._waveform is not None and event.button() == Qt.MouseButton.LeftButton:
             self._pressed_x, self._drag_x = event.position().x(), None
 
     def mouseMoveEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802
-        """Show what would be marked."""
+        """Show the part that the drag would mark."""
         assert event is not None
         if self._pressed_x is not None and abs(event.position().x() - self._pressed_x) >= _DRAG_PX:
             self._drag_x = event.position().x()
             self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802
-        """Go there, or repeat that."""
+        """Seek after a click, mark a part after a drag."""
         assert event is not None
         pressed_x, drag_x = self._pressed_x, self._drag_x
         self._pressed_x = self._drag_x = None
@@ -94,7 +94,7 @@ class Overview(QWidget):
         self.update()
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802
-        """Arrows seek."""
+        """Seek with the arrow keys."""
         assert event is not None
         step = {Qt.Key.Key_Left: -_STEP_S, Qt.Key.Key_Right: _STEP_S}.get(Qt.Key(event.key()))
         if step is None or event.modifiers():
@@ -103,7 +103,7 @@ class Overview(QWidget):
             self.sought.emit(max(0.0, self._position_s + step))
 
     def paintEvent(self, _: QPaintEvent | None) -> None:  # noqa: N802
-        """Draw outline, loop and line."""
+        """Draw waveform, loop and position."""
         painter = QPainter(self)
         frame = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
         painter.fillRect(self.rect(), QColor(self.theme.field))
@@ -140,7 +140,7 @@ class Overview(QWidget):
             self._paint_label(painter, left, f"loop {write_time(part[0])} to {write_time(part[1])}")
 
     def _paint_label(self, painter: QPainter, x: float, text: str) -> None:
-        """Write over the song, on a ground of its own, and never beyond its end."""
+        """Draw a label with its own background, kept within the widget."""
         size = self.fontMetrics().size(0, text)
         ground = QRectF(min(x, self.width() - size.width() - 9), self.height() - size.height() - 3, 0, 0)
         ground.setSize(QSizeF(size.width() + 8, size.height() + 2))
@@ -149,7 +149,7 @@ class Overview(QWidget):
         painter.drawText(ground, Qt.AlignmentFlag.AlignCenter, text)
 
     def _outline(self, colour: str) -> QPixmap:
-        """Draw the peaks that are read so far."""
+        """Draw the peaks that have been read so far."""
         assert self._waveform is not None
         self._drawn = self._waveform.done
         picture = QPixmap(self.size())

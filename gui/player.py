@@ -1,4 +1,4 @@
-"""The engine's life as the window sees it: opened, changed and closed in a thread, so that nothing ever waits."""
+"""The life cycle of the engine: opened, replaced and closed on a thread, so that the window never waits."""
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,29 +23,29 @@ _JUMP_S = 0.3
 
 
 class MakeEngine(Protocol):
-    """Builds an engine; may take seconds, and fail. `EngineProcess` is one."""
+    """Creates an engine; may take seconds, and may fail. `EngineProcess` is one."""
 
     def __call__(self, settings: EngineSettings, /, *, taps: tuple[Tap, ...]) -> LiveEngine:
-        """Return it, not started."""
+        """Return the engine, not started."""
         ...
 
 
 class Phase(Enum):
-    """What the window has to say about the engine."""
+    """The engine's phase, as the window shows it."""
 
     IDLE = "idle"
     OPENING = "opening"
     LIVE = "live"
     WAITING = "waiting"
-    """A device has gone, and is waited for."""
+    """Waiting for a lost device."""
     MISSING = "no device"
-    """A device could not be opened; trying again is up to the user."""
+    """A device could not be opened; the user may try again."""
     FAILED = "failed"
 
 
 @dataclass
 class Song:
-    """What the user wants of the open song; kept over engines, each of which is told."""
+    """The requested state of the open song; kept across engines and passed to each."""
 
     playing: bool = False
     position_s: float = 0.0
@@ -53,9 +53,9 @@ class Song:
 
 
 class Player:
-    """Opens one engine after another. All methods are for the window's thread; `poll` is to be called often.
+    """Opens one engine after another. Call its methods on the window's thread, and `poll` often.
 
-    `make` is called in a thread of the player. `taps` and `karaoke` are what the next engine is given.
+    `make` runs on a thread of the player. `taps` and `karaoke` are passed to the next engine.
     """
 
     def __init__(self, make: MakeEngine) -> None:
@@ -73,11 +73,11 @@ class Player:
         self.phase = Phase.IDLE
         self.message = ""
         self.now: Snapshot | None = None
-        """The newest moment of the engine, if there is one."""
+        """The engine's latest snapshot, if there is an engine."""
 
     @property
     def controls(self) -> Controls | None:
-        """The running engine's."""
+        """The controls of the running engine, if there is one."""
         return None if self._engine is None else self._engine.controls
 
     @property
@@ -87,14 +87,14 @@ class Player:
 
     @property
     def plays(self) -> bool:
-        """Whether the song is on its way, as far as the user is concerned."""
+        """Whether the song plays, or is about to, from the user's point of view."""
         ended = self.now is not None and self.now.song_ended
         return self.phase in (Phase.OPENING, Phase.LIVE) and self.song.playing and not ended
 
     def open(self, settings: EngineSettings, mix: Mix) -> None:
-        """Play with these settings, with this mix from the first sample; what runs is closed first.
+        """Replace the engine by one with these settings, with this mix from the first sample on.
 
-        The same song goes on where it is, any other begins at its start.
+        The same song goes on at its position; another song starts at its beginning.
         """
         if self.settings is None or settings.source != self.settings.source:
             self.song = Song(playing=self.song.playing)
@@ -104,7 +104,7 @@ class Player:
         self._begin_next()
 
     def poll(self) -> bool:
-        """Look what has become of the engine; return whether its controls are others than before."""
+        """Update the phase and the snapshot; return whether `controls` has changed."""
         changed = False
         if self._job is not None and self._job.done():
             job, self._job = self._job, None
@@ -122,7 +122,7 @@ class Player:
         return columns
 
     def play(self, on: bool) -> None:
-        """Go on, or pause; at the end, from the start."""
+        """Play or pause; at the end of the song, play from the start."""
         if on and self.now is not None and self.now.song_ended:
             self.seek(0.0)
         self.song.playing = on
@@ -138,17 +138,17 @@ class Player:
 
     @property
     def goal_s(self) -> float:
-        """Where the song is, or is about to be: a jump is heard a moment after it was wished for."""
+        """The position in the song, or the target of a seek that is not heard yet."""
         return self._sought_s if time.monotonic() < self._jumping_until else self.song.position_s
 
     def set_loop(self, part: tuple[float, float] | None) -> None:
-        """Repeat a part, or nothing. UsageError when it is too short."""
+        """Loop a part, or stop looping with None. UsageError when it is too short."""
         if self.controls is not None:
             self.controls.song.set_loop(part)
         self.song.loop = part
 
     def close(self) -> None:
-        """End the engine and the thread; what it could not complete is in `message`."""
+        """Stop the engine and the thread; a failure is left in `message`."""
         self._next = None
         if self._job is not None:
             with suppress(Exception):  # the window closes in any case
@@ -177,7 +177,7 @@ class Player:
         karaoke: Karaoke,
         song: Song,
     ) -> LiveEngine:
-        """In the player's thread: end one engine and start the next."""
+        """Stop one engine and start the next. Runs on the player's thread."""
         if old is not None:
             self._stop(old)
         engine = self._make(settings, taps=taps)
@@ -213,7 +213,7 @@ class Player:
         else:
             self.phase = Phase.LIVE
             self.karaoke.write_to(self._engine.controls)
-            if self.is_song:  # what was wished for while it opened
+            if self.is_song:  # requested while it opened
                 self._engine.controls.song.play(self.song.playing)
         return self._engine is not None
 

@@ -52,7 +52,7 @@ class PresetBar(QFrame):
         row.addWidget(self.bypass)
 
     def show_own(self, names: list[str]) -> None:
-        """Offer these."""
+        """List the user's presets."""
         self.own.clear()
         self.own.addItem("My presets", None)
         for name in names:
@@ -63,7 +63,7 @@ class PresetBar(QFrame):
             self.own.addItem(f"Delete {name}", (_DELETE, name))
 
     def show_mix(self, mix: Mix, letter: str, *, own: Callable[[str], Mix], names: list[str]) -> None:
-        """Light the preset that the mix is just now, and say which of the two mixes it is."""
+        """Highlight the preset that equals the mix, and show which mix (A or B) is heard."""
         for name, button in self.presets.items():
             button.setEnabled(is_possible(mix, name))
             button.setChecked(is_possible(mix, name) and mix.preset(name) == mix)
@@ -85,7 +85,7 @@ class PresetBar(QFrame):
 
 
 def is_possible(mix: Mix, preset: str) -> bool:
-    """Whether a preset can be made of these stems."""
+    """Whether a preset can be made from the mix's stems."""
     try:
         mix.preset(preset)
     except UsageError:
@@ -94,7 +94,7 @@ def is_possible(mix: Mix, preset: str) -> bool:
 
 
 def _tool(action: QAction, text: str) -> QToolButton:
-    """A button for an action, with a text of its own."""
+    """Return a button for an action, with its own text."""
     button = QToolButton()
     button.setText(text)
     button.setCheckable(action.isCheckable())

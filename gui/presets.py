@@ -1,4 +1,4 @@
-"""Mixes by name: those that come with the program, and the user's own in a JSON file."""
+"""Presets: the built-in ones, and the user's own in a JSON file."""
 
 import json
 from pathlib import Path
@@ -15,14 +15,14 @@ BUILT_IN = {
     "no-bass": "No bass",
     "drums-and-bass": "Drums + bass",
 }
-"""Name in `mixer.PRESETS` to what the window calls it."""
+"""Name in `mixer.PRESETS` to its title in the window."""
 
 
 class OwnPresets:
-    """The user's mixes, each under a name, in one file that is always whole."""
+    """The user's mixes by name, in one file that is replaced atomically."""
 
     def __init__(self, path: Path) -> None:
-        """StemliveError when the file is there and is not ours; nothing is overwritten then."""
+        """Read the file, if there is one. StemliveError when it is not a file of presets; it is left alone then."""
         self._path = path
         self._mixes: dict[str, Mix] = {}
         if path.exists():
@@ -33,22 +33,22 @@ class OwnPresets:
 
     @property
     def names(self) -> list[str]:
-        """All names, sorted as people sort."""
+        """All names, sorted without regard to case."""
         return sorted(self._mixes, key=str.casefold)
 
     def mix(self, name: str) -> Mix:
-        """Return the mix of a name; KeyError."""
+        """Return the mix of this name. KeyError if there is none."""
         return self._mixes[name]
 
     def save(self, name: str, mix: Mix) -> None:
-        """Keep a mix under a name, in place of one that had it. UsageError for an empty or built-in name."""
+        """Save a mix under a name, replacing any other. UsageError for an empty or built-in name."""
         name = name.strip()
         if not name or name.casefold() in (title.casefold() for title in BUILT_IN.values()):
             raise UsageError("a preset of yours needs a name of its own")
         self._write(self._mixes | {name: mix})
 
     def delete(self, name: str) -> None:
-        """Forget a mix; KeyError."""
+        """Delete a mix. KeyError if there is none of this name."""
         mixes = dict(self._mixes)
         del mixes[name]
         self._write(mixes)

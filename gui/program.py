@@ -1,4 +1,4 @@
-"""Put the program together: an application, a window, and an engine in a process of its own."""
+"""Assemble the program: the application, the window, and the engine in a child process."""
 
 import signal
 import sys
@@ -25,7 +25,7 @@ NAME = "stemlive"
 
 
 def application() -> QApplication:
-    """Return the application, named; there is one in a process."""
+    """Return the process's only Qt application, with its name set."""
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
     app.setApplicationName(NAME)
@@ -38,7 +38,7 @@ def application() -> QApplication:
 def build_window(
     settings: QSettings, presets_file: Path, *, model: str | None = None, make: MakeEngine = EngineProcess
 ) -> Window:
-    """Return a window that is not shown yet, with the last mix. StemliveError when its own files are damaged."""
+    """Return a window, not yet shown, with the last mix. StemliveError when the presets file is damaged."""
     remembered = Remembered(settings)
     mix_model = MixModel(remembered.mix or Mix.of(STANDARD_STEMS))
     rig = Rig(Player(make), DeviceList(), mix_model, remembered, model)
@@ -48,7 +48,7 @@ def build_window(
 
 
 def run(song: Path | None, *, model: str | None, source: str | None, target: str | None) -> int:
-    """Show the window until it is closed; returns the exit code. `source` and `target` are names of devices."""
+    """Run the window until it is closed, and return the exit code. `source` and `target` are device names."""
     app = application()
     window = build_window(QSettings(), data_folder() / "presets.json", model=model)
     log = CrashLog(data_folder() / "stemlive.log", window)

@@ -1,10 +1,10 @@
-"""Which stems are recorded."""
+"""The dialog for the stems to record."""
 
 from PyQt6.QtWidgets import QCheckBox, QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
 
 
 class RecordDialog(QDialog):
-    """A box to tick for each stem; `left_out` are those without a tick."""
+    """A check box for each stem; `left_out` are the unchecked ones."""
 
     def __init__(self, stems: tuple[str, ...], left_out: tuple[str, ...], parent: QWidget) -> None:
         super().__init__(parent)
@@ -31,5 +31,5 @@ class RecordDialog(QDialog):
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """Return the stems that are not to be recorded."""
+        """The stems that are not to be recorded."""
         return tuple(stem for stem, box in self.boxes.items() if not box.isChecked())

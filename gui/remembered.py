@@ -1,4 +1,4 @@
-"""What the window knows the next time it is opened."""
+"""Settings of the window that are kept between sessions."""
 
 import json
 from pathlib import Path
@@ -15,14 +15,14 @@ _MOST_RECENT = 10
 
 
 class Remembered:
-    """Typed access to Qt's settings; what is damaged reads as not there."""
+    """Typed access to Qt's settings; damaged values read as missing."""
 
     def __init__(self, settings: QSettings) -> None:
         self._settings = settings
 
     @property
     def geometry(self) -> QByteArray:
-        """Where the window was, and how large."""
+        """Position and size of the window."""
         value = self._settings.value("window/geometry")
         return value if isinstance(value, QByteArray) else QByteArray()
 
@@ -59,7 +59,7 @@ class Remembered:
 
     @property
     def record_folder(self) -> Path | None:
-        """Where recordings go, once it was said."""
+        """The folder for recordings; None until it is chosen."""
         folder = self._text("files/record", "")
         return Path(folder) if folder else None
 
@@ -81,14 +81,14 @@ class Remembered:
 
     @property
     def recent(self) -> list[Path]:
-        """Songs that were open, the newest first."""
+        """Recently opened songs, the newest first."""
         try:
             return [Path(str(path)) for path in json.loads(self._text("files/recent", "[]"))]
         except (ValueError, TypeError):
             return []
 
     def add_recent(self, path: Path) -> None:
-        """Put a song in front."""
+        """Put a song at the front of the recent ones."""
         songs = [path, *(other for other in self.recent if other != path)][:_MOST_RECENT]
         self._settings.setValue("files/recent", json.dumps([str(song) for song in songs]))
 
@@ -106,7 +106,7 @@ class Remembered:
 
     @property
     def karaoke(self) -> Karaoke:
-        """The microphone."""
+        """The settings of the karaoke corner."""
         try:
             return Karaoke.from_json(json.loads(self._text("microphone", "")))
         except (ValueError, TypeError):
@@ -117,7 +117,7 @@ class Remembered:
         self._settings.setValue("microphone", json.dumps(karaoke.to_json()))
 
     def engine(self) -> dict[str, object]:
-        """Return what `EngineSettings` takes of the settings dialog; what is wrong is left out."""
+        """Return the arguments of `EngineSettings` that the settings dialog has set; invalid ones are left out."""
         block, mode = self._text("engine/block", ""), self._text("engine/mode", "auto")
         latency, threads = self._text("engine/latency", "low"), self._text("engine/threads", "1")
         provider = self._text("engine/provider", "cpu")
@@ -135,7 +135,7 @@ class Remembered:
         return values
 
     def set_engine(self, *, block_samples: int | None, latency: str, mode: str, threads: int, provider: str) -> None:
-        """Keep the engine's settings."""
+        """Save the engine's settings."""
         self._settings.setValue("engine/block", "" if block_samples is None else str(block_samples))
         self._settings.setValue("engine/latency", latency)
         self._settings.setValue("engine/mode", mode)
@@ -143,7 +143,7 @@ class Remembered:
         self._settings.setValue("engine/provider", provider)
 
     def flush(self) -> None:
-        """Write it to the disk now."""
+        """Write all settings to the disk now."""
         self._settings.sync()
 
     def _text(self, key: str, default: str) -> str:

@@ -1,4 +1,4 @@
-"""What is plugged together: song or input, output, model, engine. It knows no widget."""
+"""The set-up: song or input, output, model and engine. Independent of widgets."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -21,11 +21,11 @@ from stemlive.realtime.shared.settings import DEVICE_PREFIX, EngineSettings
 
 
 class Rig(QObject):
-    """`plugged` says that source, output, model or song have changed; `problem` a line that the user should read."""
+    """Owns the player. Signals: `plugged` when source, output, model or song change, `problem` with a line to show."""
 
     plugged = pyqtSignal()
     karaoke_changed = pyqtSignal()
-    """The microphone or the key is set otherwise."""
+    """The settings of the microphone or the key have changed."""
     problem = pyqtSignal(str)
 
     def __init__(
@@ -54,23 +54,23 @@ class Rig(QObject):
 
     @property
     def song(self) -> Path | None:
-        """The open song."""
+        """The open song; None if there is none, or a live input."""
         return None if self.live or self.waveform is None else self.waveform.path
 
     @property
     def title(self) -> str:
-        """What is separated, for people."""
+        """The source, for display."""
         if self.live:
             return "Live input"
         return self.song.name if self.song is not None else "No song"
 
     @property
     def model_name(self) -> str:
-        """The model in use, for people."""
+        """The model in use, for display."""
         return Path(self.model_file).stem if self.model_file else DEFAULT_MODEL
 
     def open_song(self, path: Path, *, play: bool = True) -> None:
-        """Play a song; `problem` when it is not one, and what plays goes on."""
+        """Open a song. If it cannot be read, emit `problem` and leave everything as it is."""
         try:
             waveform = Waveform(path.absolute())
         except AudioFileError as error:
@@ -83,40 +83,40 @@ class Rig(QObject):
         self.connect_engine()
 
     def listen(self) -> None:
-        """Separate what the input device hears."""
+        """Switch to the live input."""
         self.live = True
         self.connect_engine()
 
     def choose_input(self, name: str) -> None:
-        """Take another input device, at once if one is in use."""
+        """Choose the input device; restart the engine if the input is live."""
         self.input = self._remembered.input = name
         if self.live:
             self.connect_engine()
 
     def choose_output(self, name: str) -> None:
-        """Play through another device, and go on there."""
+        """Choose the output device, and restart the engine with it."""
         self.output = self._remembered.output = name
         self.connect_engine()
 
     def choose_model(self, name_or_path: str | None) -> None:
-        """Separate with another model, and go on there."""
+        """Choose the model, and restart the engine with it."""
         self.model_file = name_or_path
         self.connect_engine()
 
     def connect_engine(self) -> None:
-        """Open the engine with all that was chosen; nothing where nothing is to be separated."""
+        """Open the engine with the chosen settings, if there is a source."""
         settings = self._settings()
         if settings is not None:
             self.player.open(settings, self._mix_model.mix)
         self.plugged.emit()
 
     def choose_microphone(self, name: str) -> None:
-        """Sing with another microphone, or with none."""
+        """Choose the microphone, or none, and restart the engine."""
         self._set_karaoke(replace(self.player.karaoke, device=name))
         self.connect_engine()
 
     def set_microphone(self, *, gain_db: float | None = None, reverb: float | None = None) -> None:
-        """Change how the microphone sounds."""
+        """Set the microphone's gain or reverberation."""
         karaoke = self.player.karaoke
         self._set_karaoke(
             replace(
@@ -127,7 +127,7 @@ class Rig(QObject):
         )
 
     def set_key(self, semitones: int) -> None:
-        """Change the key of the music; `problem` where a library is missing for it."""
+        """Set the key change of the music; emit `problem` if the library for it is missing."""
         wanted = min(MOST_SEMITONES, max(-MOST_SEMITONES, semitones))
         try:
             if wanted:
@@ -138,7 +138,7 @@ class Rig(QObject):
         self._set_karaoke(replace(self.player.karaoke, semitones=wanted))
 
     def close_karaoke(self) -> None:
-        """Let the music sound alone again, in its own key."""
+        """Switch off the microphone and the key change."""
         karaoke = self.player.karaoke
         self._set_karaoke(replace(karaoke, device=OFF, semitones=0))
         if karaoke.device != OFF:
@@ -151,7 +151,7 @@ class Rig(QObject):
         self.karaoke_changed.emit()
 
     def record_in(self, folder: Path) -> None:
-        """From now on recordings go there; the engine begins anew with a recorder. `problem` when it cannot."""
+        """Record into this folder from now on, which restarts the engine. Emit `problem` if that is impossible."""
         try:
             self.recorder = Recorder(folder, without=self._remembered.unrecorded)
         except StemliveError as error:
@@ -163,24 +163,24 @@ class Rig(QObject):
             self.connect_engine()
 
     def record_without(self, stems: tuple[str, ...]) -> None:
-        """From now on leave stems out of recordings; the engine begins anew if there is a recorder."""
+        """Leave these stems out of recordings; restarts the engine if there is a recorder."""
         self._remembered.unrecorded = stems
         if self._remembered.record_folder is not None:
             self.record_in(self._remembered.record_folder)
 
     def record(self, on: bool) -> None:
-        """Begin a take of input, mix and the chosen stems, or end it."""
+        """Begin or end a take of the input, the mix and the chosen stems."""
         if self.recorder is not None:
             (self.recorder.start if on else self.recorder.stop)()
 
     def retry(self) -> None:
-        """Look for devices again, and open what could not be opened."""
+        """List devices again, and reopen the engine if it had failed."""
         self.devices.refresh()
         if self.player.phase in (Phase.MISSING, Phase.FAILED, Phase.WAITING):
             self.connect_engine()
 
     def play(self, on: bool) -> None:
-        """Go on, or pause."""
+        """Play or pause the song."""
         if self.song is not None:
             self.player.play(on)
             if on and self.player.phase in (Phase.MISSING, Phase.FAILED):
@@ -192,7 +192,7 @@ class Rig(QObject):
             self.player.seek(min(max(0.0, position_s), self.waveform.length_s))
 
     def set_loop(self, part: tuple[float, float] | None) -> None:
-        """Repeat a part of the song, or nothing; `problem` when it is too short."""
+        """Loop a part of the song, or stop looping with None; emit `problem` if it is too short."""
         if self.song is None:
             return
         try:
@@ -201,7 +201,7 @@ class Rig(QObject):
             self.problem.emit(str(error))
 
     def close(self) -> None:
-        """End all that runs."""
+        """Stop the engine and all background work."""
         self.devices.close()
         self.player.close()
         self._put_away()

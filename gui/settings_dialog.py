@@ -1,4 +1,4 @@
-"""The engine's settings: for those whose processor or device wants other ones."""
+"""The dialog for the engine's settings."""
 
 from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QVBoxLayout, QWidget
 
@@ -20,7 +20,7 @@ _PROVIDERS = {"cpu": "Processor (CPU)", "cuda": "NVIDIA graphics card (CUDA)"}
 
 
 class SettingsDialog(QDialog):
-    """Block size, latency, worker mode, threads, provider; kept when accepted. The window then opens the engine."""
+    """Block size, latency, worker mode, threads and provider, saved on OK. The window then restarts the engine."""
 
     def __init__(self, remembered: Remembered, parent: QWidget) -> None:
         super().__init__(parent)
@@ -59,7 +59,7 @@ class SettingsDialog(QDialog):
         column.addWidget(buttons)
 
     def accept(self) -> None:
-        """Keep them."""
+        """Save the settings and close."""
         block = self.block.currentData()
         self._remembered.set_engine(
             block_samples=int(block) if block else None,

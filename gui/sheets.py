@@ -1,4 +1,4 @@
-"""Sheets to read: the keys, the model's card, what this program is."""
+"""Help sheets: the keys, the models' cards, about the program."""
 
 import html
 import json
@@ -49,7 +49,7 @@ def keys_page() -> str:
 
 
 class ModelSheet(Sheet):
-    """The cards of the bundled models, the one in use first; asked of another process, which may take a second."""
+    """The cards of the bundled models, the one in use first. A child process reads them, which may take a second."""
 
     def __init__(self, model: str, parent: QWidget) -> None:
         super().__init__("About the model", "<p>Reading the models' cards…</p>", parent)
@@ -59,7 +59,7 @@ class ModelSheet(Sheet):
         self._process.start(PROGRAM[0], [*PROGRAM[1:], "models", "--json"])
 
     def done(self, result: int) -> None:
-        """Wait for no answer any more."""
+        """Abort the query, and close."""
         self._process.blockSignals(True)
         if self._process.state() != QProcess.ProcessState.NotRunning:
             self._process.kill()
@@ -76,7 +76,7 @@ class ModelSheet(Sheet):
 
 
 def cards_page(cards: list[dict[str, Any]], model: str) -> str:
-    """Return what `stemlive models --json` prints as HTML, the model in use first."""
+    """Return the output of `stemlive models --json` as HTML, the model in use first."""
     pages = []
     for card in sorted(cards, key=lambda card: card["name"] != model):
         rows = (
@@ -93,7 +93,7 @@ def cards_page(cards: list[dict[str, Any]], model: str) -> str:
 
 
 def about_page() -> str:
-    """Return what this is."""
+    """Return the page about the program as HTML."""
     return (
         f"<h2>stemlive {__version__}</h2><p>Separates music into vocals, drums, bass and other while it plays: take "
         "the voice out of any song and sing, or drop the drums and play them yourself.</p><p>Open a song or drop one "

@@ -1,4 +1,4 @@
-"""The small sliders beside the faders: a pan with a middle, and an amount of reverberation."""
+"""The small sliders beside the faders: pan and reverberation."""
 
 from PyQt6.QtCore import QPointF, QSize
 from PyQt6.QtGui import QColor, QPainter, QPaintEvent
@@ -8,7 +8,7 @@ from stemlive.gui.fader import STEPS, DeskSlider
 
 
 class Pan(DeskSlider):
-    """A place between the sides, -1 to 1. `moved` tells it."""
+    """A pan slider, -1 (left) to 1 (right). `moved` carries the pan."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(name, parent)
@@ -16,7 +16,7 @@ class Pan(DeskSlider):
         self.show_pan(0.0)
 
     def show_pan(self, pan: float) -> None:
-        """Stand at a place, without telling."""
+        """Show a pan, without emitting `moved`."""
         self.pan = pan
         self.setValue(round(STEPS * (pan + 1) / 2))
         side = "middle" if abs(pan) < 0.005 else f"{abs(pan):.0%} {'left' if pan < 0 else 'right'}"
@@ -24,28 +24,28 @@ class Pan(DeskSlider):
         self.update()
 
     def step(self, by: float) -> float:
-        """A twentieth a key stroke."""
+        """Return the value 0.05 per key stroke away."""
         return min(1.0, max(-1.0, round(self.pan + by / 20, 3)))
 
     def lowest(self) -> float:
-        """Left."""
+        """Return -1: left."""
         return -1.0
 
     def value_at(self, place: float) -> float:
-        """Evenly; it holds in the middle."""
+        """Return the pan at a position, linear, snapping to the middle."""
         pan = round(2 * place - 1, 2)
         return 0.0 if abs(pan) < 0.06 else pan
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        """Small: it is seldom moved."""
+        """Return a small size: it is seldom moved."""
         return QSize(92, 22)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
-        """As its hint."""
+        """Return the smallest usable size."""
         return QSize(80, 20)
 
     def paintEvent(self, _: QPaintEvent | None) -> None:  # noqa: N802
-        """Draw groove, handle and the middle."""
+        """Draw groove, handle and middle mark."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         y = self.height() / 2
@@ -55,7 +55,7 @@ class Pan(DeskSlider):
 
 
 class Reverb(DeskSlider):
-    """An amount from 0 to 1. `moved` tells it."""
+    """A slider for the amount of reverberation, 0 to 1. `moved` carries the amount."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(name, parent)
@@ -63,30 +63,30 @@ class Reverb(DeskSlider):
         self.show_amount(0.0)
 
     def show_amount(self, amount: float) -> None:
-        """Stand at an amount, without telling."""
+        """Show an amount, without emitting `moved`."""
         self.amount = amount
         self.setValue(round(STEPS * amount))
         self.setAccessibleDescription(f"{amount:.0%}; arrows move it, Home sets none")
         self.update()
 
     def step(self, by: float) -> float:
-        """A twentieth a key stroke."""
+        """Return the value 0.05 per key stroke away."""
         return min(1.0, max(0.0, round(self.amount + by / 20, 3)))
 
     def lowest(self) -> float:
-        """None."""
+        """Return 0: none."""
         return 0.0
 
     def value_at(self, place: float) -> float:
-        """Evenly."""
+        """Return the amount at a position, linear."""
         return round(place, 2)
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        """Small."""
+        """Return a small size."""
         return QSize(92, 22)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
-        """As its hint."""
+        """Return the smallest usable size."""
         return QSize(70, 20)
 
     def paintEvent(self, _: QPaintEvent | None) -> None:  # noqa: N802

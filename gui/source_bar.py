@@ -1,4 +1,4 @@
-"""Where the sound comes from and where it goes."""
+"""The bar for source and output."""
 
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton
@@ -8,7 +8,7 @@ from stemlive.gui.device_list import DEFAULT, DeviceName
 
 
 class DeviceChoice(Choice):
-    """The devices for one direction. `chosen` tells a name; a device that is not there stays, marked as missing."""
+    """The devices of one direction. `chosen` carries a name. A selected device that is absent is marked as missing."""
 
     chosen = pyqtSignal(str)
 
@@ -17,7 +17,7 @@ class DeviceChoice(Choice):
         self.activated.connect(lambda index: self.chosen.emit(self.itemData(index)))
 
     def show_devices(self, devices: tuple[DeviceName, ...], selected: str, *, off: bool = False) -> None:
-        """Offer these, and the default one, with one of them selected; and, with `off`, none (an empty name)."""
+        """List the default and these devices, select one, and with `off` add an entry for none (an empty name)."""
         self.clear()
         if off:
             self.addItem("Off", "")
@@ -33,7 +33,7 @@ class DeviceChoice(Choice):
 
 
 class SourceBar(QFrame):
-    """The song or the input device, and the output device; the window acts on what is chosen."""
+    """Shows the song or input device, and the output device; the window acts on the choices."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class SourceBar(QFrame):
         row.addWidget(self.output, 2)
 
     def show_source(self, title: str, *, live: bool) -> None:
-        """Say what plays."""
+        """Show the source."""
         metrics = self.title.fontMetrics()
         self.title.setText(metrics.elidedText(title, Qt.TextElideMode.ElideMiddle, max(120, self.title.width())))
         self.title.setToolTip(title)

@@ -1,4 +1,4 @@
-"""Draw a spectrogram and its axes: frequency in Hz, time before now, and what the colours mean."""
+"""Draw a spectrogram with its axes: frequency in Hz, time before now, and the colour scale."""
 
 import math
 from functools import cache
@@ -24,7 +24,7 @@ _TICKS_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 
 @cache
 def colour_table(dimmed: bool = False) -> tuple[int, ...]:
-    """Return the 256 colours of levels as 0xAARRGGBB; `dimmed` for what is not heard."""
+    """Return the 256 colours of levels as 0xAARRGGBB; `dimmed` for stems that are not heard."""
     table = pyqtgraph.colormap.get(_COLOURS).getLookupTable(nPts=256, alpha=False).astype(float)
     if dimmed:
         grey = table.mean(axis=1, keepdims=True)
@@ -33,7 +33,7 @@ def colour_table(dimmed: bool = False) -> tuple[int, ...]:
 
 
 class Spectrogram(QWidget):
-    """The newest columns of one lane, a pixel each, labelled in Hz."""
+    """The newest columns of one lane, one pixel each, labelled in Hz."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -51,37 +51,37 @@ class Spectrogram(QWidget):
         self.update(self._picture_rect())
 
     def clear(self) -> None:
-        """Forget what was there."""
+        """Clear the picture."""
         self._ring.clear()
         self.update()
 
     def show_heard(self, heard: bool) -> None:
-        """Dim what is muted: it is there, but not heard."""
+        """Dim the picture while the stem is not heard."""
         if heard != self._heard:
             self._heard = heard
             self.update()
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        """As much as there is."""
+        """Return the preferred size."""
         return QSize(600, 104)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
-        """Still of use."""
+        """Return the smallest usable size."""
         return QSize(160, 64)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
-        """Stretch what is kept."""
+        """Rescale the kept columns to the new height."""
         if self.height() != self._ring.height and self.height() > 1:
             self._ring.resize(self.height())
         super().resizeEvent(event)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
-        """Copy the picture; the labels only when they are uncovered."""
+        """Draw the picture, and the labels only if they need repainting."""
         assert event is not None
         painter = QPainter(self)
         rect = self._picture_rect()
         view = self._ring.view(rect.width())
-        # A pointer, which the stubs do not know: no copy is made, and `view` outlives the picture.
+        # A pointer (missing in the stubs) avoids a copy; `view` outlives the image.
         image = QImage(
             sip.voidptr(view.ctypes.data),  # type: ignore[call-overload]
             view.shape[1],
@@ -114,7 +114,7 @@ class Spectrogram(QWidget):
 
 
 class TimeAxis(QWidget):
-    """The time before now below the spectrograms, and the scale of their colours at its left."""
+    """The time axis below the spectrograms, and their colour scale at its left."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -123,10 +123,10 @@ class TimeAxis(QWidget):
         self.theme: Theme = DARK
         self._hop_s = 512 / 44100
         self.indent = 0
-        """Where the spectrograms' own left edge is."""
+        """Left edge of the spectrograms in pixels."""
 
     def show_hop(self, hop_s: float) -> None:
-        """Say how much time a column is."""
+        """Set the duration of a column."""
         if hop_s > 0 and hop_s != self._hop_s:
             self._hop_s = hop_s
             self.update()

@@ -1,4 +1,4 @@
-"""The picture of a spectrogram that scrolls, as memory: each column is stored twice, so that no part is ever moved."""
+"""The image of a scrolling spectrogram: every column is stored twice, so that scrolling moves no memory."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ COLUMNS = 2048
 class SpectrogramRing:
     """Levels uint8 [height, 2 * COLUMNS], highest frequency on top; any `width` newest columns are one view.
 
-    Columns come with `bins` levels, lowest frequency first, and are stretched to `height` as they come.
+    Columns come with `bins` levels, lowest frequency first, and are scaled to `height` when they are added.
     """
 
     def __init__(self, bins: int, height: int) -> None:
@@ -25,7 +25,7 @@ class SpectrogramRing:
         return len(self._picture)
 
     def resize(self, height: int) -> None:
-        """Draw what is kept anew at another height."""
+        """Redraw the kept columns at another height."""
         # Row r of the picture lies between two bins.
         place = np.clip((np.arange(height)[::-1] + 0.5) * self._bins / height - 0.5, 0, self._bins - 1)
         self._lower = np.minimum(place.astype(np.intp), self._bins - 2)
@@ -44,12 +44,12 @@ class SpectrogramRing:
         self._next = (self._next + len(columns)) % COLUMNS
 
     def clear(self) -> None:
-        """Forget all."""
+        """Clear all columns."""
         self._raw[:] = 0
         self._picture[:] = 0
 
     def view(self, width: int) -> NDArray[np.uint8]:
-        """Return the `width` newest columns, [height, width], without a copy: good until the next `add`."""
+        """Return a view [height, width] of the `width` newest columns, valid until the next `add`."""
         end = self._next + COLUMNS
         return self._picture[:, end - width : end]
 

@@ -1,4 +1,4 @@
-"""The line at the bottom: what goes on, the delay, the load, dropouts, the model; and advice when it is due."""
+"""The state line at the bottom: a message, export progress, latency, load, dropouts and the model."""
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QFontMetrics
@@ -12,7 +12,7 @@ _HIGH_LOAD = 0.7
 
 
 def latency_text(latency: Latency) -> str:
-    """Return the delay and its parts in milliseconds, each as wide as the next one."""
+    """Return the latency and its parts in milliseconds, in a fixed width."""
     if latency.sample_rate_hz <= 0:
         return "latency   - ms"
     ms = latency.ms
@@ -25,7 +25,7 @@ def latency_text(latency: Latency) -> str:
 
 
 def advice(now: Snapshot) -> str:
-    """Return what to do about a load that is too high; empty when all is well."""
+    """Return advice against too high a load; empty if none is needed."""
     if now.load < _HIGH_LOAD:
         return ""
     return (
@@ -34,7 +34,7 @@ def advice(now: Snapshot) -> str:
 
 
 class StateLine(QFrame):
-    """Numbers at fixed places, and one message at the left."""
+    """A message at the left, and numbers at fixed positions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class StateLine(QFrame):
         self.show_export(None)
 
     def show_message(self, text: str, theme: Theme, *, bad: bool = False) -> None:
-        """Say one thing; all of it is in the tool tip."""
+        """Show a message, elided if too long; the tool tip has all of it."""
         self._text = text
         self.message.setStyleSheet(f"color: {theme.bad if bad else theme.faint};")
         fitting = self.message.fontMetrics().elidedText(
@@ -77,13 +77,13 @@ class StateLine(QFrame):
             self.message.setToolTip(text)
 
     def show_export(self, share: float | None) -> None:
-        """Show how far an export is, or that there is none."""
+        """Show the progress of an export, 0 to 1, or hide it with None."""
         self.progress.setVisible(share is not None)
         self.cancel.setVisible(share is not None)
         self.progress.setValue(round(100 * (share or 0.0)))
 
     def show_engine(self, phase: Phase, now: Snapshot | None, model: str) -> None:
-        """Write the numbers; a few times a second."""
+        """Update the numbers; called a few times a second."""
         if now is None or phase not in (Phase.LIVE, Phase.WAITING):
             texts = ("latency   - ms", "load   - %", "dropouts     -", f"model {model}")
         else:

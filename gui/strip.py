@@ -1,4 +1,4 @@
-"""One row of the mixer: a stem, or the mix, with its fader, switches, meter and spectrogram."""
+"""One row of the mixer, for a stem or the mix: fader, switches, meter and spectrogram."""
 
 from contextlib import suppress
 
@@ -21,7 +21,7 @@ _LEAST_HEIGHT = 88
 
 
 class GainField(QLineEdit):
-    """A gain in dB as text, to be typed over. `typed` tells dB; what is no gain is taken back."""
+    """An editable gain in dB. `typed` carries the gain; invalid text is reverted."""
 
     typed = pyqtSignal(float)
 
@@ -43,7 +43,7 @@ class GainField(QLineEdit):
             self.setText(write_db(gain_db))
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802
-        """Escape takes back what was typed."""
+        """Revert the text on Escape."""
         if event is not None and event.key() == Qt.Key.Key_Escape:
             self.setText(write_db(self._gain_db))
             self.setModified(False)
@@ -59,7 +59,7 @@ class GainField(QLineEdit):
 
 
 class Strip(QFrame):
-    """Shows a channel and tells what the user wants of it; it changes nothing by itself.
+    """Shows a channel and emits a signal for each change by the user; it changes nothing itself.
 
     `stem` is None for the mix, which has no switches and no pan.
     """
@@ -69,7 +69,7 @@ class Strip(QFrame):
     gesture_ended = pyqtSignal()
     mute_switched = pyqtSignal(bool)
     solo_switched = pyqtSignal(bool, bool)
-    """On or off, and whether this one alone."""
+    """On or off, and whether all other solos are cleared."""
 
     def __init__(self, stem: str | None, number: int, colour: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -107,7 +107,7 @@ class Strip(QFrame):
         self.solo.clicked.connect(self._solo_clicked)
 
     def show_channel(self, channel: Channel, *, heard: bool) -> None:
-        """Show where everything stands."""
+        """Show the channel's values."""
         self.fader.show_db(channel.gain_db)
         self.field.show_db(channel.gain_db)
         self.pan.show_pan(channel.pan)
@@ -116,15 +116,15 @@ class Strip(QFrame):
         self.spectrogram.show_heard(heard)
 
     def show_levels(self, peak: float, rms: float, now_s: float) -> None:
-        """Move the meter."""
+        """Update the meter."""
         self.meter.show_levels(peak, rms, now_s)
 
     def show_peak_text(self) -> None:
-        """Write the held peak; seldom, so that it can be read."""
+        """Update the text of the held peak; called seldom, so that it stays readable."""
         self.peak.setText(_level_text(10 ** (self.meter.held.level_db / 20)))
 
     def show_theme(self, theme: Theme) -> None:
-        """Take other colours."""
+        """Apply a theme."""
         for part in (self.fader, self.pan, self.meter, self.spectrogram):
             part.theme = theme
             part.update()

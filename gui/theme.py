@@ -1,4 +1,4 @@
-"""The window's colours, for dark and for light systems, and how its widgets are dressed."""
+"""The window's colours, dark and light, and the style of its widgets."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class Theme:
     bad: str
 
     def palette(self) -> QPalette:
-        """Return it as Qt's own widgets want it."""
+        """Return the theme as a palette for Qt's own widgets."""
         palette = QPalette()
         roles = QPalette.ColorRole
         for role, colour in (
@@ -52,7 +52,7 @@ class Theme:
         return palette
 
     def style_sheet(self) -> str:
-        """Return what palettes cannot say: flat buttons, quiet frames, a focus that is seen."""
+        """Return the style sheet for what a palette cannot express: flat buttons, thin frames, visible focus."""
         return f"""
             QWidget {{ font-size: 13px; }}
             QFrame#strip, QFrame#bar {{ background: {self.panel}; border: 1px solid {self.line}; border-radius: 6px; }}
@@ -124,12 +124,12 @@ def theme_for(appearance: str) -> Theme:
 
 
 def stem_colour(stem: str, number: int = 0) -> str:
-    """Return the colour of a stem, the same in all its places."""
+    """Return the colour of a stem, the same everywhere in the window."""
     return _STEMS.get(stem, _FURTHER[number % len(_FURTHER)])
 
 
 def number_font(size_px: int = 12) -> QFont:
-    """Return a font whose digits have one width, so that numbers do not jump."""
+    """Return a monospaced font, so that changing numbers do not jump."""
     font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
     font.setPixelSize(size_px)
     return font

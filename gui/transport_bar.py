@@ -1,4 +1,4 @@
-"""Play, stop, the song's outline, and the time."""
+"""The transport bar: play, stop, record, the song's overview and the time."""
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QFontMetrics
@@ -10,7 +10,7 @@ from stemlive.gui.theme import number_font
 
 
 class TransportBar(QFrame):
-    """Shows where the song is; its buttons are connected by the window."""
+    """Shows the position in the song. `wiring` connects its buttons."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class TransportBar(QFrame):
             label.setStyleSheet(f"font-size: {size_px}px;")
             label.setAlignment(Qt.AlignmentFlag.AlignRight)
             label.setMinimumWidth(QFontMetrics(label.font()).horizontalAdvance("000:00.0") + 4)
-        # The same width for both of its texts.
+        # The same width for both texts.
         self.play.setFixedWidth(QFontMetrics(self.play.font()).horizontalAdvance("❚❚  Pause") + 40)
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 6, 10, 6)
@@ -56,21 +56,21 @@ class TransportBar(QFrame):
         row.addLayout(takes)
 
     def show_state(self, *, song: bool, playing: bool) -> None:
-        """Say on the buttons what they do now."""
+        """Update the buttons' texts and whether they are enabled."""
         self.play.setText("❚❚  Pause" if playing else "▶  Play")
         self.play.setAccessibleName("Pause" if playing else "Play")
         self.play.setEnabled(song)
         self.stop.setEnabled(song)
 
     def show_take(self, *, on: bool, seconds: float) -> None:
-        """Say whether it records, and for how long."""
+        """Show whether a take is being recorded, and its length."""
         self.record.setChecked(on)
         text = write_time(seconds) if on or seconds else ""
         if text != self.taken.text():
             self.taken.setText(text)
 
     def show_time(self, position_s: float, length_s: float, loop: tuple[float, float] | None) -> None:
-        """Write the time; as often as the window likes."""
+        """Update the position and the time."""
         self.overview.show_position(position_s, loop)
         text = write_time(position_s)
         if text != self.position.text():

@@ -1,4 +1,4 @@
-"""The outline of a whole song, read in a thread while the window goes on."""
+"""The waveform of a whole song, read on a background thread."""
 
 import threading
 from pathlib import Path
@@ -13,13 +13,13 @@ BARS = 1600
 
 
 class Waveform:
-    """Peaks of a song in `BARS` parts of equal length, float32 from 0 to 1, as far as they are read.
+    """Peaks of a song in `BARS` parts of equal length, float32 from 0 to 1, as far as they have been read.
 
-    The thread writes `peaks` and then `done`; whoever draws them reads `done` first.
+    The thread writes `peaks` and then `done`; the reader reads `done` first.
     """
 
     def __init__(self, path: Path) -> None:
-        """AudioFileError when it is not audio."""
+        """Start reading. AudioFileError when the file is not audio."""
         self._reader = AudioReader(path)
         self.path = path
         self.length_s = self._reader.frames / self._reader.sample_rate_hz
@@ -31,11 +31,11 @@ class Waveform:
 
     @property
     def complete(self) -> bool:
-        """Whether all of it is read, or as much as could be."""
+        """Whether reading has ended, at the song's end or at an error."""
         return not self._thread.is_alive()
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         self._closing.set()
         self._thread.join()
 
@@ -48,7 +48,7 @@ class Waveform:
                 try:
                     block = self._reader.read(int(edges[bar + 1] - edges[bar]))
                 except AudioFileError:
-                    return  # the engine says so, when it comes there
+                    return  # the engine reports it when it gets there
                 if len(block):
                     self.peaks[bar] = min(1.0, float(np.nan_to_num(np.abs(block)).max()))
                 self.done = bar + 1

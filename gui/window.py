@@ -1,4 +1,4 @@
-"""The window: puts its parts together, and looks at the engine on one timer."""
+"""The main window: lays out its parts, and polls the engine with a timer."""
 
 import time
 from pathlib import Path
@@ -32,7 +32,7 @@ _HINT = "Drop a song here, or open one (Ctrl+O)"
 
 
 class Window(WindowParts):
-    """Everything that is seen. It polls: nothing of the engine's ever calls it. `wiring.connect` makes it answer."""
+    """The main window. It polls the engine, which never calls it. `wiring.connect` connects its signals."""
 
     def __init__(
         self, rig: Rig, model: MixModel, presets: OwnPresets, remembered: Remembered, export: ExportJob
@@ -66,18 +66,18 @@ class Window(WindowParts):
         self.show_texts()
 
     def start(self) -> None:
-        """Ask for devices, and look at the engine from now on."""
+        """List the devices, and start polling the engine."""
         self.rig.devices.refresh()
         self._frames.start(FRAME_MS)
         self._texts.start(TEXT_MS)
 
     def note(self, text: str) -> None:
-        """Say something in the state line for a while."""
+        """Show a note in the state line for a few seconds."""
         self._notices.keep(text)
         self._show_state()
 
     def show_theme(self) -> None:
-        """Dress everything in the colours that are wanted now."""
+        """Apply the chosen theme to all parts."""
         self.theme = theme = theme_for(self.remembered.appearance)
         QApplication.setPalette(theme.palette())
         self.setStyleSheet(theme.style_sheet())
@@ -87,7 +87,7 @@ class Window(WindowParts):
         self.microphone.show_theme(theme)
 
     def show_frame(self) -> None:
-        """Look at the engine, and draw what moved; about 25 times a second."""
+        """Poll the engine and redraw what has changed; called about 25 times a second."""
         player = self.rig.player
         if player.poll():
             self.model.attach(player.controls)
@@ -100,12 +100,12 @@ class Window(WindowParts):
             self.mixer.show_levels(player.now, time.monotonic())
             self.microphone.show_level(player.now, time.monotonic())
             columns = player.columns()
-            # While a song stands, its spectrograms stand, too, to be looked at.
+            # While a song is paused, its spectrograms stand still as well.
             if len(columns) and (player.plays or not player.is_song):
                 self.mixer.show_columns(columns)
 
     def show_texts(self) -> None:
-        """Write what is to be read; a few times a second."""
+        """Update the texts; called a few times a second."""
         player = self.rig.player
         self.model.follow()
         self.mixer.show_peak_texts()
@@ -117,7 +117,7 @@ class Window(WindowParts):
         self.show_take()
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802
-        """Files are welcome."""
+        """Accept files."""
         assert event is not None
         data = event.mimeData()
         if data is not None and any(url.isLocalFile() for url in data.urls()):
@@ -133,7 +133,7 @@ class Window(WindowParts):
             self.rig.open_song(paths[0])
 
     def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802
-        """Remember everything, and end all that runs."""
+        """Save the settings and stop everything."""
         self._frames.stop()
         self._texts.stop()
         self.remembered.geometry = self.saveGeometry()
@@ -158,7 +158,7 @@ class Window(WindowParts):
         self.setCentralWidget(central)
 
     def show_take(self) -> None:
-        """Show what the recorder does."""
+        """Show the state of the recorder."""
         recorder = self.rig.recorder
         take = None if recorder is None else recorder.status()
         on = take is not None and take.on
@@ -171,13 +171,13 @@ class Window(WindowParts):
         self._recorded, self._told = on, "" if take is None else take.problem
 
     def show_mix(self) -> None:
-        """Show what of the mix is not in the strips: bypass, presets, A or B."""
+        """Show the parts of the mix outside the strips: bypass, presets, A or B."""
         model = self.model
         self.menus["bypass"].setChecked(model.bypass)
         self.preset_bar.show_mix(model.mix, model.letter, own=self.presets.mix, names=self.presets.names)
 
     def show_rig(self) -> None:
-        """Show what is plugged in."""
+        """Show source, output and model."""
         rig = self.rig
         self.setWindowTitle(f"{rig.title} - stemlive" if rig.live or rig.song else "stemlive")
         self.source.show_source(rig.title, live=rig.live)
@@ -199,7 +199,7 @@ class Window(WindowParts):
             self.transport.show_time(song.position_s, waveform.length_s, song.loop)
 
     def show_devices(self) -> None:
-        """Offer the devices that are there."""
+        """Update the lists of devices."""
         devices = self.rig.devices
         self.source.input.show_devices(devices.inputs, self.rig.input)
         self.source.output.show_devices(devices.outputs, self.rig.output)
@@ -208,7 +208,7 @@ class Window(WindowParts):
             self.note(devices.problem)
 
     def show_karaoke(self) -> None:
-        """Show how the karaoke corner is set, and the corner where it is heard."""
+        """Show the karaoke settings, and the corner itself if it is in use."""
         karaoke = self.rig.player.karaoke
         if karaoke.used and not self.microphone.isVisibleTo(self):
             self.microphone.setVisible(True)
@@ -216,7 +216,7 @@ class Window(WindowParts):
         self.microphone.show_karaoke(karaoke, self.rig.devices.inputs)
 
     def show_export_end(self, text: str, _: bool) -> None:
-        """Say how an export ended."""
+        """Show how an export ended."""
         self.state.show_export(None)
         self.note(text)
 

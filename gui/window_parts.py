@@ -1,4 +1,4 @@
-"""What the window's dialogs and commands may use of it; they need not know the window itself."""
+"""The parts of the window that its dialogs and commands use, so that they need not import the window."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from stemlive.gui.state_line import StateLine
 
 
 class WindowParts(QMainWindow):
-    """The parts by name. `Window` makes them, and says how it tells and shows things."""
+    """The window's parts by name. `Window` creates them and implements the abstract methods."""
 
     rig: Rig
     model: MixModel
@@ -34,18 +34,18 @@ class WindowParts(QMainWindow):
 
     @abstractmethod
     def note(self, text: str) -> None:
-        """Say something in the state line for a while."""
+        """Show a note in the state line for a few seconds."""
 
     @abstractmethod
     def show_theme(self) -> None:
-        """Dress everything in the colours that are wanted now."""
+        """Apply the chosen theme to all parts."""
 
     @abstractmethod
     def show_take(self) -> None:
-        """Show what the recorder does."""
+        """Show the state of the recorder."""
 
     def attempt(self, what: Callable[[], object]) -> bool:
-        """Do it; what the user can mend becomes a line in the window. Returns whether it went well."""
+        """Call `what`; show a StemliveError as a note. Return whether it succeeded."""
         try:
             what()
         except StemliveError as error:

@@ -1,4 +1,4 @@
-"""Which signal of the window's parts does what."""
+"""The connections between the signals of the window's parts and what they do."""
 
 from PyQt6.QtGui import QGuiApplication
 
@@ -6,7 +6,7 @@ from stemlive.gui.window import Window
 
 
 def connect(window: Window) -> None:
-    """Connect the parts of a window with each other, its rig and its mix."""
+    """Connect the parts of a window with each other, with its rig and with its mix."""
     _connect_sources(window)
     _connect_song(window)
     _connect_mix(window)
