@@ -2,13 +2,13 @@
 
 import os
 
-# Without it, onnxruntime writes a lasting device id under the user's cache and asks for a host to report to. It looks
-# when it is imported, so this stands before everything of stemlive, in every process; the user's own value is kept.
+# Otherwise onnxruntime stores a permanent device id in the user's cache and looks up a host to report to. It reads the
+# variable on import, so this comes first, in every process. A value that the user has set is kept.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def __getattr__(name: str) -> str:
-    """Look up `__version__` when it is asked for: before `__main__` has the say, Ctrl-C would show a traceback."""
+    """Look up `__version__` on demand: this import comes before `__main__` can handle Ctrl-C, so it must be short."""
     if name != "__version__":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib.metadata import version

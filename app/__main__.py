@@ -9,14 +9,14 @@ _INTERRUPTED = 130
 
 
 def run() -> None:
-    """Run the command line and exit; Ctrl-C while it is being imported ends it without a word."""
+    """Run the command line and exit. Ctrl-C during the imports exits silently."""
     before = signal.getsignal(signal.SIGINT)
     if before == signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)
     from stemlive.child import SAFE_PATH
     from stemlive.cli import main
 
-    os.environ[SAFE_PATH] = "1"  # for every process that a command starts, by whatever library
+    os.environ[SAFE_PATH] = "1"  # for every process that a command or a library starts
     signal.signal(signal.SIGINT, before)
     main(prog_name="stemlive")
 

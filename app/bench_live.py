@@ -1,4 +1,4 @@
-"""`stemlive bench --live`: the engine on real devices, for a time, and what went wrong meanwhile."""
+"""`stemlive bench --live`: run the engine on real devices for a while, and count what goes wrong."""
 
 import math
 import time
@@ -16,13 +16,13 @@ _STEP_S = 0.1
 
 @dataclass(frozen=True)
 class LiveResult:
-    """What `stemlive bench --live --json` prints."""
+    """The result of `stemlive bench --live`, as `--json` prints it."""
 
     mode: str
     sample_rate_hz: int
     seconds: float
     ended: str
-    """Why it ended before its time; empty if it did not."""
+    """Why the run ended early; empty if it did not."""
     hops: int
     late_hops: int
     input_overflows: int
@@ -32,17 +32,17 @@ class LiveResult:
     worst_callback_ms: float | None
     """Longest delay of a Python callback; None where there is none."""
     lead_ms: float
-    """How far the dry signal was ahead of the device, at the least."""
+    """The shortest time that the dry signal was ahead of the device."""
     drift_ppm: float
     latency_ms: dict[str, float]
     loopback_samples: int | None
-    """Measured from output to input, through a cable; None where nothing came back."""
+    """Delay measured from output to input, through a cable; None if nothing came back."""
     reported_loopback_samples: int
     resident_mb: float
     resident_grown_mb: float
 
     def lines(self) -> list[str]:
-        """Return the same for people."""
+        """Return the result as lines of text."""
         parts = " + ".join(f"{name.replace('_', ' ')} {ms:.1f}" for name, ms in self.latency_ms.items())
         heard = "not measured (nothing came back: connect output and input with a cable)"
         if self.loopback_samples is not None:
@@ -81,7 +81,7 @@ def measure_live(settings: "EngineSettings", seconds: float, *, in_process: bool
         info = Session(settings.model).info
         heard = loopback_samples(settings, info.sample_rate_hz, info.hop_samples)
     for stem in engine.controls.stems:
-        # Silent, or a cable from output to input would howl.
+        # Muted: with a cable from output to input there would be feedback.
         engine.controls.mute(stem)
     engine.start()
     first = resident_bytes(where)

@@ -1,4 +1,4 @@
-"""Starting Python from here: no module that lies in the current folder is run by it."""
+"""Start Python child processes that never run modules from the current folder."""
 
 import os
 import sys
@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 PROGRAM = (sys.executable, "-P", "-m", "stemlive")
-"""The command line, for a process of its own."""
+"""The command that runs stemlive's command line in a child process."""
 SAFE_PATH = "PYTHONSAFEPATH"
-"""The variable of the environment that is `-P` for every Python started with it."""
+"""The environment variable with the effect of `-P` for every Python that inherits it."""
 
 
 @contextmanager
 def safe_path() -> Iterator[None]:
-    """Processes that `multiprocessing` starts meanwhile begin with `-P`; it takes no options of ours."""
+    """Within the `with` block, `multiprocessing` starts its processes as with `-P`, for which it has no option."""
     before = os.environ.get(SAFE_PATH)
     os.environ[SAFE_PATH] = "1"
     try:

@@ -1,4 +1,4 @@
-"""The command `stemlive`: its sub-commands, loaded when they are called, and how errors are shown."""
+"""The command `stemlive`: lazily loaded sub-commands, and how errors are shown."""
 
 import os
 import signal
@@ -33,21 +33,21 @@ COMMANDS = {
     "export": "stemlive.commands.export:command",
     "corpus": "stemlive.commands.corpus:command",
 }
-"""Sub-command to where its click command is. These modules import what is heavy inside their functions."""
+"""Sub-command to the location of its click command. These modules import heavy packages inside functions."""
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 
 
 class LazyGroup(click.Group):
-    """Imports a sub-command when it is called, gives each one `--verbose`, shows every error in one line."""
+    """Imports a sub-command when it is called, adds `--verbose` to each, and shows every error in one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the table."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a sub-command, or return None where there is none of this name."""
+        """Import and return a sub-command; None if there is none of this name."""
         if cmd_name not in COMMANDS:
             return None
         module, attribute = COMMANDS[cmd_name].split(":")
@@ -57,13 +57,13 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the sub-command; end quietly, as `cat` does, when the reader of standard output has gone."""
+        """Run the sub-command; exit quietly, as `cat` does, when the reader of standard output has closed it."""
         try:
             result = super().invoke(ctx)
             if sys.stdout is not None:
                 sys.stdout.flush()
         except BrokenPipeError:
-            # Python would try to write what is left at exit, and complain.
+            # Otherwise Python would try to flush at exit, and complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             ctx.exit(_BROKEN_PIPE)
         return result
@@ -71,7 +71,7 @@ class LazyGroup(click.Group):
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> NoReturn:
-        """Run and exit: 0, 1 for a failure, 2 for wrong use, 130 for Ctrl-C, 141 for a broken pipe."""
+        """Run and exit with 0, 1 for a failure, 2 for wrong use, 130 for Ctrl-C or 141 for a broken pipe."""
         arguments = list(sys.argv[1:] if args is None else args) or ["--help"]
         settings = {"verbose": False}
         extra["standalone_mode"] = False
@@ -87,14 +87,14 @@ class LazyGroup(click.Group):
             if settings["verbose"]:
                 traceback.print_exc()
             if interruption.came and not isinstance(error, StemliveError):
-                # Libraries that are just being imported make all kinds of errors of it.
+                # Ctrl-C during an import makes libraries raise all kinds of errors.
                 sys.exit(_say("stemlive: interrupted", _INTERRUPTED))
             code = _say(f"stemlive: error: {_describe(error)}", getattr(error, "exit_code", 1))
         sys.exit(code if isinstance(code, int) else 0)
 
 
 class _Interruption:
-    """Within its `with` block, Ctrl-C as Python has it, and remembered. Where somebody else deals with it, nothing."""
+    """Remembers Ctrl-C within its `with` block, and raises KeyboardInterrupt; inactive if it has another handler."""
 
     def __init__(self) -> None:
         self.came = False

@@ -27,13 +27,13 @@ Sound = NDArray[np.float64]
 
 
 def song() -> NDArray[np.float32]:
-    """Return float32 [n, 2] at 44.1 kHz, the same every time, with a peak of -1 dB."""
+    """Return the song, float32 [n, 2] at 44.1 kHz, with a peak of -1 dB; always the same."""
     rng = np.random.default_rng(2)
     total = round((BARS * 4 * BEAT_S + 1.5) * RATE_HZ)
     dry, wet = np.zeros((total, 2)), np.zeros((total, 2))
 
     def add(beat: float, sound: Sound, pan: float = 0.0, room: float = 0.0) -> None:
-        """Put a mono sound at a beat; pan from -1, left, to 1, right; `room` is its share of reverberation."""
+        """Add a mono sound at a beat; pan from -1 (left) to 1 (right); `room` is the amount of reverberation."""
         start = round(beat * BEAT_S * RATE_HZ)
         stereo = sound[: total - start, None] * np.sqrt([(1 - pan) / 2, (1 + pan) / 2])
         dry[start : start + len(stereo)] += stereo
@@ -75,14 +75,14 @@ def _times(seconds: float) -> Sound:
 
 
 def _fade(t: Sound, start_s: float, end_s: float) -> Sound:
-    """Straight ramps at both ends, so that nothing clicks."""
+    """Return linear fades at both ends, to avoid clicks."""
     ramps: Sound = np.clip(t / start_s, 0, 1) * np.clip((t[-1] - t) / end_s, 0, 1)
     return ramps
 
 
 @cache
 def _plucked(hz: float, seconds: float, harmonics: int, decay: float) -> Sound:
-    """Harmonics that get weaker with their number and with time."""
+    """Return a plucked string: harmonics that decay with their number and with time."""
     t, number = _times(seconds), np.arange(1, harmonics + 1)
     tones = np.sin(2 * np.pi * hz * np.outer(number, t)) / number[:, None] ** 1.5
     string: Sound = _fade(t, 0.004, 0.01) * np.exp(-decay * t) * tones.sum(axis=0)
@@ -90,7 +90,7 @@ def _plucked(hz: float, seconds: float, harmonics: int, decay: float) -> Sound:
 
 
 def _kick() -> Sound:
-    """A sine that falls from 200 to 50 Hz."""
+    """Return a bass drum: a sine that falls from 200 to 50 Hz."""
     t = _times(0.22)
     cycles = 48 * t + 5 * (1 - np.exp(-30 * t))
     kick: Sound = _fade(t, 0.002, 0.02) * np.exp(-14 * t) * np.sin(2 * np.pi * cycles)
@@ -98,13 +98,13 @@ def _kick() -> Sound:
 
 
 def _noise(rng: np.random.Generator, seconds: float, decay: float) -> Sound:
-    """Noise without its lows: a snare or a hi-hat."""
+    """Return high-passed noise: a snare or a hi-hat."""
     t = _times(seconds)
     return _fade(t, 0.001, 0.01) * np.exp(-decay * t) * np.diff(rng.standard_normal(len(t) + 1))
 
 
 def _sung(rng: np.random.Generator, hz: float, seconds: float, vowel: str) -> Sound:
-    """Sing a note: harmonics shaped by the formants of a vowel, a glide, vibrato, a little breath."""
+    """Return a sung note: harmonics shaped by the formants of a vowel, with a glide, vibrato and a little breath."""
     t = _times(seconds)
     vibrato = 0.35 * np.clip((t - 0.2) / 0.3, 0, 1) * np.sin(2 * np.pi * 5.5 * t)
     f0 = hz * 2.0 ** ((vibrato - 1.5 * np.exp(-25 * t)) / 12)

@@ -1,14 +1,14 @@
-"""The errors that stemlive raises on purpose: each says in one line what to do about it."""
+"""The errors that stemlive raises on purpose. Each message says in one line what to do."""
 
 
 class StemliveError(Exception):
-    """Something that the user can mend went wrong; the command line prints the message and exits with 1."""
+    """A failure that the user can fix; the command line prints the message and exits with 1."""
 
     exit_code = 1
 
 
 class UsageError(StemliveError):
-    """A value that was asked for makes no sense (unknown stem, negative length); exit code 2."""
+    """A requested value is invalid (unknown stem, negative length); exit code 2."""
 
     exit_code = 2
 
@@ -18,12 +18,12 @@ class AudioFileError(StemliveError):
 
 
 class DeviceError(StemliveError):
-    """An audio device is missing, ambiguous, busy or gone, or its system library is not there."""
+    """An audio device is missing, ambiguous, busy or lost, or its system library is missing."""
 
 
 class ModelError(StemliveError):
-    """A model file or checkpoint is not one, is damaged, or was made for another version."""
+    """A model file or checkpoint is invalid, damaged, or made for another version."""
 
 
 class TrainingError(StemliveError):
-    """Training or evaluation cannot go on with this data or these settings."""
+    """Training or evaluation cannot continue with this data or these settings."""

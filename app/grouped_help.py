@@ -1,4 +1,4 @@
-"""Options in groups, for a command that has many."""
+"""Grouped options in the help of a command that has many."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ _FALLBACK = "Other options"
 
 
 class GroupedOption(click.Option):
-    """An option that stands under a heading of its own in the help."""
+    """An option that is listed under the heading `group` in the help."""
 
     def __init__(self, *arguments: Any, group: str = _FALLBACK, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
@@ -17,10 +17,10 @@ class GroupedOption(click.Option):
 
 
 class GroupedCommand(click.Command):
-    """A command whose help shows `GroupedOption`s under their headings, in the order in which these appear."""
+    """A command whose help lists options under their headings, in the order in which these first appear."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write one section of options per heading; what has none comes last."""
+        """Write one section of options per heading; options without one come last."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)

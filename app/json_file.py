@@ -1,4 +1,4 @@
-"""JSON reports: whole or not there."""
+"""Write JSON reports atomically."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from stemlive.whole_file import whole_file
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write the report so that the file is whole or not there. StemliveError when it cannot be written."""
+    """Write `value` as JSON: the file is complete or absent. StemliveError when it cannot be written."""
     try:
         with whole_file(path) as part:
             part.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""`stemlive stream` with a device at one end or both: the engine, who steers it, and what is said of it."""
+"""`stemlive stream` with a device at one end or both: run the engine, its remote controls and its reports."""
 
 import sys
 import time
@@ -39,7 +39,7 @@ def is_live(source: str, target: str) -> bool:
 def play(
     settings: "EngineSettings", set_up: "Callable[[Controls], None]", options: LiveOptions, *, quiet: bool
 ) -> None:
-    """Run an engine until its source ends, its device is lost (an error), `q` or a signal (exit codes 130, 143)."""
+    """Run an engine until its source ends, `q`, a signal (exit codes 130, 143) or the loss of its device (an error)."""
     from stemlive.realtime.engine.child_process import EngineProcess
     from stemlive.realtime.engine.engine import Engine
     from stemlive.realtime.recording.recorder import Recorder
@@ -80,7 +80,7 @@ def play(
 
 
 class _Follower:
-    """Watches a running engine and tells of it: to people on the terminal, to programs in JSON."""
+    """Watches a running engine and reports on the terminal and, with --json, as events."""
 
     def __init__(
         self,
@@ -101,11 +101,11 @@ class _Follower:
         self._before = self._now()
 
     def tell(self, text: str) -> None:
-        """Take something that is to be said when there is time; for any thread."""
+        """Queue a warning to be shown later. Any thread may call this."""
         self._said.append(text)
 
     def follow(self, stop: StopRequest, keyboard: Keyboard, midi: "MidiControl | None") -> None:
-        """Show what the engine does until it ends, or is to end."""
+        """Follow the engine until it ends or is asked to stop."""
         engine, screen = self._engine, self._screen
         desk = Desk(
             engine.controls, self._recorder, microphone=self._microphone, midi=midi, learning=self._options.midi_learn
@@ -145,12 +145,12 @@ class _Follower:
             )
             screen.draw(f"{note}  {line}" if note and now - noted_s < _NOTE_S else line)
         if screen.shown and not stop.requested:
-            # The last line stays: it says how it went.
+            # The last status line stays as a summary.
             screen.say(status_line(self._before.engine, engine.controls, width=screen.width, unicode=screen.unicode))
         screen.leave()
 
     def end(self) -> None:
-        """Tell of what ended with the engine."""
+        """Report what ended with the engine."""
         self._compare(ended=True)
         last = self._before.engine
         self._emit("stopped", {"state": last.state.label, "message": last.message} | levels(last))
@@ -159,7 +159,7 @@ class _Follower:
         return Moment.of(self._engine.snapshot(), self._engine.controls, self._recorder)
 
     def _compare(self, *, ended: bool = False) -> None:
-        """Tell what has changed since the last time."""
+        """Report what has changed since the last call."""
         before = self._before
         self._before = self._now().after(before)
         for event in changes(before, self._before, ended=ended):
@@ -179,7 +179,7 @@ class _Follower:
 def _open_remotes(
     stack: ExitStack, controls: "Controls", options: LiveOptions, complain: Callable[[str], None]
 ) -> "MidiControl | None":
-    """Listen for OSC and MIDI, as far as asked for, until the stack is left."""
+    """Listen for OSC and MIDI, if the options ask for them, until the stack is closed."""
     if options.osc is not None:
         from stemlive.realtime.control.osc import OscControl
 
@@ -196,7 +196,7 @@ def _open_remotes(
 
 
 def _report(last: "Snapshot", *, quiet: bool) -> None:
-    """Say what went wrong, and what helps."""
+    """Warn of what went wrong, and say what helps."""
     if last.bad_samples:
         warn(f"{last.bad_samples} input samples were NaN, infinite or far too loud: replaced")
     if last.bad_frames:

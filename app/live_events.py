@@ -1,4 +1,4 @@
-"""What happens while sound plays, told to people in sentences and to programs in JSON, one object per line."""
+"""Events of a live run: as sentences for people, and as JSON for programs, one object per line (see docs/json.md)."""
 
 import json
 import math
@@ -17,7 +17,7 @@ _LOST = ("device lost", "reconnecting")
 
 @dataclass(frozen=True)
 class Moment:
-    """All that can change, at one time."""
+    """Everything that can change, at one moment."""
 
     engine: "Snapshot"
     controls: dict[str, Any]
@@ -25,7 +25,7 @@ class Moment:
 
     @classmethod
     def of(cls, engine: "Snapshot", controls: "Controls", recorder: "Recorder | None") -> "Moment":
-        """Take it down."""
+        """Record the current moment."""
         settings: dict[str, Any] = {
             "gains_db": {stem: _finite(gain) for stem, gain in controls.gains_db.items()},
             "muted": sorted(controls.muted),
@@ -38,7 +38,7 @@ class Moment:
         return cls(engine, _with_old_names(settings), None if recorder is None else recorder.status())
 
     def after(self, before: "Moment") -> "Moment":
-        """Return this moment; an engine that starts anew to wait for its device is still waiting."""
+        """Return this moment; an engine that restarts to reconnect counts as still reconnecting."""
         if self.engine.state.label != "starting" or before.engine.state.label not in _LOST:
             return self
         return replace(self, engine=replace(self.engine, state=before.engine.state, message=before.engine.message))
@@ -46,17 +46,17 @@ class Moment:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened. `text` is empty where people see it elsewhere."""
+    """Something that happened. `text` is empty if people see it elsewhere."""
 
     name: str
     values: dict[str, Any]
     text: str = ""
     urgent: bool = False
-    """Whether people are told even where they want quiet."""
+    """Whether the text is shown even with --quiet."""
 
 
 def changes(before: Moment, now: Moment, *, ended: bool = False) -> Iterator[Event]:
-    """Yield what happened between two moments; after the last one, what is still on has `ended`."""
+    """Yield the events between two moments; with `ended`, also those for what was still running."""
     old, new = before.engine, now.engine
     if old.state != new.state:
         values = {"state": new.state.label, "message": new.message}
@@ -93,7 +93,7 @@ def _recorded(old: "Recording", new: "Recording", *, ended: bool) -> Iterator[Ev
 
 
 def recorded_text(recording: "Recording") -> str:
-    """Return what was recorded, and how whole it is, in one line."""
+    """Return one line on what was recorded, and on losses."""
     text = f"recorded {recording.seconds:.1f} s in {recording.folder}"
     if recording.lost_blocks:
         text += f"; {recording.lost_blocks} blocks were lost to a slow disk and are silent"
@@ -103,7 +103,7 @@ def recorded_text(recording: "Recording") -> str:
 
 
 def levels(now: "Snapshot") -> dict[str, Any]:
-    """Return levels in dB (null for silence), load and counts, as JSON has them."""
+    """Return levels in dB (None for silence), load and counts, for JSON."""
     from stemlive.realtime.shared.memory import decibels
 
     values = {
@@ -119,7 +119,7 @@ def levels(now: "Snapshot") -> dict[str, Any]:
 
 
 def started(now: "Snapshot") -> dict[str, Any]:
-    """Return what does not change while an engine runs, as JSON has it."""
+    """Return what does not change while an engine runs, for JSON."""
     latency = now.latency
     parts = ("device_in", "framing", "queue", "key", "device_out", "total")
     values = {
@@ -133,19 +133,19 @@ def started(now: "Snapshot") -> dict[str, Any]:
 
 
 class EventWriter:
-    """Writes events to a stream, one JSON object per line, each on its way at once."""
+    """Writes events to a stream, one JSON object per line, each flushed at once."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
 
     def write(self, name: str, stream_s: float, values: dict[str, Any]) -> None:
-        """Write one event with its time in the sound. BrokenPipeError when the reader has gone."""
+        """Write one event with its stream time. BrokenPipeError when the reader has closed the stream."""
         self._stream.write(json.dumps({"event": name, "stream_s": round(stream_s, 3)} | values, allow_nan=False) + "\n")
         self._stream.flush()
 
 
 def _with_old_names(values: dict[str, Any]) -> dict[str, Any]:
-    """Add what is called `microphone_...` under the name `monitor_...` that it had, for programs that read that."""
+    """Repeat values called `microphone_...` under their old names `monitor_...`, for existing programs."""
     old = {f"monitor_{name.removeprefix(_PREFIX)}": value for name, value in values.items() if name.startswith(_PREFIX)}
     return values | old
 

@@ -1,4 +1,4 @@
-"""Options of `stemlive stream` that need a device, and what they say, checked."""
+"""The options of `stemlive stream` that need a device, and their checked values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _GROUPS = ("Devices", "Recording", "Microphone on top", "Remote control", "While
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """What the command line asks of a live run beside the engine's settings."""
+    """The options of a live run beside the engine's settings."""
 
     record: Path | None
     record_stems: tuple[str, ...]
@@ -35,12 +35,12 @@ class LiveOptions:
 
 
 def current_name(name: str) -> str:
-    """Return the name of an option as it is now: `--monitor...` is understood as `--microphone...`, and not shown."""
+    """Return the current name of an option: `--monitor...` still works for `--microphone...`, but is not listed."""
     return "microphone" + name.removeprefix("monitor") if name.startswith("monitor") else name
 
 
 def device_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add how devices are opened."""
+    """Add the options for opening devices."""
     add = grouped(
         _GROUPS[0],
         _option(
@@ -86,7 +86,7 @@ def in_process_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def live_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what only devices need; the command takes it as `**live` and hands it to `read_options`."""
+    """Add the options that need a device; the command takes them as `**live` and passes them to `read_options`."""
     devices, recording, microphone, remote, playing = (partial(grouped, name) for name in _GROUPS)
     for group in reversed(
         (
@@ -198,7 +198,7 @@ def read_options(
     in_process: bool,
     has_microphone: bool,
 ) -> LiveOptions:
-    """Check what goes together. UsageError where it does not."""
+    """Check the combination of options. UsageError for those that do not go together."""
     from stemlive.realtime.control.osc import parse_address
 
     if midi is None and (midi_map is not None or midi_learn):
@@ -225,7 +225,7 @@ def read_options(
 
 
 def refuse_without_device(ctx: click.Context) -> None:
-    """UsageError that names the options given which need a device."""
+    """Raise UsageError, naming them, if options were given that need a device."""
     given = [
         parameter.opts[-1] if parameter.opts[-1].startswith("--") else parameter.opts[0]
         for parameter in ctx.command.params

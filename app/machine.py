@@ -1,11 +1,11 @@
-"""What this machine is, and how much memory a process holds."""
+"""The name of the processor, and the memory of a process."""
 
 import platform
 from pathlib import Path
 
 
 def resident_bytes(process: int | str = "self") -> int:
-    """Return the resident memory of a process, the peak of this one where the system does not tell."""
+    """Return the resident memory of a process, or this process's peak if the system does not report that."""
     status = Path(f"/proc/{process}/status")
     if status.exists():
         for line in status.read_text().splitlines():
@@ -20,7 +20,7 @@ def resident_bytes(process: int | str = "self") -> int:
 
 
 def processor_name() -> str:
-    """Return the processor's name as the system gives it."""
+    """Return the processor's name as the system reports it."""
     described = Path("/proc/cpuinfo")
     if described.exists():
         for line in described.read_text().splitlines():

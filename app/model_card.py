@@ -1,4 +1,4 @@
-"""A model's card in Markdown: what it is, how fast, what it learned from, what it scores."""
+"""A model's card in Markdown: architecture, speed, training data and scores."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ _LAYERS = {"lstm": "LSTM", "gru": "GRU", "conv": "convolution"}
 
 
 def markdown(info: "ModelInfo", size_bytes: int) -> str:
-    """Return the whole card; what the file does not tell is left out."""
+    """Return the whole card; facts that the file lacks are left out."""
     card = info.card
     sections = [
         [f"# {card['name']}", card["description"]],
@@ -49,7 +49,7 @@ def _facts(info: "ModelInfo", size_bytes: int) -> list[list[str]]:
 
 
 def _architecture(config: dict[str, Any]) -> str:
-    """One line from the configuration of `stemlive.model`; of another one, its entries."""
+    """Return one line on a configuration of `stemlive.model`; for any other, its entries."""
     try:
         time, band = _LAYERS[config["time_layer"]], _LAYERS[config["band_layer"]]
         hidden, masks = (round(config[f"{part}_factor"] * config["feature_dim"]) for part in ("hidden", "mask"))
@@ -76,7 +76,7 @@ def _detail(channels: int) -> str:
 
 
 def _scores(scores: dict[str, Any]) -> list[str]:
-    """Averages of every score, then uSDR and cSDR by song."""
+    """Return tables: averages of every score, then uSDR and cSDR by song, then the probes."""
     if not scores.get("average"):
         return ["Not measured."]
     columns = list(scores["average"])
@@ -109,13 +109,13 @@ def _numbers(values: Iterable[float | None]) -> list[str]:
 
 
 def table(rows: list[list[str]]) -> str:
-    """Return a table in Markdown, its first row the head."""
+    """Return a Markdown table; the first row is its head."""
     head, *body = rows
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *body])
 
 
 def text(value: Any) -> str:
-    """Return any JSON value in one line: objects as `key value, key value`, numbers short."""
+    """Return any JSON value in one line: objects as `key value, key value`, numbers with two decimals."""
     if isinstance(value, dict):
         if set(value) == {"source", "licence"}:
             return f"{value['source']} ({value['licence']})"

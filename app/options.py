@@ -1,4 +1,4 @@
-"""Options, value formats and messages that several sub-commands share."""
+"""Options, value formats and messages shared by several sub-commands."""
 
 import math
 import sys
@@ -57,7 +57,7 @@ def threads_option(function: Decorated) -> Decorated:
 
 
 def data_option(help_text: str) -> Callable[[Decorated], Decorated]:
-    """Add --data: one folder of recordings or several, handed on as `roots`."""
+    """Add --data: one or more folders of recordings, passed on as `roots`."""
     return click.option(
         "--data",
         "roots",
@@ -79,7 +79,7 @@ def songs_options(function: Decorated) -> Decorated:
 
 
 def beginning_option(function: Decorated) -> Decorated:
-    """Add --seconds, for whoever scores songs."""
+    """Add --seconds, for commands that score songs."""
     return click.option("--seconds", type=click.FloatRange(min=1), help="Only the beginning of each song.")(function)
 
 
@@ -92,7 +92,7 @@ def report_options(function: Decorated) -> Decorated:
 
 
 def cache_option(function: Decorated) -> Decorated:
-    """Add --cache: where training data is decoded to, for all commands the same."""
+    """Add --cache: the folder for decoded training data, the same for all commands."""
     return click.option(
         "--cache",
         default=Path("~/.cache/stemlive"),
@@ -109,14 +109,14 @@ def output_options(function: Decorated) -> Decorated:
 
 
 def check_seconds(_: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    """Option callback: a time is finite and not negative."""
+    """Option callback: require a finite time that is not negative."""
     if value is not None and (not math.isfinite(value) or value < 0):
         raise click.BadParameter(f"{value:g} is not a time of 0 seconds or more.", param=parameter)
     return value
 
 
 def split_gain(text: str) -> tuple[str, float]:
-    """`vocals=-6` to ("vocals", -6.0); -inf is off. UsageError for anything else."""
+    """Parse `vocals=-6` to ("vocals", -6.0); -inf is off. UsageError for anything else."""
     stem, _, number = text.partition("=")
     try:
         gain_db = float(number)
@@ -128,7 +128,7 @@ def split_gain(text: str) -> tuple[str, float]:
 
 
 def check_audio(name: str, sample_rate_hz: int, channels: int) -> None:
-    """AudioFileError for audio that the separator does not take."""
+    """Raise AudioFileError for audio that the separator cannot take."""
     from stemlive.realtime.separation.separator import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
 
     if channels > 2:
@@ -144,12 +144,12 @@ def check_audio(name: str, sample_rate_hz: int, channels: int) -> None:
 
 
 def warn(message: str) -> None:
-    """Print a warning in one line on standard error."""
+    """Print a one-line warning on standard error."""
     click.echo(f"stemlive: warning: {' '.join(message.split())}", err=True)
 
 
 def warn_of_input(note: str, separator: "StreamingSeparator | WholeSong") -> None:
-    """Warn of what was wrong with the audio: the reader's `note`, bad samples, frames that the model spoilt."""
+    """Warn of problems with the audio: the reader's `note`, bad samples, frames on which the model failed."""
     if note:
         warn(note)
     if separator.bad_samples:
@@ -159,17 +159,17 @@ def warn_of_input(note: str, separator: "StreamingSeparator | WholeSong") -> Non
 
 
 def warn_of_clipping(name: str, clipped_samples: int) -> None:
-    """Warn that an output holds samples that were too loud for its encoding."""
+    """Warn of samples that were too loud for the encoding of an output."""
     if clipped_samples:
         warn(f"{name}: {clipped_samples} samples were louder than full scale and are clipped; WAV keeps them")
 
 
 @contextmanager
 def progress(label: str, total: int | None, *, rate: int = 1, quiet: bool = False) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on standard error and give the function that moves it by a number of steps.
+    """Show a progress bar on standard error; yields the function that advances it by a number of steps.
 
-    No bar when that is not a terminal. `total` None: the length is not known, and the bar shows seconds, of `rate`
-    steps each.
+    There is no bar if standard error is not a terminal. With `total` None the length is unknown, and the bar shows
+    seconds of `rate` steps each.
     """
     if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield lambda steps: None

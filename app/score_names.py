@@ -1,4 +1,4 @@
-"""What the scores of `stemlive evaluate` are called where people read them."""
+"""Display names of the scores of `stemlive evaluate`."""
 
 SCORES = {
     "usdr_db": "uSDR",
@@ -10,6 +10,6 @@ SCORES = {
     "leakage_db": "leakage where silent",
     "bleed_db": "vocal bleed",
 }
-"""Score in the report, in the order of the printed averages, and what it is called there."""
+"""Score in the report to its display name, in the order of the printed averages."""
 
 LONG_PLAY = {"last_db": "  of the last one", "afresh_db": "  of the same, begun afresh"}

@@ -1,4 +1,4 @@
-"""Files that stand under their name only when they are whole and on the disk; for every package."""
+"""Write files atomically: a file gets its name only when it is complete and on the disk. For every package."""
 
 import errno
 import glob
@@ -13,20 +13,21 @@ from pathlib import Path
 from stemlive.errors import UsageError
 
 _NAME_LETTERS = 40
-"""How much of a file's name its part has in its own: with all else, in any alphabet, what 255 bytes hold."""
+"""How much of the target's name goes into the temporary name, so that this fits into 255 bytes in any alphabet."""
 
 
 def refuse_existing(path: Path | None, force: bool) -> None:
-    """UsageError for a file that is there, before any work is done for it; None is no file."""
+    """Raise UsageError if a file exists (unless `force`), before any work is done. None is no file."""
     if path is not None and path.exists() and not force:
         raise UsageError(f"{path} exists: name another file or add --force")
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A hidden name beside `path` to write to: it takes the place of `path` when the block ends.
+    """Yield a hidden temporary name beside `path` to write to, which replaces `path` when the block ends.
 
-    When the block raises, nothing is left of it and `path` is as it was. Threads and processes may write the same file.
+    If the block raises, the temporary file is deleted and `path` is unchanged. Several threads and processes may write
+    the same file.
     """
     target = target_of(path)
     part = new_part(target)
@@ -38,7 +39,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def target_of(path: Path) -> Path:
-    """Where a file of this name goes: a link stays a link. OSError for links that lead in a circle."""
+    """Return the file to replace for this name: symbolic links are followed. OSError for links in a circle."""
     try:
         return path.resolve()
     except RuntimeError as error:
@@ -46,9 +47,9 @@ def target_of(path: Path) -> Path:
 
 
 def new_part(target: Path) -> Path:
-    """Return a hidden name beside a target that nobody else uses, after removing what killed programs left there.
+    """Return an unused hidden name beside a target, after deleting what killed programs left there.
 
-    The name says which process of which machine it belongs to, so nothing is taken from one that still writes.
+    The name contains the machine and the process id, so the file of a running process is never deleted.
     """
     prefix = f".{target.name[:_NAME_LETTERS]}.{platform.node()}-"
     for path in target.parent.glob(f"{glob.escape(prefix)}*.part"):
@@ -60,12 +61,13 @@ def new_part(target: Path) -> Path:
 
 
 def publish(part: Path, target: Path) -> None:
-    """Give a file that is written, or a folder of such files, its name. OSError where something cannot be stored.
+    """Sync a complete file, or a folder of such files, to the disk and rename it to `target`. OSError on failure.
 
-    It is on the disk before it has the name, and the name before this returns: a power cut leaves the old or the new.
+    The contents are on the disk before the rename, and the rename before this returns: after a power cut, `target` is
+    either the old or the new one.
     """
     if part.is_dir():
-        for path in sorted(part.rglob("*"), reverse=True):  # what is in a folder before the folder
+        for path in sorted(part.rglob("*"), reverse=True):  # contents before their folder
             (_sync_folder if path.is_dir() else _sync_file)(path)
         _sync_folder(part)
     else:
@@ -80,18 +82,18 @@ def _sync_file(path: Path) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    """Store which names are in a folder, where the system and its file system can do so for themselves."""
+    """Sync the entries of a folder, if the system and the file system support it."""
     if os.name == "posix":
         descriptor = os.open(path, os.O_RDONLY)
         try:
-            with suppress(OSError):  # file systems that cannot say so; the files themselves are stored
+            with suppress(OSError):  # unsupported by some file systems; the files themselves are synced
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
 
 def _runs(pid: int) -> bool:
-    if os.name != "posix":  # to ask is to end it there
+    if os.name != "posix":  # elsewhere, os.kill with signal 0 ends the process
         return True
     try:
         os.kill(pid, 0)

@@ -1,4 +1,4 @@
-"""A checkpoint in the place of an exported model: whole songs at once, for models that cannot stream."""
+"""Separate whole songs with a checkpoint instead of an exported model, for models that cannot stream."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 class WholeSong:
-    """Separates songs [n, C] with C 1 or 2, at any sample rate, by a torch model.
+    """Separates songs [n, C], C 1 or 2, at any sample rate, with a torch model.
 
-    `method` and `hop_s` as in `training.inference.separator`; ModelError and UsageError as there. Mono goes to both
-    channels of the model and comes back as their mean. `stems` ends with `rest` if the model has fewer than four.
+    `method` and `hop_s` as in `training.inference.separator`; ModelError and UsageError as there. Mono is fed to both
+    channels of the model, and the result is their mean. `stems` ends with `rest` if the model has fewer than four.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class WholeSong:
         self.bad_samples = self.bad_frames = 0
 
     def separate(self, blocks: "Sequence[NDArray[Any]]") -> "NDArray[np.float32]":
-        """Blocks [n, C] of one song to its stems float32 [S, n, C]; NaN and infinity count as silence."""
+        """Return the stems, float32 [S, n, C], of one song given as blocks [n, C]; NaN and infinity become silence."""
         import numpy as np
         import torch
 

@@ -1,1 +1,1 @@
-"""From a torch checkpoint to an ONNX file that streams, with proof that both say the same."""
+"""Export a torch checkpoint as an ONNX file that streams, verified against torch."""

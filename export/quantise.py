@@ -1,4 +1,4 @@
-"""Weights of 8 bits: a file a quarter as large, whose sums ONNX Runtime does in integers."""
+"""Quantise weights to 8 bits: a file a quarter as large, whose products ONNX Runtime computes in integers."""
 
 import logging
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 
 def quantise(path: Path) -> None:
-    """Replace the weights of all matrix products and LSTMs in a file by 8-bit ones; the metadata stays.
+    """Replace the weights of all matrix products and LSTMs in a file by 8-bit ones, keeping the metadata.
 
-    They are unsigned: with signed ones the sums of two products overflow on processors without VNNI.
+    They are unsigned: with signed weights, the sum of two products overflows on processors without VNNI.
     """
     metadata = onnx.load(str(path)).metadata_props
     with _quiet():
@@ -25,7 +25,7 @@ def quantise(path: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the hint to run a simplifier first, which needs a package more and changed nothing."""
+    """Suppress the hint to run a simplifier first, which needs another package and changed nothing."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,1 +1,1 @@
-"""One module for each sub-command of `stemlive`; each holds a click command of the name `command`."""
+"""One module per sub-command of `stemlive`, each with a click command named `command`."""

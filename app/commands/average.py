@@ -1,4 +1,4 @@
-"""`stemlive average`: one checkpoint of several."""
+"""`stemlive average`: average the weights of several checkpoints."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`stemlive bench`: how fast a model runs here, fed hop by hop as when it is live."""
+"""`stemlive bench`: measure how fast a model runs on this machine, fed hop by hop as in live use."""
 
 import gc
 import json
@@ -25,7 +25,7 @@ _PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9, "max": 100
 
 @dataclass(frozen=True)
 class BenchResult:
-    """What `stemlive bench --json` prints; times of calls are divided by the hops per call."""
+    """The result of `stemlive bench`, as `--json` prints it; times of calls are divided by the hops per call."""
 
     model: str
     sample_rate_hz: int
@@ -35,7 +35,7 @@ class BenchResult:
     calls: int
     real_time_factor: float
     processor_time_factor: float
-    """The same in processor time, all threads together: what other programs do on the machine hardly touches it."""
+    """The same in processor time of all threads, which other programs on the machine hardly affect."""
     ms_per_hop: dict[str, float]
     over_budget: float
     start_up_ms: dict[str, float]
@@ -47,7 +47,7 @@ class BenchResult:
     onnxruntime: str
 
     def lines(self) -> list[str]:
-        """Return the same for people."""
+        """Return the result as lines of text."""
         times = "  ".join(f"{name.replace('_', '.')} {ms:.2f}" for name, ms in self.ms_per_hop.items())
         start_up = self.start_up_ms
         return [
@@ -140,7 +140,7 @@ def command(
 
 
 def measure(model: str | None, seconds: float, threads: int, hops: int) -> BenchResult:
-    """Time `seconds` of sound in calls of `hops` hops. ModelError as in Session."""
+    """Time the separation of `seconds` of sound in calls of `hops` hops. ModelError as in Session."""
     began = perf_counter()
     import numpy as np
     import onnxruntime
@@ -195,7 +195,7 @@ def _time_calls(
     gains: "NDArray[np.float32]",
     calls: int,
 ) -> "tuple[NDArray[np.float64], float]":
-    """Seconds of each call, after a warm-up, and processor seconds of all; the blocks [N, n, C] go round."""
+    """Return the seconds of each call, after a warm-up, and the processor seconds of all. Blocks [N, n, C] repeat."""
     import numpy as np
 
     for call in range(min(_WARM_UP_CALLS, calls)):
@@ -216,7 +216,7 @@ def _time_calls(
 
 
 def _sound(sample_rate_hz: int, block_samples: int) -> "NDArray[np.float32]":
-    """About four seconds of noise and three tones, always the same, in blocks float32 [N, n, C]."""
+    """Return about four seconds of noise and three tones, always the same, in blocks float32 [N, n, C]."""
     import numpy as np
 
     blocks = max(1, 4 * sample_rate_hz // block_samples)

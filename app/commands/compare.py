@@ -1,4 +1,4 @@
-"""`stemlive compare`: our model beside Spleeter's, on the same songs: scores, delay, time."""
+"""`stemlive compare`: compare our model with Spleeter's on the same songs: scores, delay, time."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,14 +27,14 @@ _BENCH_S = 20.0
 
 @dataclass(frozen=True)
 class Contestant:
-    """One program on all songs; what `--json` writes."""
+    """One program's results on all songs, as `--json` writes them."""
 
     name: str
     causal: bool
     latency_ms: float
     parameters: int
     live_real_time_factor: float | None
-    """Processor time hop by hop over the length of the sound, on one thread; None for what cannot run live."""
+    """Processor time, hop by hop on one thread, divided by the length of the sound; None if it cannot run live."""
     real_time_factor: float
     """The same for whole songs."""
     songs: "dict[str, Cells]"
@@ -83,7 +83,7 @@ def command(
         raise TrainingError(f"no song of {split} has a vocals file: check --data and --split")
 
     def judged(estimator: "Estimator") -> "tuple[float, dict[str, Cells], Cells]":
-        """Real-time factor, scores of the songs, averages."""
+        """Return the real-time factor, the scores of the songs and their averages."""
         timed = _Timed(estimator)
         cells = {}
         for name, row in judge_songs(songs, timed, rate_hz, preset=info.preset, seconds=seconds, targets=STEMS):
@@ -114,7 +114,7 @@ def command(
 
 
 class _Timed:
-    """An Estimator that counts its processor time and its samples."""
+    """Wraps an Estimator to count its processor time and samples."""
 
     def __init__(self, estimator: "Estimator") -> None:
         self.estimator = estimator
@@ -130,7 +130,7 @@ class _Timed:
 
 
 def as_markdown(ours: Contestant, peer: Contestant, machine: str) -> str:
-    """Return the Markdown table: what each is, then uSDR on average and by song."""
+    """Return the Markdown table: facts about each program, then uSDR on average and by song."""
     both = (ours, peer)
     rows = [
         ["", ours.name, peer.name, "unprocessed mixture"],
@@ -153,7 +153,7 @@ def _factor(value: float | None) -> str:
 
 
 def _cells(ours: "Cells", peer: "Cells", stem: str, form: str) -> list[str]:
-    """Scores of one stem: ours, the peer's, the mixture's."""
+    """Return the scores of one stem: ours, the peer's, the mixture's."""
     wanted = ((ours, "usdr_db"), (peer, "usdr_db"), (ours, "mixture_db"))
     values = (cells.get(stem, {}).get(score) for cells, score in wanted)
     return ["-" if value is None else form.format(value) for value in values]

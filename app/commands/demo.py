@@ -1,4 +1,4 @@
-"""`stemlive demo`: a short song made from nothing, to try the program with."""
+"""`stemlive demo`: write a short synthetic song to try the program with."""
 
 from pathlib import Path
 

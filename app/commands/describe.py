@@ -1,4 +1,4 @@
-"""`stemlive describe`: what a model is made of and what it costs, before it is trained."""
+"""`stemlive describe`: the parameters and the cost of a model, even before it is trained."""
 
 import json
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""`stemlive devices`: what there is to hear with and to play on."""
+"""`stemlive devices`: list the audio devices."""
 
 import json
 from dataclasses import asdict

@@ -148,14 +148,14 @@ def command(
 
 
 def check_folders(folders: list[Path]) -> None:
-    """UsageError for a folder that is not there."""
+    """Raise UsageError for a missing folder."""
     for folder in folders:
         if not folder.exists():
             raise UsageError(f"{folder} does not exist: check the path")
 
 
 def lines(result: dict[str, Any]) -> list[str]:
-    """The report for people: a table of songs each for uSDR and cSDR, and one of the averages."""
+    """Return the report as text: a table of songs each for uSDR and cSDR, and one of the averages."""
     columns = list(result["average"])
     table: list[tuple[str, list[float | str | None]]] = []
     for score in ("usdr_db", "csdr_db"):
@@ -187,7 +187,7 @@ def _text(value: float | str | None) -> str:
 
 
 def onnx_estimator(model: str | None, threads: int, method: str, hop_s: float) -> "tuple[Estimator, ModelInfo, str]":
-    """An ONNX model, run as it is when live: the estimator, what the file says of itself, and its name."""
+    """Return an estimator that runs an ONNX model as in live use, its metadata and its file name."""
     import numpy as np
     import torch
 

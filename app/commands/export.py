@@ -67,7 +67,7 @@ def command(
 
 
 def _read_json(path: Path | None) -> dict[str, Any] | None:
-    """Return what another command has measured; None for no file. UsageError for what is no JSON object."""
+    """Read the JSON object that another command has written; None for no file. UsageError for anything else."""
     if path is None:
         return None
     try:

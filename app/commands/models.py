@@ -1,4 +1,4 @@
-"""`stemlive models`: the models that come with stemlive, and what each says about itself."""
+"""`stemlive models`: list the bundled models and their cards."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -13,7 +13,7 @@ from stemlive.model_card import text
 
 @dataclass(frozen=True)
 class ModelCard:
-    """One model file; what `stemlive models --json` prints."""
+    """One model file, as `stemlive models --json` prints it."""
 
     name: str
     file: str
@@ -32,7 +32,7 @@ class ModelCard:
     scores: dict[str, Any]
 
     def lines(self) -> list[str]:
-        """Return the same for people."""
+        """Return the card as lines of text."""
         rows = [
             *([("", self.description)] if self.description else []),
             ("stems", ", ".join(self.stems)),
@@ -107,7 +107,7 @@ def read_card(path: Path) -> ModelCard:
 
 
 def _average(scores: dict[str, Any]) -> dict[str, str]:
-    """Stem to its mean score next to that of the mixture, from a report of `stemlive evaluate`."""
+    """Return each stem's mean score and that of the mixture as text, from a report of `stemlive evaluate`."""
     cells = scores.get("average", {})
     return {
         stem: f"{cell['usdr_db']:.2f} (mixture {cell['mixture_db']:.2f})"

@@ -1,4 +1,4 @@
-"""`stemlive prepare`: decode training data into the cache beforehand, and say what there is and what is unusable."""
+"""`stemlive prepare`: decode training data into the cache beforehand, and report what there is."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def command(
 
 
 def lines(report: dict[str, Any]) -> list[str]:
-    """The report for people: hours by kind of each split, from songs and from pools, and what the SAD keeps."""
+    """Return the report as text: hours by kind for each split, in songs and pools, and the share that SAD keeps."""
     table: list[tuple[str, ...]] = []
     for split, found in report["splits"].items():
         active = report.get("active", {}) if split == "train" else {}

@@ -1,4 +1,4 @@
-"""`stemlive separate`: a song goes in, one file per stem comes out."""
+"""`stemlive separate`: separate a song into one file per stem."""
 
 import json
 import os
@@ -152,7 +152,7 @@ def command(
 
 
 def _streaming(model: str | None, threads: int, reader: "AudioReader") -> "tuple[StreamingSeparator, int]":
-    """An exported model for this song, and the block length in samples that suits it."""
+    """Return a separator for this song with an exported model, and a suitable block length in samples."""
     from stemlive.realtime.model_file.session import Session
     from stemlive.realtime.separation.separator import StreamingSeparator
 
@@ -165,7 +165,7 @@ def _streaming(model: str | None, threads: int, reader: "AudioReader") -> "tuple
 def _separated(
     separator: "StreamingSeparator | WholeSong", blocks: "Iterable[NDArray[np.float32]]", stop: StopRequest
 ) -> "Iterable[NDArray[np.float32]]":
-    """Stems [S, n, C] of the blocks [n, C]: piece by piece, or all at once; nothing once a stop is asked for."""
+    """Yield the stems [S, n, C] of the blocks [n, C], piece by piece or all at once; none after a stop request."""
     from stemlive.realtime.separation.offline import separate_blocks
 
     if not isinstance(separator, WholeSong):
@@ -176,7 +176,7 @@ def _separated(
 
 
 def _part(reader: "AudioReader", offset: float, duration: float | None) -> int:
-    """Go to the start of the part that is asked for and return its length in samples."""
+    """Move to the start of the requested part and return its length in samples."""
     rate = reader.sample_rate_hz
     start = round(offset * rate)
     if start >= reader.frames:
@@ -194,7 +194,7 @@ def _part(reader: "AudioReader", offset: float, duration: float | None) -> int:
 def _tracks(
     known: tuple[str, ...], stems: str | None, mixes: tuple[str, ...]
 ) -> list[tuple[str, "NDArray[np.float32]"]]:
-    """File name and gains float32 [S] of everything that is to be written. UsageError as in Mixer."""
+    """Return file name and gains, float32 [S], of every output. UsageError as in Mixer."""
     import numpy as np
 
     wanted = known if not mixes else ()
@@ -214,7 +214,7 @@ def _tracks(
 
 
 def _mix(known: tuple[str, ...], text: str) -> tuple[str, "NDArray[np.float32]"]:
-    """`karaoke`, or `vocals=-inf,drums=-6`, or a preset and then gains, to a file name and gains [S]."""
+    """Parse `karaoke`, or `vocals=-inf,drums=-6`, or a preset followed by gains, to a file name and gains [S]."""
     from stemlive.realtime.separation.mixer import Mixer
 
     mixer = Mixer(known)
@@ -231,7 +231,7 @@ def _mix(known: tuple[str, ...], text: str) -> tuple[str, "NDArray[np.float32]"]
 def _open_writers(
     stack: ExitStack, paths: Iterable[Path], reader: "AudioReader", total: int, *, force: bool
 ) -> "list[AudioWriter]":
-    """Make the folder and a writer for each path; the stack publishes the files, or leaves nothing behind."""
+    """Create the folder and a writer for each path; the stack publishes the files, or removes everything."""
     from stemlive.realtime.audio_files.files import AudioWriter
 
     writers = []

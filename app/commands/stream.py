@@ -1,4 +1,4 @@
-"""`stemlive stream`: hop by hop, from a device, a file or a pipe to a device, a file or a pipe."""
+"""`stemlive stream`: separate hop by hop, from a device, file or pipe to a device, file or pipe."""
 
 import os
 from contextlib import ExitStack
@@ -186,7 +186,7 @@ def command(
             if semitones:
                 mixes = in_key(mixes, semitones, sample_rate_hz=rate, channels=separator.channels)
             for mix in mixes:
-                # A signal must get through to a pipe that nobody reads, but not into the middle of a file.
+                # A signal may interrupt a write to a pipe that nobody reads, but not one to a file.
                 write = partial(writer.write, mix)
                 stop.wait_for(write) if to_pipe else write()
                 written += len(mix)
@@ -205,7 +205,7 @@ def _is_pipe(path: str) -> bool:
 
 
 def _check_ends(source: str, target: str, raw: str | None, rate: int | None, channels: int | None) -> None:
-    """UsageError for combinations of input, output and format that make no sense."""
+    """Raise UsageError for impossible combinations of input, output and format."""
     if source == "-" and os.isatty(0):
         raise UsageError("--input - reads a pipe: name a file, or write DECODER | stemlive stream ...")
     if target == "-" and os.isatty(1):
@@ -250,7 +250,7 @@ def _levels(
     mutes: tuple[str, ...],
     solos: tuple[str, ...],
 ) -> "NDArray[np.float32]":
-    """Linear gains [S] of stems."""
+    """Return the linear gains [S] of the stems."""
     from stemlive.realtime.separation.mixer import Mixer
 
     mixer = Mixer(stems)
@@ -265,7 +265,7 @@ def _set_levels(
     mutes: tuple[str, ...],
     solos: tuple[str, ...],
 ) -> None:
-    """Set the preset first, then gains (which make their stem heard again), mutes and solos."""
+    """Apply the preset, then gains (which unmute their stem), mutes and solos."""
     if preset is not None:
         mixer.apply_preset(preset)
     for text in gains:

@@ -1,4 +1,4 @@
-"""`stemlive sweep`: train models that differ in a choice or two, and compare them in one table."""
+"""`stemlive sweep`: train models that differ in one or two choices, and compare them in a table."""
 
 import os
 from dataclasses import replace
@@ -97,7 +97,7 @@ def command(
 
 
 def _print_cells(sweep: "Sweep", folder: Path | None) -> None:
-    """Parameters, cost, time and published scores of each cell, and which are done."""
+    """Print parameters, cost, time and published scores of each cell, and which are done."""
     from stemlive.training.sweep_run import read_result
 
     click.echo(f"{sweep.title}; size {sweep.size}")
@@ -120,7 +120,7 @@ def _run(
     processes: int,
     jobs: int,
 ) -> None:
-    """Run cells and keep the table; exit as a shell does after a signal, TrainingError if cells failed."""
+    """Run cells and update the table. Exits with 128 plus the number of a signal; TrainingError if cells failed."""
     from stemlive.training.sweep_run import Place, read_result, run_cells
     from stemlive.training.sweep_table import write_tables
 

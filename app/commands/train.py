@@ -1,4 +1,4 @@
-"""`stemlive train`: train a model by a recipe, in one or more processes."""
+"""`stemlive train`: train a model from a recipe, in one or more processes."""
 
 import math
 from pathlib import Path
@@ -113,7 +113,7 @@ def command(
 
 
 def _prepare(roots: list[Path], validation_roots: list[Path], cache: Path, recipe: "Recipe", workers: int) -> None:
-    """Fill the cache once, before there are processes that would each do it."""
+    """Fill the cache once, before the training processes would each do it."""
     from stemlive.training.layout import find_audio
     from stemlive.training.prepare import prepare, steps
 

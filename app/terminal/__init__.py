@@ -1,1 +1,1 @@
-"""The console of a live run: keys, status line, an orderly stop."""
+"""The terminal of a live run: keys, status line, and stopping on signals."""

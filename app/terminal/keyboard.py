@@ -1,4 +1,4 @@
-"""The terminal while sound plays: single keys from it, and one line on it that is written again and again."""
+"""The terminal during a live run: single key presses, and a status line that is redrawn in place."""
 
 import os
 import signal
@@ -21,10 +21,10 @@ _WINDOWS_ARROWS = {"H": "up", "P": "down", "M": "right", "K": "left"}
 
 
 class Keyboard:
-    """Keys without Enter and without echo, from standard input or, where that is a pipe, from the terminal itself.
+    """Reads keys without Enter and echo, from standard input or, if that is a pipe, from the terminal itself.
 
-    Within its `with` block only, and only in the foreground: Ctrl-Z gives the terminal back, `fg` takes it again, and
-    in the background it is left alone. Ctrl-C and Ctrl-Z stay signals. For the main thread.
+    It changes the terminal's mode only within its `with` block and only in the foreground: Ctrl-Z restores the mode,
+    `fg` changes it again. Ctrl-C and Ctrl-Z still send signals. For the main thread.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Keyboard:
         return self._fd is not None or (sys.platform == "win32" and sys.stdin is not None and sys.stdin.isatty())
 
     def read(self) -> list[str]:
-        """Return the keys since the last call: characters, or up, down, left, right; never waits."""
+        """Return the keys since the last call, without waiting: characters, or up, down, left, right."""
         if sys.platform == "win32":
             return _windows_keys() if self.available else []
         if self._fd is None or not self._take():
@@ -55,7 +55,7 @@ class Keyboard:
         return keys
 
     def _take(self) -> bool:
-        """Take the terminal if it is not taken and may be; return whether it is."""
+        """Switch the terminal to single keys if this process is in the foreground; return whether it is."""
         import termios
         import tty
 
@@ -77,11 +77,11 @@ class Keyboard:
                     termios.tcsetattr(self._fd, termios.TCSANOW, before)
 
     def _on_stop(self, number: int, _: FrameType | None) -> None:
-        """Ctrl-Z: stop as every program does, with the terminal as it was."""
+        """Handle Ctrl-Z: restore the terminal, and suspend as usual."""
         self._give_back()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
-        # Here it goes on, when `fg` or `bg` says so; `read` takes the terminal again where it may.
+        # Execution resumes here after `fg` or `bg`; `read` switches the terminal again if it may.
         signal.signal(number, self._on_stop)
 
     def __enter__(self) -> Self:
@@ -94,7 +94,7 @@ class Keyboard:
                 self._fd = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
                 self._own = True
         if self._fd is not None:
-            with suppress(OSError):  # a terminal that is not the one of this session
+            with suppress(OSError):  # not the controlling terminal of this session
                 os.tcgetpgrp(self._fd)
                 if signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
                     self._handlers[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, self._on_stop)
@@ -117,9 +117,9 @@ class Keyboard:
 
 
 class Screen:
-    """One line at the bottom of the terminal on standard error; other text goes above it.
+    """A status line at the bottom of the terminal, on standard error; other text goes above it.
 
-    Where that is no terminal, there is no such line, and no escape code.
+    If standard error is not a terminal, there is no status line and no escape code.
     """
 
     def __init__(self, *, shown: bool = True) -> None:
@@ -128,7 +128,7 @@ class Screen:
 
     @property
     def width(self) -> int:
-        """Columns that a line may have."""
+        """Most columns of a line."""
         try:
             return max(20, os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1
         except OSError:
@@ -136,35 +136,35 @@ class Screen:
 
     @property
     def unicode(self) -> bool:
-        """Whether bars can be drawn with block characters."""
+        """Whether the terminal can show block characters, for bars."""
         return "utf" in (getattr(sys.stderr, "encoding", "") or "").lower()
 
     def draw(self, line: str) -> None:
-        """Show a line in the place of the last one."""
+        """Replace the status line."""
         if self.shown:
             self._write(f"\r{line[: self.width]}\x1b[K")
             self._drawn = True
 
     def say(self, text: str) -> None:
-        """Print text above the line."""
+        """Print text above the status line."""
         self.leave()
         self._write(f"{text}\n")
 
     def leave(self) -> None:
-        """Take the line away."""
+        """Erase the status line."""
         if self._drawn:
             self._write("\r\x1b[K")
             self._drawn = False
 
     def _write(self, text: str) -> None:
         if sys.stderr is not None:
-            with suppress(OSError):  # a terminal that was closed
+            with suppress(OSError):  # the terminal was closed
                 sys.stderr.write(text)
                 sys.stderr.flush()
 
 
 def _split(text: str) -> tuple[list[str], str]:
-    """Cut what a terminal sent into keys, and what may be the beginning of one more."""
+    """Split terminal input into keys, and a rest that may be the start of an escape sequence."""
     keys: list[str] = []
     while text:
         if text[0] == "\x1b" and len(text) > 1 and text[1] in "[O":

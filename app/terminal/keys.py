@@ -1,4 +1,4 @@
-"""What keys do while sound plays: one table, which is the dispatch and the help text at once."""
+"""The keys of a live run, in one table that serves for dispatch and help text."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ _REVERB_STEP = 0.1
 
 @dataclass
 class Desk:
-    """What keys act on: the engine's controls, the recorder, whether there is a microphone, and which stem is meant."""
+    """The state that keys act on: the engine's controls, the recorder, MIDI learn and the selected stem."""
 
     controls: "Controls"
     recorder: "Recorder | None" = None
@@ -30,7 +30,7 @@ class Desk:
     quitting: bool = False
     helping: bool = False
     notes: list[str] = field(default_factory=list)
-    """What there is to say about the last keys."""
+    """Messages about the last keys."""
     _preset: int = -1
 
     @property
@@ -39,7 +39,7 @@ class Desk:
         return self.controls.stems[self.selected]
 
     def press(self, key: str) -> None:
-        """Do what the table says for a key; unknown keys do nothing."""
+        """Act on a key by the table; unknown keys do nothing."""
         for entry in KEYS:
             if key in entry.keys and entry.applies(self):
                 if not (entry.learns and self._learn(entry.learns(self, key))):
@@ -47,7 +47,7 @@ class Desk:
                 return
 
     def select(self, number: int) -> None:
-        """Mean stem number 0, 1 ...; any other number comes around."""
+        """Select a stem by number from 0 on; numbers wrap around."""
         self.selected = number % len(self.controls.stems)
 
     def next_preset(self) -> None:
@@ -64,12 +64,12 @@ class Desk:
             return
 
     def apply_preset(self, name: str) -> None:
-        """Apply a preset and say so."""
+        """Apply a preset and note it."""
         self.controls.apply_preset(name)
         self.notes.append(f"preset {name}")
 
     def _learn(self, target: str) -> bool:
-        """Bind the MIDI control that was moved last to what the key stands for, when learning."""
+        """In learn mode, bind the MIDI control that moved last to the key's target; return whether that was done."""
         if not self.learning or self.midi is None or target == "":
             return False
         learnt = self.midi.learn(target)
@@ -80,7 +80,7 @@ class Desk:
 
 @dataclass(frozen=True)
 class Key:
-    """Keys that do one thing. `learns` names what a MIDI control is bound to by the key, in learn mode."""
+    """Keys with one function. In learn mode, `learns` names the target that the key binds a MIDI control to."""
 
     keys: tuple[str, ...]
     shown: str
@@ -101,7 +101,7 @@ def _stem_of(desk: Desk, key: str) -> str:
 
 
 def _moved(gain_db: float, step_db: float) -> float:
-    """One step of a fader; below its end it is off, and from off it comes back in at the end."""
+    """Return a gain one step away, from -60 to +12 dB; below -60 dB is off, and a step up from off is -60 dB."""
     moved = max(gain_db, _LOWEST_DB - _STEP_DB) + step_db
     return min(moved, _HIGHEST_DB) if moved >= _LOWEST_DB else float("-inf")
 
@@ -223,7 +223,7 @@ KEYS: tuple[Key, ...] = (
 
 
 def help_text(desk: Desk) -> str:
-    """Return the table in lines, without what does not apply."""
+    """Return the table as lines, without keys that do not apply."""
     lines = [f"  {entry.shown:<10} {entry.text}" for entry in KEYS if entry.applies(desk)]
     if desk.learning:
         targets = ", ".join(entry.shown for entry in KEYS if entry.learns and entry.applies(desk))

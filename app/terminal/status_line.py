@@ -1,4 +1,4 @@
-"""One line about a running engine: levels, load, latency and dropouts, as much of it as the terminal is wide."""
+"""The status line of a running engine: levels, load, latency and dropouts, as much as fits the terminal."""
 
 import math
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _RANGE_DB = 48.0
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-# Cells of a bar, letters of a stem's name, whether decibels stand beside it, whether the latency is in parts.
+# Cells of a bar, letters of a stem's name, whether to show decibels, whether to show the parts of the latency.
 _LAYOUTS = (
     (8, 9, True, True),
     (6, 9, True, True),
@@ -34,10 +34,10 @@ def status_line(
     width: int = 10_000,
     unicode: bool = True,
 ) -> str:
-    """Return the richest line of at most `width` columns; what does not fit at all is cut off."""
+    """Return the most detailed line that fits `width` columns; if none fits, the shortest is truncated."""
     line = ""
     for layout in _LAYOUTS:
-        # Where there is no room for decibels, there is none for double spaces.
+        # Without room for decibels, there is none for double spaces.
         between = "  " if layout[2] else " "
         line = between.join(_parts(now, controls, layout, selected, recording, unicode))
         if len(line) <= width:
@@ -100,7 +100,7 @@ def bar(level_db: float, cells: int, *, unicode: bool = True) -> str:
 
 
 def _setting(controls: "Controls", stem: str) -> str:
-    """What is set of a stem, where it is not the usual: M, S, gain."""
+    """Return a stem's settings that differ from the default: M, S, gain; else an empty text."""
     gain_db = controls.gains_db[stem]
     marks = ("M" if stem in controls.muted else "") + ("S" if stem in controls.soloed else "")
     gain = "" if gain_db == 0 else "-inf" if gain_db == -math.inf else f"{gain_db:+.0f}"

@@ -1,4 +1,4 @@
-"""Signals that ask the program to stop, turned into a request that leaves files whole."""
+"""Turn termination signals into a stop request, so that files are completed."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class BlockReader(Protocol):
-    """Where audio comes from: a file or a pipe, later a device."""
+    """A source of audio: a file or pipe."""
 
     def read(self, frames: int) -> "NDArray[np.float32]":
         """Next block [frames, C]; shorter at the end only, empty from then on."""
@@ -23,7 +23,7 @@ class BlockReader(Protocol):
 
 
 class StopRequest:
-    """Within its `with` block Ctrl-C, SIGTERM and SIGHUP only set `requested`; a second one interrupts.
+    """Within its `with` block, Ctrl-C, SIGTERM and SIGHUP only set `requested`; a second signal interrupts.
 
     A signal that the parent process has ignored (`nohup`) stays ignored. For the main thread.
     """
@@ -35,16 +35,16 @@ class StopRequest:
 
     @property
     def requested(self) -> bool:
-        """Whether a signal came."""
+        """Whether a signal has come."""
         return self._signal_number is not None
 
     @property
     def exit_code(self) -> int:
-        """128 plus the signal's number, as in a shell: 130 for Ctrl-C, 143 for SIGTERM; 0 without a signal."""
+        """128 plus the signal number, as in a shell: 130 for Ctrl-C, 143 for SIGTERM; 0 without a signal."""
         return 128 + self._signal_number if self._signal_number is not None else 0
 
     def wait_for(self, call: Callable[[], Result]) -> Result | None:
-        """Return the result of a call that may wait long, or None when a signal came before its end."""
+        """Return the result of a call that may block, or None when a signal interrupted it."""
         self._waiting = True
         try:
             return None if self.requested else call()
