@@ -391,7 +391,7 @@ def test_songs_that_come_with_lmms_are_accompaniment(tmp_path: Path) -> None:
     assert audio.shape[1] == 2
     assert 0.6 < np.abs(audio).max() < 1
     assert render_lmms_song(tmp_path, song) is False
-    licences = write_licences(tmp_path, []).read_text()
+    licences = write_licences(tmp_path).read_text()
     assert re.search(
         r"\| \[lmms-common\]\(licences/lmms-common\.txt\) \| .*CC.* \| 1: Surrender-Main\.ogg \|", licences
     )
@@ -502,9 +502,16 @@ def ogg(path: Path, seconds: float = 2.0) -> Path:
 
 def test_validation_packages_are_never_fetched(tmp_path: Path) -> None:
     tracks = debian_audio.read_track_list()
-    assert len(tracks) == 55
-    assert sum(len(names) for names in tracks.values()) == 623
-    for package in ("colobot-common-sounds", "enigma-data", "zaz-data"):
+    assert len(tracks) == 52
+    assert sum(len(names) for names in tracks.values()) == 580
+    for package in (
+        "colobot-common-sounds",
+        "enigma-data",
+        "freedroidrpg-data",
+        "openclonk-data",
+        "redeclipse-data",
+        "zaz-data",
+    ):
         assert package not in tracks
         with pytest.raises(StemliveError, match="validation"):
             debian_audio.extract_members(package, lambda path: True, tmp_path)
@@ -540,7 +547,7 @@ def test_accompaniment_is_placed_converted_and_bad_tracks_named(
 
     monkeypatch.setattr(debian_audio, "extract_members", extract)
     names = ["a.ogg", "b.flac", "c.ogg", "d.ogg", "e.ogg", "far__e.ogg", "gone.ogg"]
-    result = debian_audio.fetch_accompaniment(tmp_path, "game", names)
+    result = debian_audio.fetch_tracks(tmp_path, "game", names)
     folder = tmp_path / "pool" / "accompaniment" / "game"
     assert result.files == ["a.ogg", "b.ogg", "d.ogg", "e.ogg", "far__e.ogg"]
     assert [line.split("\t")[0] for line in result.skipped] == ["c.ogg", "gone.ogg"]
@@ -549,10 +556,10 @@ def test_accompaniment_is_placed_converted_and_bad_tracks_named(
     assert {path.name for path in folder.iterdir()} == {"a.ogg", "b.ogg", "d.ogg", "e.ogg", "far__e.ogg", ".skipped"}
     assert soundfile.info(folder / "e.ogg").duration == pytest.approx(1.5, abs=0.01)  # not the other folder's
     assert soundfile.info(folder / "b.ogg").format == "OGG"
-    again = debian_audio.fetch_accompaniment(tmp_path, "game", names)
+    again = debian_audio.fetch_tracks(tmp_path, "game", names)
     assert calls == ["game"]
     assert (again.files, again.skipped) == (result.files, sorted(result.skipped))
-    text = write_licences(tmp_path, [again]).read_text(encoding="utf-8")
+    text = write_licences(tmp_path).read_text(encoding="utf-8")
     assert "| [game](licences/game.txt) | GPL-2+, CC0-1.0 | 5: a.ogg, b.ogg, d.ogg, e.ogg, far__e.ogg |" in text
 
 

@@ -160,6 +160,7 @@ def test_what_cannot_be_used_is_named_once_and_the_rest_goes_on(tmp_path, caplog
     write(pool / "good.wav", tone)
     write(pool / "short.wav", np.zeros((0, 2)))
     write(root / "pool/cowbell/1.wav", tone)
+    write(root / "pool/accompaniment/openclonk-data/1.wav", tone)
     (pool / "empty.flac").touch()
     (pool / "text.ogg").write_text("no audio")
     (pool / "song.mp3").write_text("no audio")
@@ -181,6 +182,7 @@ def test_what_cannot_be_used_is_named_once_and_the_rest_goes_on(tmp_path, caplog
         "train/mute/vocals.wav": "silent",
         "train/mute": "no stem in which there is sound",
         "pool/cowbell": "no stem of that name",
+        "pool/accompaniment/openclonk-data": "kept for validation",
         "pool/vocals/choir/cut.flac": "cannot be read",
         "pool/vocals/choir/empty.flac": "cannot be read",
         "pool/vocals/choir/gone.wav": "cannot be read",

@@ -14,11 +14,12 @@ import soundfile
 from scipy.signal import lfilter
 
 from stemlive.errors import StemliveError
-from stemlive.training.corpus import debian_audio, singers, singers_speakers
+from stemlive.training.corpus import singers, singers_speakers
 from stemlive.training.corpus.licences import write_licences
 from stemlive.training.corpus.singers_melody import Phrase, Style, SungNote, compose_phrases, harmony, pitch_hz
 from stemlive.training.corpus.singers_synthesis import Timbre, sing_phrase
 from stemlive.training.corpus.singers_voice import FRAME_S, Voice, VoiceError, analyse_voice
+from stemlive.training.layout import VALIDATION_PACKAGES
 from stemlive.training.loose import band_limit_hz
 
 RATE = 44100
@@ -274,8 +275,8 @@ def test_speech_of_a_package_is_sorted_by_speaker_and_its_licence_listed(tmp_pat
     found = {folder.name: len(list(folder.iterdir())) for folder in singers_speakers.list_speakers(tmp_path)}
     assert found == {"da": 2, "en_GB": 2}
     (tmp_path / "pool/vocals/singers-klettres-data").mkdir(parents=True)
-    text = write_licences(tmp_path, [result]).read_text(encoding="utf-8")
+    text = write_licences(tmp_path).read_text(encoding="utf-8")
     assert "| [klettres-data](licences/klettres-data.txt) | GPL-2+ |" in text
     assert "pool/vocals/singers-klettres-data" in text
-    assert singers_speakers.SPEAKER_FILES.keys() & debian_audio.VALIDATION_PACKAGES == set()
+    assert singers_speakers.SPEAKER_FILES.keys() & VALIDATION_PACKAGES == set()
     assert FRAME_S == 0.005

