@@ -187,7 +187,7 @@ def teach(root: Path, source: str, path: Path, teacher: Teacher | None = None, t
     song = _read(path)
     first, second = ask_twice(teacher or spleeter(), song)
     sung, unsung = judge(song, first, second, trust)
-    voice = (first + second) / 2
+    voice = np.float32(0.5) * (first + second)
     kept = passages_with_voice(sung, unsung, trust)
     empty = [(begin, end) for begin, end in runs(unsung) if end - begin >= trust.shortest_unsung_s]
     about = (
