@@ -28,6 +28,7 @@ from stemlive.errors import StemliveError
 from stemlive.training.corpus.files import staging, write_ogg
 from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
 from stemlive.training.layout import SUFFIXES
+from stemlive.whole_file import publish, whole_file
 
 Teacher = Callable[[Audio], Audio]
 """The voice in a song, both ``[samples, 2]`` at 44.1 kHz."""
@@ -203,9 +204,8 @@ def teach(root: Path, source: str, path: Path, teacher: Teacher | None = None, t
         if not (folder / f"{name}.ogg").exists():
             write_ogg(folder / f"{name}.ogg", joined(song, empty))
     record.parent.mkdir(parents=True, exist_ok=True)
-    part = record.with_suffix(".part")
-    part.write_text(about, encoding="utf-8")
-    part.replace(record)
+    with whole_file(record) as part:
+        part.write_text(about, encoding="utf-8")
     return bool(kept or empty)
 
 
@@ -218,7 +218,7 @@ def _place(root: Path, folder: Path, stems: dict[str, Audio], about: str) -> Non
             write_ogg(part_folder / f"{stem}.ogg", audio)
         (part_folder / "about.txt").write_text(about, encoding="utf-8")
         folder.parent.mkdir(parents=True, exist_ok=True)
-        part_folder.rename(folder)
+        publish(part_folder, folder)
 
 
 def _seconds(passages: list[Passage]) -> int:
