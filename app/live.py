@@ -162,6 +162,8 @@ class _Follower:
         """Report what has changed since the last call."""
         before = self._before
         self._before = self._now().after(before)
+        if self._before.engine.note != before.engine.note:
+            self.tell(self._before.engine.note)
         for event in changes(before, self._before, ended=ended):
             self._emit(event.name, event.values)
             if event.text and (event.urgent or not self._quiet):

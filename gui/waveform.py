@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.errors import AudioFileError
-from stemlive.realtime.audio_files.files import AudioReader
+from stemlive.realtime.audio_files.reader import AudioReader
 
 BARS = 1600
 
@@ -22,12 +22,23 @@ class Waveform:
         """Start reading. AudioFileError when the file is not audio."""
         self._reader = AudioReader(path)
         self.path = path
-        self.length_s = self._reader.frames / self._reader.sample_rate_hz
+        self._problem = self._told = ""
         self.peaks: NDArray[np.float32] = np.zeros(BARS, np.float32)
         self.done = 0
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._read, name="stemlive outline", daemon=True)
         self._thread.start()
+
+    @property
+    def length_s(self) -> float:
+        """How long the song is; a damaged one turns out to be shorter than it says."""
+        return self._reader.frames / self._reader.sample_rate_hz
+
+    def news(self) -> str:
+        """Return what the user should know of the file and has not been told before; else nothing."""
+        note = self._problem or self._reader.note
+        news, self._told = "" if note == self._told else note, note
+        return news
 
     @property
     def complete(self) -> bool:
@@ -47,8 +58,9 @@ class Waveform:
                     return
                 try:
                     block = self._reader.read(int(edges[bar + 1] - edges[bar]))
-                except AudioFileError:
-                    return  # the engine reports it when it gets there
+                except AudioFileError as error:
+                    self._problem = str(error)
+                    return
                 if len(block):
                     self.peaks[bar] = min(1.0, float(np.nan_to_num(np.abs(block)).max()))
                 self.done = bar + 1

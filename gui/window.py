@@ -115,6 +115,8 @@ class Window(WindowParts):
         self.banner.show_problem(self._notices.problem(), self.theme)
         self._show_play()
         self.show_take()
+        if player.is_song and self.rig.waveform is not None and (news := self.rig.waveform.news()):
+            self.note(news)
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802
         """Accept files."""

@@ -292,12 +292,12 @@ def test_separate_with_values_that_make_no_sense(song, tmp_path, model, options,
         ("no samples", "holds no samples"),
         ("8 channels", "has 8 channels, stemlive takes 1 or 2"),
         ("4 kHz", "has a sample rate of 4000 Hz, stemlive takes 8000 to 192000"),
-        ("cut off", "is damaged or cut off: only"),
+        ("damaged", "is damaged: only"),
     ],
 )
 @pytest.mark.parametrize("command", ["separate", "stream"])
 def test_songs_that_cannot_be_separated(tmp_path, model, command, kind, message):
-    song = tmp_path / ("bad.flac" if kind == "cut off" else "bad.wav")
+    song = tmp_path / ("bad.flac" if kind == "damaged" else "bad.wav")
     if kind == "folder":
         song.mkdir()
     elif kind in ("empty", "text"):
@@ -305,8 +305,10 @@ def test_songs_that_cannot_be_separated(tmp_path, model, command, kind, message)
     elif kind != "missing":
         audio = noise(0.0 if kind == "no samples" else 2.0, channels=8 if kind == "8 channels" else 2)
         soundfile.write(song, audio, 4000 if kind == "4 kHz" else RATE_HZ)
-    if kind == "cut off":
-        song.write_bytes(song.read_bytes()[:200_000])
+    if kind == "damaged":
+        content = bytearray(song.read_bytes())
+        content[200_000:202_000] = bytes(2000)
+        song.write_bytes(content)
     before = names(tmp_path)
     if command == "separate":
         code, line = fail("separate", song, "-o", tmp_path / "out", "--model", model)
@@ -316,6 +318,23 @@ def test_songs_that_cannot_be_separated(tmp_path, model, command, kind, message)
     assert message in line
     assert str(song) in line
     assert names(tmp_path) == before
+
+
+@pytest.mark.parametrize("command", ["separate", "stream"])
+def test_a_song_that_is_cut_off_is_separated_as_far_as_it_goes(tmp_path, model, command):
+    song, out = tmp_path / "cut.flac", tmp_path / "out.wav"
+    soundfile.write(song, noise(2.0), RATE_HZ)
+    song.write_bytes(song.read_bytes()[:200_000])
+    if command == "separate":
+        result = run("separate", song, "-o", tmp_path, "--model", model)
+        out = tmp_path / "cut" / "bass.wav"
+    else:
+        result = run("stream", "-i", song, "-o", out, "--model", model)
+    assert result.exit_code == 0
+    length_s = soundfile.info(out).duration
+    assert 0.5 < length_s < 1.9
+    warning = f"stemlive: warning: {song} ends after {length_s:.2f} s of the 2.00 s that its header announces"
+    assert result.stderr.splitlines() == [warning]
 
 
 # stream, between files

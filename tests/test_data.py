@@ -175,7 +175,7 @@ def test_what_cannot_be_used_is_named_once_and_the_rest_goes_on(tmp_path, caplog
     assert [r.name for r in found.pools["vocals"]["choir"]] == ["vocals/choir/good.wav", "vocals/choir/whole.flac"]
     reasons = {path.relative_to(root).as_posix(): reason.split(":")[0] for path, reason in found.skipped.items()}
     assert reasons == {
-        "train/song/vocals.wav": "8 channels, stems have 1 or 2",
+        "train/song/vocals.wav": "cannot be read",
         "train/song/drums.wav": "holds samples that are not numbers (NaN or infinite)",
         "train/song/bass.wav": "silent",
         "train/song/guitar.wav": "no stem of that name",
@@ -183,10 +183,10 @@ def test_what_cannot_be_used_is_named_once_and_the_rest_goes_on(tmp_path, caplog
         "train/mute": "no stem in which there is sound",
         "pool/cowbell": "no stem of that name",
         "pool/accompaniment/openclonk-data": "kept for validation",
-        "pool/vocals/choir/cut.flac": "cannot be read",
+        "pool/vocals/choir/cut.flac": "not whole",
         "pool/vocals/choir/empty.flac": "cannot be read",
         "pool/vocals/choir/gone.wav": "cannot be read",
-        "pool/vocals/choir/short.wav": "no samples",
+        "pool/vocals/choir/short.wav": "cannot be read",
         "pool/vocals/choir/song.mp3": "neither WAV, FLAC nor OGG",
         "pool/vocals/choir/text.ogg": "cannot be read",
     }

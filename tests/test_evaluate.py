@@ -312,7 +312,7 @@ def test_estimates_may_lack_stems_and_have_another_rate(corpus, tmp_path, caplog
         (["--estimates", "short"], "lasts 2.00 s and the song 3.00 s: estimates must line up"),
         (["--estimates", "empty"], "holds no <song>/<stem>.wav"),
         (["--estimates", "unknown"], "no song of valid has estimates"),
-        (["--estimates", "broken"], "cannot read"),
+        (["--estimates", "broken"], "is not audio of a known kind"),
         (["--estimates", "nowhere"], "does not exist"),
         (["--estimates", "short", "--model", "live"], "name one of --model, --checkpoint and --estimates"),
         (["--estimates", "short", "--inference", "segments"], "leave it out with --estimates"),

@@ -524,6 +524,22 @@ class TestSong:
         assert "no such file" in playing.state.message.toolTip()
         assert playing.rig.song == song
 
+    def test_a_song_of_which_a_part_is_missing_is_played_and_the_line_says_so(self, playing, qtbot, song, tmp_path):
+        cut = tmp_path / "cut.wav"
+        cut.write_bytes(song.read_bytes()[: 44 + 2 * 8000 * 4])
+        playing.rig.open_song(cut)
+        qtbot.waitUntil(lambda: "cut.wav ends after 4.00 s of the 10.00 s" in playing.state.message.toolTip())
+        assert playing.rig.song == cut
+        assert playing.rig.waveform.length_s == 4
+        assert playing.rig.waveform.news() == ""  # it is told once
+        damaged = tmp_path / "damaged.flac"
+        soundfile.write(damaged, np.random.default_rng(0).uniform(-0.5, 0.5, 20000), 8000)
+        content = bytearray(damaged.read_bytes())
+        content[20000:22000] = bytes(2000)
+        damaged.write_bytes(content)
+        playing.rig.open_song(damaged)
+        qtbot.waitUntil(lambda: "damaged.flac is damaged: only" in playing.state.message.toolTip())
+
 
 class TestDevices:
     def test_a_missing_output_is_told_and_tried_again(self, window, qtbot, engines, song):

@@ -18,7 +18,7 @@ from waiting import wait_until
 
 from stemlive.errors import DeviceError, UsageError
 from stemlive.machine import resident_bytes
-from stemlive.realtime.audio_files.files import AudioReader
+from stemlive.realtime.audio_files.reader import AudioReader
 from stemlive.realtime.devices import callback_device, portaudio
 from stemlive.realtime.devices.catalogue import AudioDevice, find_device
 from stemlive.realtime.devices.device import RingSource

@@ -95,6 +95,27 @@ def test_the_microphone_waits_for_no_model_and_everything_is_told(server, model,
     assert min(lengths.values()) > RATE_HZ // 2
 
 
+def test_a_file_is_played_to_its_real_end_and_what_is_missing_is_told(server, model, tmp_path):
+    sound = 0.1 * np.random.default_rng(0).standard_normal((3 * RATE_HZ, 2))
+    sound[RATE_HZ // 2 :] *= 1e-3  # the first frames are long: what a length is guessed from
+    soundfile.write(tmp_path / "song.wav", sound, RATE_HZ)
+    encode = ["ffmpeg", "-v", "error", "-i", tmp_path / "song.wav"]
+    subprocess.run([*encode, "-q:a", "9", "-write_xing", "0", tmp_path / "vbr.mp3"], check=True)
+    (tmp_path / "cut.wav").write_bytes((tmp_path / "song.wav").read_bytes()[: 44 + 4 * RATE_HZ])
+    for name, seconds, note in (("vbr.mp3", 3.0, None), ("cut.wav", 1.0, "cut.wav ends after 1.00 s of the 3.00 s")):
+        command = stream(model, "-i", tmp_path / name, "-o", "device:system", "--mode", "callback")
+        result = subprocess.run(
+            [*command, "--json"], env=server.environment, capture_output=True, text=True, check=True
+        )
+        events = [json.loads(line) for line in result.stdout.splitlines()]
+        assert events[-1]["event"] == "stopped"
+        assert seconds <= events[-1]["stream_s"] < seconds + 1.5
+        warnings = [event["message"] for event in events if event["event"] == "warning"]
+        assert len(warnings) == bool(note)
+        assert note is None or note in warnings[0]
+        assert result.stderr.count("warning: ") - result.stderr.count("hops came late") == bool(note)
+
+
 def test_keys_and_one_line_on_a_terminal(server, model, tmp_path):
     soundfile.write(tmp_path / "song.wav", np.zeros((30 * RATE_HZ, 2), np.float32), RATE_HZ)
     command = stream(model, "-i", tmp_path / "song.wav", "-o", "device:system", "--mode", "callback")

@@ -1,5 +1,6 @@
 """A song that is paused, sought and looped: what comes out of it, sample by sample, and where it says that it is."""
 
+import subprocess
 import time
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import soundfile
 
 from stemlive.errors import UsageError
-from stemlive.realtime.audio_files.files import AudioReader
+from stemlive.realtime.audio_files.reader import AudioReader
 from stemlive.realtime.control.controls import Controls
 from stemlive.realtime.control.transport import Transport
 from stemlive.realtime.devices.device import RingSource
@@ -188,6 +189,29 @@ class TestSongSource:
         sound = deck.read(12000)
         assert place(sound[-1]) / RATE == pytest.approx(2.0, abs=0.01)
         assert deck.position_s == pytest.approx(2.0, abs=0.01)
+
+    def test_a_song_that_is_shorter_than_it_seemed_ends_where_it_ends(self, tmp_path):
+        soundfile.write(tmp_path / "song.wav", np.full((44100, 1), 0.5), 44100)
+        command = ["ffmpeg", "-v", "error", "-i", tmp_path / "song.wav", tmp_path / "song.mp2"]
+        subprocess.run(command, check=True)
+        reader, memory = AudioReader(tmp_path / "song.mp2"), EngineMemory.local()
+        source, transport, taken = SongSource(reader, 44100, memory), Transport(memory), 0
+        promised_s = float(memory.telemetry["song_length_s"])
+        transport.play()
+        source.start()
+        ring = RingSource(source.input)
+        block = np.zeros((100, 1), np.float32)
+        end = time.monotonic() + 10
+        while not memory.telemetry["song_ended"]:
+            assert time.monotonic() < end, source.problem or "it does not end"
+            if ring.available() >= len(block):
+                ring.read(block)
+                taken += len(block)
+                source.tell(taken)
+        source.close()
+        length_s = float(memory.telemetry["song_length_s"])
+        assert length_s == float(memory.telemetry["song_s"]) == reader.frames / 44100
+        assert 1 <= length_s < promised_s
 
     def test_wishes_that_make_no_sense(self, deck):
         with pytest.raises(UsageError, match="no position"):

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 import torch
 from torch import Tensor
 
-from stemlive.errors import TrainingError
+from stemlive.errors import AudioFileError, TrainingError
+from stemlive.realtime.audio_files.reader import AudioReader
 from stemlive.training.layout import SUFFIXES
 from stemlive.training.references import REST
 
@@ -49,9 +49,10 @@ def _literal(name: str) -> str:
 def _read(path: Path, count: int, sample_rate_hz: int, whole_song: bool) -> Tensor:
     """Stereo `[2, count]` of one file."""
     try:
-        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise TrainingError(f"cannot read {path}: {error}") from error
+        with AudioReader(path) as reader:
+            audio, rate = reader.read(reader.frames), reader.sample_rate_hz
+    except AudioFileError as error:
+        raise TrainingError(str(error)) from error
     if rate != sample_rate_hz:
         audio = soxr.resample(audio, rate, sample_rate_hz)
     excess = len(audio) - count

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 import soxr
 
 from stemlive.errors import AudioFileError, TrainingError
 from stemlive.model.config import CHANNELS
+from stemlive.realtime.audio_files.reader import AudioReader
 from stemlive.whole_file import whole_file
 
 Numbers = npt.NDArray[np.int16] | npt.NDArray[np.float32]
@@ -55,7 +55,7 @@ def decode(path: Path, cache: Path, sample_rate_hz: int, *, exact: bool = False)
     """The recording of one file, decoded if the cache lacks it; a changed file is decoded again.
 
     `exact` keeps float32, for scores: twice the size, and no rounding. Raises AudioFileError, saying why, for what
-    cannot be trained on: no audio, no samples, more than two channels, samples that are not numbers.
+    cannot be trained on: no audio, no samples, not all of it, more than two channels, samples that are not numbers.
     """
     try:
         status = path.stat()
@@ -64,7 +64,7 @@ def decode(path: Path, cache: Path, sample_rate_hz: int, *, exact: bool = False)
         target = cache / f"{hashlib.sha1(key.encode()).hexdigest()}.npy"
         level = target.with_suffix(".json")
         audio = None if target.exists() and level.exists() else _read_audio(path, sample_rate_hz)
-    except (soundfile.LibsndfileError, OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise AudioFileError(f"cannot be read: {error}") from error
     if audio is not None:
         numbers, step = (audio, 1.0) if exact else in_int16(audio)
@@ -98,13 +98,15 @@ def write_whole(target: Path, content: npt.NDArray[np.generic] | str) -> None:
 
 
 def _read_audio(path: Path, sample_rate_hz: int) -> npt.NDArray[np.float32]:
-    with soundfile.SoundFile(path) as file:
-        if file.channels > CHANNELS:
-            raise AudioFileError(f"{file.channels} channels, stems have 1 or 2")
-        audio = file.read(dtype="float32", always_2d=True)
-        rate = file.samplerate
-    if not len(audio):
-        raise AudioFileError("no samples")
+    try:
+        with AudioReader(path) as reader:
+            if reader.channels > CHANNELS:
+                raise AudioFileError(f"{reader.channels} channels, stems have 1 or 2")
+            audio, rate = reader.read(reader.frames), reader.sample_rate_hz
+    except AudioFileError as error:
+        raise AudioFileError(f"cannot be read: {error}") from error
+    if reader.missing:
+        raise AudioFileError(f"not whole: {reader.missing}")
     if not np.isfinite(audio).all():
         raise AudioFileError("holds samples that are not numbers (NaN or infinite)")
     if rate != sample_rate_hz:

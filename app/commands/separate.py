@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from stemlive.realtime.audio_files.files import AudioReader, AudioWriter
+    from stemlive.realtime.audio_files.files import AudioWriter
+    from stemlive.realtime.audio_files.reader import AudioReader
     from stemlive.realtime.separation.separator import StreamingSeparator
 
 _HOPS_PER_BLOCK = 64
@@ -104,7 +105,7 @@ def command(
     """
     import numpy as np
 
-    from stemlive.realtime.audio_files.files import AudioReader
+    from stemlive.realtime.audio_files.reader import AudioReader
 
     if checkpoint is not None and model is not None:
         raise UsageError("name one of --model and --checkpoint")

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from stemlive.realtime.audio_files.files import AudioReader, AudioWriter
+    from stemlive.realtime.audio_files.files import AudioWriter
     from stemlive.realtime.audio_files.pipes import PipeReader, PipeWriter
+    from stemlive.realtime.audio_files.reader import AudioReader
     from stemlive.realtime.control.controls import Controls
     from stemlive.realtime.separation.mixer import Mixer
 
@@ -223,9 +224,9 @@ def _check_ends(source: str, target: str, raw: str | None, rate: int | None, cha
 
 
 def _open_source(source: str, raw: str | None, rate: int | None, channels: int | None) -> "AudioReader | PipeReader":
-    from stemlive.realtime.audio_files.files import AudioReader
     from stemlive.realtime.audio_files.pcm import PcmFormat
     from stemlive.realtime.audio_files.pipes import PipeReader
+    from stemlive.realtime.audio_files.reader import AudioReader
 
     if _is_pipe(source):
         return PipeReader(source, PcmFormat(raw, rate, channels) if raw and rate and channels else None)

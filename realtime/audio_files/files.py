@@ -1,6 +1,5 @@
-"""Audio files: read block by block, and written so that a file under its final name is always complete."""
+"""Audio files, written so that a file under its final name is always complete."""
 
-import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +11,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from stemlive.errors import AudioFileError, UsageError
-from stemlive.realtime.audio_files.pcm import read_wav_header
+from stemlive.realtime.audio_files.reader import reason
 from stemlive.whole_file import new_part, publish, target_of
 
 FORMATS = {"wav": ("WAV", "FLOAT"), "flac": ("FLAC", "PCM_24"), "ogg": ("OGG", "VORBIS")}
@@ -21,126 +20,6 @@ FORMATS = {"wav": ("WAV", "FLOAT"), "flac": ("FLAC", "PCM_24"), "ogg": ("OGG", "
 _WAV_LIMIT_BYTES = 2**32 - 2**16
 _VORBIS_BLOCK = 8192
 _LOW_DISK_BYTES = 1 << 20
-_MP3_SLACK_BYTES = 1 << 16
-_MAX_FRAMES = 1 << 40
-_SHARES_DESCRIPTORS = os.name == "posix"
-
-
-class AudioReader:
-    """An audio file of any kind that libsndfile reads: WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF and more.
-
-    `frames` is the length in samples per channel, `name` is for messages. AudioFileError when the file is missing, not
-    audio, or empty.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self.name = str(path)
-        if not self.path.exists():
-            raise AudioFileError(f"{path}: there is no such file")
-        if not self.path.is_file():
-            raise AudioFileError(f"{path} is not a file")
-        try:
-            # Unbuffered, because libsndfile shares the descriptor: `tell` shows how far it has read.
-            self._stream = self.path.open("rb", buffering=0)
-            self._size_bytes = self.path.stat().st_size
-        except OSError as error:
-            raise AudioFileError(f"cannot read {path}: {error.strerror}") from error
-        try:
-            if not self._size_bytes:
-                raise AudioFileError(f"{path} is empty")
-            announced = self._announced_frames()
-            source = self._stream.fileno() if _SHARES_DESCRIPTORS else str(path)
-            self._file = soundfile.SoundFile(source, closefd=False)
-            if not self._file.frames:
-                raise AudioFileError(f"{path} holds no samples")
-            if self._file.frames > _MAX_FRAMES:
-                raise AudioFileError(f"{path} does not say how long it is: convert it first (ffmpeg -i SONG song.wav)")
-        except soundfile.SoundFileError as error:
-            self._stream.close()
-            raise AudioFileError(
-                f"{path} is not audio of a known kind ({_reason(error)}): "
-                "if it is audio, convert it first (ffmpeg -i SONG song.wav)"
-            ) from error
-        except AudioFileError:
-            self._stream.close()
-            raise
-        self.sample_rate_hz = int(self._file.samplerate)
-        self.channels = int(self._file.channels)
-        self.frames = int(self._file.frames)
-        self._position = 0
-        self.note = ""
-        """A remark for the user once everything is read; empty if there is none."""
-        if announced and announced > self.frames:
-            self.note = (
-                f"{path} ends after {self._seconds(self.frames)} of the {self._seconds(announced)} "
-                "that its header announces"
-            )
-
-    def seek(self, frame: int) -> None:
-        """Move to a sample position from 0 to `frames`. AudioFileError when the file is damaged."""
-        try:
-            self._file.seek(frame)
-        except soundfile.SoundFileError as error:
-            raise self._damaged() from error
-        self._position = frame
-
-    def read(self, frames: int) -> NDArray[np.float32]:
-        """Return the next block, float32 [frames, C]; shorter only at the end, empty from then on.
-
-        AudioFileError, with the length that could be read, when the file is damaged or truncated.
-        """
-        try:
-            block = np.asarray(self._file.read(frames, dtype="float32", always_2d=True), np.float32)
-        except soundfile.SoundFileError as error:
-            raise self._damaged() from error
-        self._position += len(block)
-        if len(block) < frames:
-            self._check_end()
-        return block
-
-    def _announced_frames(self) -> int | None:
-        """Return the length in a WAV header; libsndfile silently uses the real length when that is less."""
-        try:
-            return read_wav_header(self._stream.read, self.name)[1]
-        except AudioFileError:
-            return None
-        finally:
-            self._stream.seek(0)
-
-    def _check_end(self) -> None:
-        missing = self.frames - self._position
-        # The length of an MP3 file without one in its header is an estimate: the file may end a little earlier, and
-        # if the estimate is too short, libsndfile stops there.
-        estimated = self._file.format == "MP3"
-        if missing > (self.frames // 50 + self.sample_rate_hz if estimated else 0):
-            raise self._damaged()
-        unread = self._size_bytes - self._stream.tell() if _SHARES_DESCRIPTORS else 0
-        if estimated and unread > self._size_bytes // 20 + _MP3_SLACK_BYTES:
-            self.note = (
-                f"only the first {self._seconds(self._position)} of {self.name} were found, for it does not say "
-                "how long it is: convert it first (ffmpeg -i SONG song.wav)"
-            )
-
-    def _damaged(self) -> AudioFileError:
-        return AudioFileError(
-            f"{self.name} is damaged or cut off: only {self._seconds(self._position)} of "
-            f"{self._seconds(self.frames)} could be read"
-        )
-
-    def _seconds(self, frames: int) -> str:
-        return f"{frames / self.sample_rate_hz:.2f} s"
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-        self._stream.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        self.close()
 
 
 class AudioWriter:
@@ -237,7 +116,7 @@ class AudioWriter:
     def _cause(self, error: Exception | None) -> str:
         if shutil.disk_usage(self._part.parent).free < _LOW_DISK_BYTES:
             return "the disk is full"
-        return _reason(error) if error else "not everything arrived on the disk; is it full?"
+        return reason(error) if error else "not everything arrived on the disk; is it full?"
 
     def __enter__(self) -> Self:
         return self
@@ -264,9 +143,3 @@ def check_output(path: str | Path, *, force: bool) -> None:
         raise AudioFileError(f"{path} exists: choose another name, or --force to replace it")
     if not path.parent.is_dir():
         raise AudioFileError(f"cannot write {path}: there is no folder {path.parent}")
-
-
-def _reason(error: Exception) -> str:
-    """Return libsndfile's message without its prefix."""
-    text = getattr(error, "error_string", "") or str(error)
-    return text.strip().rstrip(".") or type(error).__name__

@@ -23,6 +23,7 @@ _ENCODINGS = {
     (_WAVE_FLOAT, 8): "f64le",
 }
 _SAMPLE_BYTES = {encoding: size for (_, size), encoding in _ENCODINGS.items()}
+WAV_MARKS = (b"RIFF", b"RF64", b"BW64")
 _UNKNOWN = 0xFFFFFFFF
 _MAX_CHUNK_BYTES = 1 << 26
 
@@ -63,35 +64,68 @@ class PcmFormat:
         return block.astype("<f4").tobytes()
 
 
-def read_wav_header(read: Callable[[int], bytes], name: str) -> tuple[PcmFormat, int | None]:
-    """Read up to the first sample; return the format and the number of frames, None if unknown.
+@dataclass(frozen=True)
+class WavHeader:
+    """What a WAV header says: the body of its format chunk, and of the samples where they start and their bytes."""
 
-    `read(n)` returns n bytes, fewer only at the end. `name` is for messages. AudioFileError when the stream is not WAV
-    or holds compressed audio.
+    form: bytes
+    data_start: int
+    data_bytes: int | None
+    """None: left open, for the length was not known when the header was written."""
+
+    @property
+    def tag(self) -> int:
+        """The code of the encoding, 0 where the format chunk is too short for one."""
+        if len(self.form) < 16:
+            return 0
+        tag = int.from_bytes(self.form[:2], "little")
+        extended = tag == _WAVE_EXTENSIBLE and len(self.form) >= 26
+        return int.from_bytes(self.form[24:26], "little") if extended else tag
+
+    def pcm(self, name: str) -> PcmFormat:
+        """Return the format of the samples; `name` stands in messages. AudioFileError when they are compressed."""
+        if len(self.form) < 16:
+            raise AudioFileError(f"{name} is damaged WAV: its format chunk has {len(self.form)} bytes, not 16 or more")
+        _, channels, rate, _, frame_bytes, _ = struct.unpack_from("<HHIIHH", self.form)
+        encoding = _ENCODINGS.get((self.tag, frame_bytes // channels if channels else 0))
+        if encoding is None or not rate:
+            raise AudioFileError(
+                f"{name} is WAV of an unknown kind (code {self.tag}): send PCM, for example `ffmpeg ... -f wav -`"
+            )
+        return PcmFormat(encoding, rate, channels)
+
+
+def read_wav_header(read: Callable[[int], bytes], name: str) -> WavHeader:
+    """Read up to the first sample. AudioFileError when it is not WAV; `name` stands in it.
+
+    `read(n)` gives n bytes, fewer only at the end.
     """
     start = read(12)
     if not start:
         raise AudioFileError(f"{name} is empty: nothing was sent (did the decoder before it fail?)")
-    if start[:4] not in (b"RIFF", b"RF64", b"BW64") or start[8:] != b"WAVE":
+    if start[:4] not in WAV_MARKS or start[8:] != b"WAVE":
         raise AudioFileError(
             f"{name} is not WAV: decode it first (ffmpeg -i SONG -f wav - | stemlive stream ...), "
             "or describe headerless audio with --raw, --rate and --channels"
         )
-    audio: PcmFormat | None = None
+    form: bytes | None = None
     long_size: int | None = None
+    at = len(start)
     while len(header := read(8)) == 8:
+        at += 8
         chunk, size = header[:4], int.from_bytes(header[4:], "little")
         if chunk == b"data":
-            if audio is None:
+            if form is None:
                 raise AudioFileError(f"{name} is damaged WAV: samples come before the description of their format")
             if size == _UNKNOWN and long_size is not None:
-                return audio, long_size // audio.frame_bytes
-            return audio, None if _is_placeholder(size) else size // audio.frame_bytes
+                return WavHeader(form, at, long_size)
+            return WavHeader(form, at, None if _is_placeholder(size) else size)
         if size > _MAX_CHUNK_BYTES:
             break
         body = read(size + size % 2)
+        at += len(body)
         if chunk == b"fmt ":
-            audio = _parse_format(body, name)
+            form = body
         elif chunk == b"ds64" and len(body) >= 16:
             long_size = struct.unpack_from("<Q", body, 8)[0] or None
     raise AudioFileError(f"{name} is damaged WAV: no samples found")
@@ -118,17 +152,3 @@ def wav_header(audio: PcmFormat) -> bytes:
 def _is_placeholder(data_bytes: int) -> bool:
     """Whether a length means "unknown": ffmpeg writes 2^32 - 1, sox a little under 2^31, others 0."""
     return data_bytes == 0 or 0x7FFF0000 <= data_bytes <= 0x80000000 or data_bytes >= 0xFFFF0000
-
-
-def _parse_format(body: bytes, name: str) -> PcmFormat:
-    if len(body) < 16:
-        raise AudioFileError(f"{name} is damaged WAV: its format chunk has {len(body)} bytes, not 16 or more")
-    tag, channels, rate, _, frame_bytes, _ = struct.unpack_from("<HHIIHH", body)
-    if tag == _WAVE_EXTENSIBLE and len(body) >= 26:
-        tag = struct.unpack_from("<H", body, 24)[0]
-    encoding = _ENCODINGS.get((tag, frame_bytes // channels if channels else 0))
-    if encoding is None or not rate:
-        raise AudioFileError(
-            f"{name} is WAV of an unknown kind (code {tag}): send PCM, for example `ffmpeg ... -f wav -`"
-        )
-    return PcmFormat(encoding, rate, channels)

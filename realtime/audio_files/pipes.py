@@ -38,7 +38,14 @@ class PipeReader:
         self.name = "standard input" if str(path) == STANDARD else str(path)
         self._fd = _open(path, os.O_RDONLY, self.name)
         self._ended = False
-        self._pcm, self.frames = (raw, None) if raw else read_wav_header(self._read_bytes, self.name)
+        self.frames: int | None = None
+        if raw is not None:
+            self._pcm = raw
+        else:
+            header = read_wav_header(self._read_bytes, self.name)
+            self._pcm = header.pcm(self.name)
+            if header.data_bytes is not None:
+                self.frames = header.data_bytes // self._pcm.frame_bytes
         self._left = self.frames
         self.sample_rate_hz = self._pcm.sample_rate_hz
         self.channels = self._pcm.channels

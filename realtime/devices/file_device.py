@@ -27,6 +27,11 @@ class Reader(Protocol):
     sample_rate_hz: int
     channels: int
 
+    @property
+    def note(self) -> str:
+        """What the user should know of it, as far as it has been read; else empty."""
+        ...
+
     def read(self, frames: int) -> FloatArray:
         """Next block [frames, C]; shorter at the end only, empty from then on."""
         ...
@@ -117,6 +122,11 @@ class FileSource(_ThreadedDevice):
         if reader.sample_rate_hz != sample_rate_hz:
             self._resampler = StreamResampler(resampling, reader.channels)
             self._ahead = resampling.ahead_samples
+
+    @property
+    def note(self) -> str:
+        """What the user should know of what is read, so far; else empty."""
+        return self._reader.note
 
     def close(self) -> None:
         """Stop reading, and close the file unless its thread is blocked in it."""

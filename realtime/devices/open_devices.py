@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.errors import AudioFileError, DeviceError, UsageError
-from stemlive.realtime.audio_files.files import AudioReader, AudioWriter
+from stemlive.realtime.audio_files.files import AudioWriter
 from stemlive.realtime.audio_files.pipes import PipeReader, PipeWriter, is_pipe
+from stemlive.realtime.audio_files.reader import AudioReader
 from stemlive.realtime.devices.callback_device import CallbackDevice, Process
 from stemlive.realtime.devices.catalogue import AudioDevice, find_device
 from stemlive.realtime.devices.device import Device

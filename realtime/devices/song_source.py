@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stemlive.realtime.audio_files.files import AudioReader
+from stemlive.realtime.audio_files.reader import AudioReader
 from stemlive.realtime.devices.file_device import FileSource
 from stemlive.realtime.shared.memory import EngineMemory
 
@@ -38,7 +38,7 @@ class SongSource(FileSource):
     def __init__(self, reader: AudioReader, sample_rate_hz: int, memory: EngineMemory) -> None:
         super().__init__(reader, sample_rate_hz, ahead_s=_AHEAD_S)
         self._song, self._memory = reader, memory
-        self._rate_hz, self._length = reader.sample_rate_hz, reader.frames
+        self._rate_hz = reader.sample_rate_hz
         self._block = round(_BLOCK_S * self._rate_hz)
         fade = round(_FADE_S * self._rate_hz)
         self._rise = ((np.arange(fade, dtype=np.float32) + 0.5) / fade)[:, None]
@@ -52,6 +52,11 @@ class SongSource(FileSource):
         telemetry["song_length_s"] = self._length / self._rate_hz
         self._jumps: deque[float] = deque()
 
+    @property
+    def _length(self) -> int:
+        """Samples of the song; a damaged one turns out to have less than it says."""
+        return self._song.frames
+
     def tell(self, played: int) -> None:
         """Engine: publish the position in the song of the ring's sample `played`, which is heard now."""
         telemetry = self._memory.telemetry
@@ -59,7 +64,9 @@ class SongSource(FileSource):
         if mark is None:
             return
         position_s = mark.position_s + (mark.plays and (played - mark.number) / self.sample_rate_hz)
-        telemetry["song_s"] = min(position_s, self._length / self._rate_hz)
+        length_s = self._length / self._rate_hz
+        telemetry["song_length_s"] = length_s
+        telemetry["song_s"] = min(position_s, length_s)
         telemetry["song_ended"] = mark.ended
 
     def jumped(self, taken: int) -> bool:

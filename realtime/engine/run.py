@@ -47,6 +47,7 @@ class LiveRun:
         self._taps = taps
         self._inline: InlineWorker | None = None
         self._began = False
+        self._note = ""
         self._worker: LiveWorker | None = None
         self._strip: MicrophoneStrip | None = None
         self._microphone_worker: MicrophoneWorker | None = None
@@ -101,6 +102,9 @@ class LiveRun:
         delays = [device.faults.worst_callback_s for device in devices]
         faults.worst_callback_s = max((delay for delay in delays if not math.isnan(delay)), default=math.nan)
         source = self._ends.source
+        if isinstance(source, FileSource) and source.note != self._note:
+            self._note = source.note
+            self._memory.set_note(self._note)
         if isinstance(source, SongSource) and self._worker is not None:
             if source.jumped(self._worker.taken):
                 self._path.forget()

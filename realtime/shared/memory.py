@@ -44,6 +44,7 @@ _TELEMETRY = np.dtype(
         ("patience_s", "f8"),
         ("state", "i4"),
         ("message", f"S{_MESSAGE_BYTES}"),
+        ("note", f"S{_MESSAGE_BYTES}"),
         ("mode", "S16"),
         ("stems", f"S{_NAMES_BYTES}"),
         ("stream_s", "f8"),
@@ -80,7 +81,7 @@ _TELEMETRY = np.dtype(
     ],
     align=True,
 )
-_TEXTS = ("message", "mode")
+_TEXTS = ("message", "note", "mode")
 
 
 class EngineMemory:
@@ -140,7 +141,13 @@ class EngineMemory:
         """Engine: publish the state and the reason for it."""
         self.begin()
         self.telemetry["state"] = state
-        self.telemetry["message"] = message.encode()[:_MESSAGE_BYTES]
+        self.telemetry["message"] = _fitting(message)
+        self.end()
+
+    def set_note(self, note: str) -> None:
+        """Engine: say what the user should know of the source."""
+        self.begin()
+        self.telemetry["note"] = _fitting(note)
         self.end()
 
     def set_latency(self, latency: Latency) -> None:
@@ -179,7 +186,7 @@ class EngineMemory:
         for field in fields(Snapshot):
             if field.name in (_TELEMETRY.names or ()) and field.name not in ("state", "latency", "stems", *lists):
                 value = record[field.name].item()
-                values[field.name] = value.decode(errors="replace") if field.name in _TEXTS else value
+                values[field.name] = value.decode(errors="surrogateescape") if field.name in _TEXTS else value
         return Snapshot(
             **values,
             state=State(int(record["state"])),
@@ -209,6 +216,13 @@ class EngineMemory:
             if (before % 2 == 0 and before == int(self.telemetry["sequence"])) or time.monotonic() > deadline:
                 return record
             time.sleep(0)
+
+
+def _fitting(text: str) -> bytes:
+    """As much of a text as there is room for; names of files may hold bytes that are no text."""
+    while len(data := text.encode(errors="surrogateescape")) > _MESSAGE_BYTES:
+        text = text[:-1]
+    return data
 
 
 def decibels(level: float) -> float:
