@@ -27,6 +27,7 @@ class FakeEngine:
         self.memory.set_stems(STEMS)
         self.memory.set_latency(Latency(44100, 100, 1024, 900, 181))
         self.memory.set_mode("fake")
+        self.memory.publish()
         self.controls = Controls(STEMS, self.memory)
         self.running = False
         self.stopped = False
@@ -58,6 +59,7 @@ class FakeEngine:
     def tell(self, **values: object) -> None:
         for name, value in values.items():
             self.memory.telemetry[name] = value
+        self.memory.publish()
 
     def add_columns(self, levels: tuple[int, ...], count: int = 1) -> None:
         """Append columns whose lanes have one level each."""

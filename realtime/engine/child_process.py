@@ -77,7 +77,8 @@ class EngineProcess:
 
     def snapshot(self) -> Snapshot:
         """Return the engine's current state. Any thread may call this."""
-        return self._keeper.memory.snapshot(restarts=self._keeper.restarts)
+        keeper = self._keeper
+        return keeper.memory.snapshot(restarts=keeper.restarts, reconnects=keeper.reconnects)
 
     def columns(self, since: int) -> tuple[int, NDArray[np.uint8]]:
         """Return the spectrogram columns from number `since` on. Any thread may call this."""
@@ -104,7 +105,7 @@ class _Keeper:
         with safe_path():  # the first shared memory starts multiprocessing's resource tracker, a process
             self._shared = SharedMemory(create=True, size=EngineMemory.SIZE)
         self.memory = EngineMemory(self._shared.buf)
-        self.restarts = 0
+        self.restarts = self.reconnects = 0
         self._deaths: list[float] = []
         self._busy = threading.Lock()
         self._stopping = threading.Event()
@@ -146,6 +147,7 @@ class _Keeper:
                     self._child.end(Pulse(self.memory).is_missing)
             except StemliveError as error:
                 self._error = self._error or error
+                self._tell(State.FAILED, str(error))
             finally:
                 self._release()
             if self._error is not None:
@@ -192,11 +194,10 @@ class _Keeper:
     def _replace(self, what: str) -> None:
         now = time.monotonic()
         self._deaths = [death for death in self._deaths if now - death < _QUICK_S] + [now]
-        self._kill()
         if not self._settings.between_devices:
-            self.memory.set_state(State.FAILED, f"the engine's process {what}, and a file cannot be begun again")
+            self._tell(State.FAILED, f"the engine's process {what}, and a file cannot be begun again")
         elif len(self._deaths) > _MOST_DEATHS:
-            self.memory.set_state(State.FAILED, f"the engine's process {what} {len(self._deaths)} times in a row")
+            self._tell(State.FAILED, f"the engine's process {what} {len(self._deaths)} times in a row")
         else:
             self.restarts += 1
             self._reconnect(f"the engine's process {what}: started again", at_once=True)
@@ -205,10 +206,9 @@ class _Keeper:
         """Start one process after another until the device opens; without `reconnect`, try once."""
         counts = not at_once
         while True:
-            self._kill()
-            self.memory.set_state(State.RECONNECTING, message)
+            self._tell(State.RECONNECTING, message)
             if self._stopping.wait(0.0 if at_once else _RETRY_S):
-                self.memory.set_state(State.STOPPED)
+                self._tell(State.STOPPED)
                 return
             at_once = False
             try:
@@ -217,21 +217,23 @@ class _Keeper:
             except DeviceError as error:
                 message = str(error)
                 if not self._settings.reconnect:
-                    self._kill()
-                    self.memory.set_state(State.DEVICE_LOST, message)
+                    self._tell(State.DEVICE_LOST, message)
                     return
             except StemliveError as error:
                 if not self._stopping.is_set():
                     self._error = error
-                    self.memory.set_state(State.FAILED, str(error))
+                    self._tell(State.FAILED, str(error))
                     return
             else:
-                self.memory.telemetry["reconnects"] += counts
+                self.reconnects += counts
                 return
 
-    def _kill(self) -> None:
+    def _tell(self, state: State, message: str = "") -> None:
+        """End the process, then write a state in its place: telemetry has one writer at a time."""
         assert self._child is not None
         self._child.kill()
+        self.memory.take_over()
+        self.memory.set_state(state, message)
 
     def _release(self) -> None:
         """Release the shared memory, and go on with a copy of its last contents."""

@@ -44,9 +44,10 @@ class LiveRun:
         self, settings: EngineSettings, session: Session, memory: EngineMemory, taps: tuple[Tap, ...] = ()
     ) -> None:
         self._settings, self._session, self._memory = settings, session, memory
-        self._taps = taps
+        self._begun_taps: list[Tap] = []
         self._inline: InlineWorker | None = None
         self._began = False
+        """Whether `step` was called. In mode inline the callback computes from then on, and is the one to publish."""
         self._note = ""
         self._worker: LiveWorker | None = None
         self._strip: MicrophoneStrip | None = None
@@ -67,7 +68,7 @@ class LiveRun:
                 device.refresh()
             self._counted_before = self._counted()
         except BaseException:
-            self._ends.close()
+            self.close()
             raise
         self.poll_s = self._poll_s()
         """How long to sleep when there is nothing to do."""
@@ -77,11 +78,12 @@ class LiveRun:
 
     def step(self) -> bool:
         """Do the waiting work; return whether there was any. Call it in a loop."""
-        if self._worker is None:
-            return False
         if not self._began:
             self._began = True
-            self._begin(self._worker)
+            if self._worker is not None:
+                self._begin(self._worker)
+        if self._worker is None:
+            return False
         worked = self._worker.step()
         if self._ends.file is not None:
             self._ends.file.complete_to = self._worker.complete_to
@@ -127,8 +129,8 @@ class LiveRun:
         if self._microphone_worker is not None:
             self._microphone_worker.close()
         self._ends.close()
-        for tap in self._taps:
-            tap.end()
+        while self._begun_taps:
+            self._begun_taps.pop().end()
 
     def _begin(self, worker: LiveWorker) -> None:
         """Drop the input so far, and start with what comes in from now on."""
@@ -143,8 +145,8 @@ class LiveRun:
         return sum(f.input_overflows for f in faults), sum(f.output_underflows for f in faults)
 
     def _process(self, indata: FloatArray, outdata: FloatArray) -> None:
-        """Fill a block on the device's thread; silence until everything is connected."""
-        if self._inline is None:
+        """Fill a block on the device's thread; silence until the first `step`."""
+        if self._inline is None or not self._began:
             outdata[:] = 0
         else:
             self._inline.process(indata, outdata)
@@ -219,6 +221,7 @@ class LiveRun:
         self._path = path
         for tap in taps:
             tap.begin(rate_hz, inputs, path.stems)
+            self._begun_taps.append(tap)
         device_in, device_out = ends.source.latency_samples[0], ends.target.latency_samples[1]
         # An output file stays aligned with its input, whatever the key.
         self._key = KeyChange(rate_hz, inputs, longest_write(path), compensated=ends.file is not None)

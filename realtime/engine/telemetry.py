@@ -90,7 +90,6 @@ class Report:
         """Publish everything: `played` samples so far, the dry signal `lead` samples ahead of the device."""
         memory, telemetry, before = self._memory, self._memory.telemetry, self._before
         self._lowest_lead = lead if self._lowest_lead is None else min(self._lowest_lead, lead)
-        memory.begin()
         telemetry["stream_s"] = played / self._rate_hz
         telemetry["input_peak"], telemetry["input_rms"] = self.input_level.peak, self.input_level.rms
         telemetry["mix_peak"], telemetry["mix_rms"] = self.mix_level.peak, self.mix_level.rms
@@ -111,7 +110,7 @@ class Report:
         telemetry["worst_callback_ms"] = 1000 * self.faults.worst_callback_s
         telemetry["lead_samples"], telemetry["lowest_lead_samples"] = lead, self._lowest_lead
         telemetry["drift_ppm"] = drift_ppm
-        memory.end()
+        memory.publish()
 
 
 _COUNTS = ("hops", "late_hops", "bad_samples", "bad_frames", "input_overflows", "output_underflows")

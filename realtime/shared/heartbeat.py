@@ -25,8 +25,8 @@ class Pulse:
 
     def is_missing(self) -> bool:
         """Whether the engine has been silent for longer than it announced with `expect`. Call it every `LOOK_S`."""
-        telemetry = self._memory.telemetry
-        now, beat = time.monotonic(), float(telemetry["alive_s"])
+        single = self._memory.single
+        now, beat = time.monotonic(), float(single["alive_s"])
         self._silent_s = 0.0 if beat != self._beat else self._silent_s + min(now - self._looked_s, 1.5 * LOOK_S)
         self._beat, self._looked_s = beat, now
-        return self._silent_s > float(telemetry["patience_s"])
+        return self._silent_s > float(single["patience_s"])

@@ -1,6 +1,7 @@
 """The memory that an engine shares with its front end, in one process or two.
 
-Only the front end writes parameters and only the engine writes telemetry; there are no locks.
+Only the front end writes parameters; only the engine writes telemetry, or its parent once the engine has ended. There
+are no locks.
 """
 
 import math
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.realtime.dsp.meters import COLUMN_BINS
+from stemlive.realtime.shared.record import SharedRecord
 from stemlive.realtime.shared.snapshot import Latency, Snapshot, State
 
 MOST_STEMS = 8
@@ -39,9 +41,6 @@ _PARAMETERS = np.dtype(
 )
 _TELEMETRY = np.dtype(
     [
-        ("sequence", "i8"),
-        ("alive_s", "f8"),
-        ("patience_s", "f8"),
         ("state", "i4"),
         ("message", f"S{_MESSAGE_BYTES}"),
         ("note", f"S{_MESSAGE_BYTES}"),
@@ -67,7 +66,6 @@ _TELEMETRY = np.dtype(
         ("lead_samples", "i8"),
         ("lowest_lead_samples", "i8"),
         ("drift_ppm", "f4"),
-        ("reconnects", "i8"),
         ("hop_s", "f8"),
         ("song_s", "f8"),
         ("song_length_s", "f8"),
@@ -77,10 +75,10 @@ _TELEMETRY = np.dtype(
         ("microphone_rms", "f4"),
         ("microphone_samples", "i8"),
         ("microphone_late", "i8"),
-        ("columns", "i8"),
     ],
     align=True,
 )
+_SINGLE = np.dtype([("alive_s", "f8"), ("patience_s", "f8"), ("columns", "i8")], align=True)
 _TEXTS = ("message", "note", "mode")
 
 
@@ -88,25 +86,32 @@ class EngineMemory:
     """Parameters, telemetry and spectrogram columns in one buffer of `SIZE` bytes.
 
     `parameters` holds linear gains, switches and song requests. Each is one aligned number, and the newest value wins.
-    `telemetry` is written between `begin` and `end`, so that a reader can detect a half-written record.
+    `telemetry` is the engine's draft of what it reports: readers see it after `publish`, all of it at once.
+    `single` holds numbers that readers see at once, each by itself.
     `columns` is uint8 [COLUMNS, lanes, COLUMN_BINS], a ring: column number k is at k % COLUMNS.
     """
 
     LANES = MOST_STEMS + 2
-    SIZE = _PARAMETERS.itemsize + _TELEMETRY.itemsize + COLUMNS * LANES * COLUMN_BINS + 128
+    _ENDS = tuple(
+        int(end)
+        for end in np.cumsum(
+            [size + 63 & ~63 for size in (_PARAMETERS.itemsize, _SINGLE.itemsize, SharedRecord.size(_TELEMETRY))]
+        )
+    )
+    SIZE = _ENDS[-1] + COLUMNS * LANES * COLUMN_BINS
 
     def __init__(self, buffer: Any) -> None:
+        initial = np.zeros((), _TELEMETRY)
+        initial["latency"] = (44100, 0, 0, 0, 0, 0)
+        self._record = SharedRecord(_TELEMETRY, buffer, self._ENDS[1], initial)
         self._map(buffer)
-        if not self.telemetry["latency"][0]:
-            self.telemetry["latency"] = (44100, 0, 0, 0, 0, 0)
 
     def _map(self, buffer: Any) -> None:
         self._buffer = buffer
-        ends = np.cumsum([0, _PARAMETERS.itemsize + 63 & ~63, _TELEMETRY.itemsize + 63 & ~63])
-        self.parameters: Any = np.ndarray((), _PARAMETERS, buffer, int(ends[0]))
-        self.telemetry: Any = np.ndarray((), _TELEMETRY, buffer, int(ends[1]))
+        self.parameters: Any = np.ndarray((), _PARAMETERS, buffer)
+        self.single: Any = np.ndarray((), _SINGLE, buffer, self._ENDS[0])
         shape = (COLUMNS, self.LANES, COLUMN_BINS)
-        self.columns: NDArray[np.uint8] = np.ndarray(shape, np.uint8, buffer, int(ends[2]))
+        self.columns: NDArray[np.uint8] = np.ndarray(shape, np.uint8, buffer, self._ENDS[2])
 
     @classmethod
     def local(cls) -> "EngineMemory":
@@ -117,69 +122,70 @@ class EngineMemory:
 
     def detach(self) -> None:
         """Switch to a private copy, so that the shared memory can be closed. Other threads may read meanwhile."""
-        self._map(bytearray(self._buffer[: self.SIZE]))
+        own = bytearray(self._buffer[: self.SIZE])
+        self._record.map(own, self._ENDS[1])
+        self._map(own)
+
+    @property
+    def telemetry(self) -> Any:
+        """Engine: what the next `publish` will show."""
+        return self._record.draft
+
+    def publish(self) -> None:
+        """Engine, one thread at a time: show readers all of `telemetry`, and record a heartbeat."""
+        self.beat()
+        self._record.publish()
+
+    def take_over(self) -> None:
+        """Parent of an engine that has ended: become the writer, starting from what the engine published last."""
+        self._record.take_over()
 
     def beat(self) -> None:
         """Engine: record a heartbeat."""
-        self.telemetry["alive_s"] = time.monotonic()
+        self.single["alive_s"] = time.monotonic()
 
     def expect(self, patience_s: float) -> None:
         """Engine: announce the longest time between heartbeats from now on."""
-        self.telemetry["patience_s"] = patience_s
+        self.single["patience_s"] = patience_s
         self.beat()
-
-    def begin(self) -> None:
-        """Engine: start changing telemetry."""
-        self.telemetry["sequence"] += 1
-
-    def end(self) -> None:
-        """Engine: telemetry is consistent again."""
-        self.telemetry["alive_s"] = time.monotonic()
-        self.telemetry["sequence"] += 1
 
     def set_state(self, state: State, message: str = "") -> None:
         """Engine: publish the state and the reason for it."""
-        self.begin()
         self.telemetry["state"] = state
         self.telemetry["message"] = _fitting(message)
-        self.end()
+        self.publish()
 
     def set_note(self, note: str) -> None:
-        """Engine: say what the user should know of the source."""
-        self.begin()
+        """Engine: publish what the user should know of the source."""
         self.telemetry["note"] = _fitting(note)
-        self.end()
+        self.publish()
 
     def set_latency(self, latency: Latency) -> None:
-        """Engine: publish the parts of the latency."""
-        self.begin()
+        """Engine: set the parts of the latency, for the next `publish`."""
         self.telemetry["latency"] = [getattr(latency, field.name) for field in fields(Latency)]
-        self.end()
 
     def set_mode(self, mode: str) -> None:
-        """Engine: publish where the model runs."""
+        """Engine: set where the model runs, for the next `publish`."""
         self.telemetry["mode"] = mode.encode()
 
     def set_stems(self, stems: tuple[str, ...]) -> None:
-        """Engine: publish the stems, in the order of the gains."""
-        self.begin()
+        """Engine: set the stems, in the order of the gains, for the next `publish`."""
         self.telemetry["stems"] = " ".join(stems).encode()
-        self.end()
 
     def add_column(self, column: NDArray[np.uint8]) -> None:
         """Engine: append a spectrogram column [lanes, COLUMN_BINS]."""
-        number = int(self.telemetry["columns"])
+        number = int(self.single["columns"])
         self.columns[number % COLUMNS, : len(column)] = column
-        self.telemetry["columns"] = number + 1
+        self.single["columns"] = number + 1
 
     @property
     def state(self) -> State:
         """The engine's state."""
-        return State(int(self.telemetry["state"]))
+        return State(int(self._record.read()["state"]))
 
-    def snapshot(self, *, restarts: int = 0) -> Snapshot:
+    def snapshot(self, *, restarts: int = 0, reconnects: int = 0) -> Snapshot:
         """Reader: return a consistent copy of the telemetry."""
-        record = self._whole_record()
+        record = self._record.read()
         stems = tuple(record["stems"].item().decode().split())
         lists = ("stem_peak", "stem_rms")
         values: dict[str, Any] = {name: tuple(float(level) for level in record[name][: len(stems)]) for name in lists}
@@ -193,6 +199,7 @@ class EngineMemory:
             stems=stems,
             latency=Latency(*(int(value) for value in record["latency"])),
             restarts=restarts,
+            reconnects=reconnects,
         )
 
     def columns_since(self, number: int) -> tuple[int, NDArray[np.uint8]]:
@@ -201,21 +208,11 @@ class EngineMemory:
         Lanes are the stems before their gains, the input and the mix. Values are levels from -90 dB (0) to 0 dB (255)
         of full scale.
         """
-        newest = int(self.telemetry["columns"])
+        newest = int(self.single["columns"])
         # The engine may be overwriting the oldest one.
         first = max(number, newest - COLUMNS + 2, 0)
-        lanes = len(self.telemetry["stems"].item().split()) + 2
+        lanes = len(self._record.read()["stems"].item().split()) + 2
         return newest, self.columns[np.arange(first, newest) % COLUMNS, :lanes]
-
-    def _whole_record(self) -> Any:
-        deadline = time.monotonic() + 0.1
-        while True:
-            before = int(self.telemetry["sequence"])
-            record = self.telemetry.copy()
-            # A writer that died within a change leaves an odd number for ever.
-            if (before % 2 == 0 and before == int(self.telemetry["sequence"])) or time.monotonic() > deadline:
-                return record
-            time.sleep(0)
 
 
 def _fitting(text: str) -> bytes:
