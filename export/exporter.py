@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from stemlive.errors import ModelError, UsageError
 from stemlive.export.quantise import quantise
+from stemlive.export.recurrence import write_scans
 from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import load_checkpoint
 from stemlive.model.framing import PRESETS, Framing
@@ -159,9 +160,11 @@ def write_graph(model: BSRNN, path: Path, info: ModelInfo) -> None:
             output_names=["stems", *(f"new_{name}" for name in names)],
             dynamic_axes={"frames": {1: "T"}, "stems": {2: "T"}},
             opset_version=OPSET,
+            custom_opsets={"stemlive": 1},
             dynamo=False,
         )
     graph = onnx.load(str(path))
+    write_scans(graph)
     for key, text in info.to_metadata().items():
         graph.metadata_props.add(key=key, value=text)
     onnx.checker.check_model(graph)

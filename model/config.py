@@ -13,7 +13,8 @@ from stemlive.model.framing import PRESETS, FramingPreset
 STEMS = ("vocals", "drums", "bass", "other")
 CHANNELS = 2
 STEREO = ("joint", "mono", "tac")
-LAYERS = ("lstm", "gru", "conv")
+LAYERS = ("lstm", "gru", "mingru", "conv")
+BAND_LAYERS = (*LAYERS, "global")
 INPUTS = ("complex", "magnitudes", "both")
 MASKS = ("complex", "real")
 ACTIVATIONS = ("tanh", "prelu")
@@ -22,7 +23,7 @@ NAMED_CHOICES = {
     "inputs": INPUTS,
     "mask": MASKS,
     "time_layer": LAYERS,
-    "band_layer": LAYERS,
+    "band_layer": BAND_LAYERS,
     "tac_activation": ACTIVATIONS,
 }
 LEAST = {
@@ -31,6 +32,8 @@ LEAST = {
     "hidden_dim": 1,
     "mask_dim": 1,
     "sample_rate_hz": 1,
+    "global_dim": 1,
+    "narrow_dim": 1,
     "tac_factor": 1,
     "attention_heads": 0,
     "attention_dim": 1,
@@ -51,7 +54,11 @@ class ModelConfig:
     band_scheme: name of a table in bands.py, or widths in bins.
     feature_dim (N), num_repeat: width and depth (paper: 128, 12).
     hidden_factor, mask_factor: hidden sizes of the LSTMs and mask heads over N (paper: 2, 4).
-    time_layer, band_layer: what goes over time and over bands, of LAYERS.
+    time_layer, band_layer: what goes over time, of LAYERS, and over bands, of BAND_LAYERS. `mingru` is a recurrence
+        whose gates hear its input only (recurrence.py); `global` hears all bands at once (global_layer.py), needs a
+        causal model, and remembers.
+    global_dim, narrow_dim: of `global`: units of its recurrence, and numbers by which each band speaks to it and hears
+        it.
     stereo: `joint` (both channels are features of one band), `mono` (channels folded into the batch) or `tac` (folded,
         and exchanging what they know after each band layer; arXiv 1910.14104).
     tac_activation, tac_factor: of `tac`: one of ACTIVATIONS, and the hidden size over N.
@@ -74,6 +81,7 @@ class ModelConfig:
     detail_channels: of convolutions over single bins, before and behind the bands, at half resolution; half as many at
         full resolution, twice as many at a quarter (detail.py); 0 for none. Only where `stereo` is `joint` and not with
         mid_side. Multiples of 32 are quickest.
+    mask_gate: the mask heads end in a GLU, as in the paper; without it they cost half.
     residual_stem: the last stem has no mask head, it is the mixture minus the others. Only with all four stems: of
         fewer, the last would hold what belongs to none of them.
     filter_taps: coefficients per bin and stem: 1 is a mask, more are a deep filter over so many frames, the present one
@@ -92,6 +100,8 @@ class ModelConfig:
     mask_factor: float = 4 / 3
     time_layer: str = "lstm"
     band_layer: str = "lstm"
+    global_dim: int = 256
+    narrow_dim: int = 16
     stereo: str = "joint"
     causal: bool = True
     tac_activation: str = "tanh"
@@ -106,6 +116,7 @@ class ModelConfig:
     harmonics: bool = False
     panning: bool = False
     detail_channels: int = 0
+    mask_gate: bool = True
     residual_stem: bool = False
     filter_taps: int = 1
     filter_top_hz: float = 5000.0
@@ -119,6 +130,8 @@ class ModelConfig:
             raise UsageError(f"unknown framing preset '{self.preset}': choose one of {', '.join(PRESETS)}")
         if self.causal and not self.framing.streaming:
             raise UsageError(f"preset '{self.preset}' does not stream: take another one or causal=False")
+        if self.band_layer == "global" and not self.causal:
+            raise UsageError("band_layer 'global' carries its state in time: it needs causal = true")
         for name, known in NAMED_CHOICES.items():
             if getattr(self, name) not in known:
                 raise UsageError(f"{name} '{getattr(self, name)}' is unknown: choose one of {', '.join(known)}")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stemlive.model.recurrence import GatedRecurrence
 from stemlive.model.state import Memory
 
 KERNEL_STEPS = 3  # of the convolutions, as in arXiv 2603.09187
@@ -58,6 +59,31 @@ class ResidualGRU(nn.Module):
         return x + self.proj(y), (new,)
 
 
+class ResidualMinGRU(nn.Module):
+    """Normalisation of each vector, gated recurrence (recurrence.py), residual. Remembers h, H numbers a row.
+
+    `bidirectional` has one recurrence each way and adds what they say.
+    """
+
+    def __init__(self, feature_dim: int, hidden_dim: int, bidirectional: bool) -> None:
+        super().__init__()
+        self.hidden_dim = hidden_dim
+        self.memory_sizes = {} if bidirectional else {"h": (hidden_dim,)}
+        self.norm = nn.LayerNorm(feature_dim)
+        self.ways = nn.ModuleList(
+            GatedRecurrence(feature_dim, hidden_dim, feature_dim) for _ in range(1 + bidirectional)
+        )
+
+    def forward(self, x: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
+        """See SequenceLayer; without memory h begins at zero."""
+        normed = self.norm(x)
+        before = memory[0] if memory else x.new_zeros(1, x.shape[1], self.hidden_dim)
+        y, after = self.ways[0](normed, before)
+        for back in self.ways[1:]:
+            y = y + back(normed.flip(0), before)[0].flip(0)
+        return x + y, (after,)
+
+
 class ResidualConv(nn.Module):
     """Normalisation of each vector, convolution over 3 steps, ReLU, projection, residual.
 
@@ -85,8 +111,9 @@ class ResidualConv(nn.Module):
         return x + self.proj(y), new
 
 
-LAYERS: dict[str, type[ResidualLSTM] | type[ResidualGRU] | type[ResidualConv]] = {
+LAYERS: dict[str, type[ResidualLSTM] | type[ResidualGRU] | type[ResidualMinGRU] | type[ResidualConv]] = {
     "lstm": ResidualLSTM,
     "gru": ResidualGRU,
+    "mingru": ResidualMinGRU,
     "conv": ResidualConv,
 }

@@ -41,6 +41,8 @@ CONFIGS = {
     "harmonics, tac": dataclasses.replace(TINY, stereo="tac", harmonics=True, residual_stem=True),
     "panning": dataclasses.replace(TINY, panning=True),
     "pairs": dataclasses.replace(TINY, preset="fine", pairs_from_hz=5000.0),
+    "global": dataclasses.replace(TINY, time_layer="mingru", band_layer="global", mask_gate=False),
+    "global of each side": dataclasses.replace(TINY, band_layer="global", stereo="tac", harmonics=True),
     "detail": dataclasses.replace(TINY, detail_channels=4),
     "detail of one stem": dataclasses.replace(TINY, detail_channels=4, stems=("vocals",)),
     "both inputs, mono": dataclasses.replace(TINY, inputs="both", stereo="mono"),

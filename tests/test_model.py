@@ -20,6 +20,7 @@ from stemlive.model.framing import PRESETS, Framing
 from stemlive.model.harmonics import Combs, Pitches, pitches_hz
 from stemlive.model.layers import ResidualConv
 from stemlive.model.panning import Panning, cues, side_of
+from stemlive.model.recurrence import GatedRecurrence, scan
 from stemlive.model.state import State
 from stemlive.model.stereo import TransformAverageConcatenate
 from stemlive.realtime.dsp.framing import Framing as NumpyFraming
@@ -77,11 +78,26 @@ CHOICES = {f"{time} {band}": {"time_layer": time, "band_layer": band} for time, 
         "harmonics": True,
         "mask": "real",
     },
+    "global": {"band_layer": "global", "global_dim": 12, "narrow_dim": 3},
+    "global and more": {
+        "time_layer": "mingru",
+        "band_layer": "global",
+        "stereo": "tac",
+        "harmonics": True,
+        "mask_gate": False,
+        "attention_heads": 1,
+        "attention_window": 6,
+    },
     "panning and more": {"panning": True, "residual_stem": True, "filter_taps": 2, "harmonics": True, "mask": "real"},
     "everything": EVERYTHING,
 }
 CHOSEN = {name: dataclasses.replace(TINY, **choice) for name, choice in CHOICES.items()}
-OFFLINE = {name: dataclasses.replace(config, causal=False, preset="offline") for name, config in CHOSEN.items()}
+OFFLINE = {
+    name: dataclasses.replace(config, causal=False, preset="offline")
+    for name, config in CHOSEN.items()
+    if config.band_layer != "global"  # which goes over time
+}
+KINDS = {"causal": CHOSEN, "offline": OFFLINE}
 CAUSAL_CONFIGS += [config for config in CHOSEN.values() if config != TINY]
 
 
@@ -347,7 +363,8 @@ def test_wrong_band_list_names_both_numbers():
         ({"inputs": "phase"}, "inputs 'phase' is unknown: choose one of complex, magnitudes, both"),
         ({"feature_dim": 0}, "feature_dim must be at least 1"),
         ({"band_scheme": "v9"}, "unknown band scheme 'v9'"),
-        ({"time_layer": "rnn"}, "time_layer 'rnn' is unknown: choose one of lstm, gru, conv"),
+        ({"band_layer": "global", "causal": False}, "needs causal = true"),
+        ({"time_layer": "rnn"}, "time_layer 'rnn' is unknown: choose one of lstm, gru, mingru, conv"),
         ({"band_layer": "attention"}, "band_layer 'attention' is unknown"),
         ({"stereo": "tac", "tac_activation": "relu"}, "tac_activation 'relu' is unknown"),
         ({"tac_factor": 0}, "tac_factor must be at least 1"),
@@ -501,6 +518,33 @@ def test_tac_is_its_definition():
     assert torch.allclose(tac(x), torch.stack(expected), atol=1e-6)
 
 
+def test_the_recurrence_is_its_formula_and_its_gradients_are_right():
+    generator = torch.Generator().manual_seed(0)
+    keep, new = (torch.rand(5, 2, 3, generator=generator, dtype=torch.float64) for _ in range(2))
+    before = torch.rand(2, 3, generator=generator, dtype=torch.float64)
+    states, state = [], before
+    for kept, added in zip(keep, new, strict=True):
+        state = kept * state + added
+        states.append(state)
+    assert torch.allclose(scan(keep, new, before), torch.stack(states), rtol=0, atol=1e-12)
+    inputs = tuple(tensor.requires_grad_() for tensor in (keep, new, before))
+    assert torch.autograd.gradcheck(scan, inputs)
+
+
+def test_a_unit_that_forgets_nothing_adds_up_and_one_that_forgets_all_remembers_nothing():
+    layer = GatedRecurrence(1, 2, 2)
+    with torch.no_grad():
+        layer.into.weight.zero_()
+        layer.into.weight[2:4] = 1  # the candidates are the input
+        layer.into.bias.copy_(torch.tensor([-50.0, 50, 0, 0, 50, 50]))  # unit 0 keeps, unit 1 takes
+        layer.out.weight.copy_(torch.eye(2) / 50)
+        layer.out.bias.zero_()
+    x = torch.tensor([1.0, 2, 3]).reshape(3, 1, 1)
+    y, after = layer(x, torch.tensor([[[5.0, 5.0]]]))
+    assert torch.allclose(y.squeeze(1), torch.tensor([[5.0, 1], [5, 2], [5, 3]]))
+    assert torch.allclose(after, torch.tensor([[[5.0, 3.0]]]))
+
+
 def test_convolution_over_time_sees_three_steps():
     layer = ResidualConv(4, 6, bidirectional=False)
     x = torch.randn(9, 5, 4)
@@ -598,6 +642,18 @@ def test_batch_items_do_not_touch_each_other(name, rounding):
         ("lstm lstm", {"h": (2, 14, 11), "c": (2, 14, 11)}),
         ("gru conv", {"h": (2, 14, 11)}),
         ("conv lstm", {"conv": (2, 14, 8, 2)}),
+        ("mingru gru", {"h": (2, 14, 11)}),
+        ("global", {"h": (2, 14, 11), "c": (2, 14, 11), "global": (2, 1, 12)}),
+        (
+            "global and more",
+            {
+                "h": (2, 30, 11),
+                "global": (2, 2, 256),
+                "attn_k": (2, 2, 1, 5, 15 * 8),
+                "attn_v": (2, 2, 1, 5, 15 * 8),
+                "attn_valid": (2, 2, 5),
+            },
+        ),
         ("tac tanh", {"h": (2, 28, 11), "c": (2, 28, 11)}),
         ("three taps", {"h": (2, 14, 11), "c": (2, 14, 11), "spectra": (1, 1, 2, 230, 2, 2)}),
         (
@@ -622,10 +678,11 @@ def test_state_has_one_tensor_of_a_kind_and_flattens(name, shapes):
     assert state_numbers(model.config) == sum(tensor.numel() for tensor in state.flatten())
 
 
-@pytest.mark.parametrize("configs", [CHOSEN, OFFLINE], ids=["causal", "offline"])
-@pytest.mark.parametrize("name", CHOICES)
-def test_every_parameter_learns(name, configs):
-    config = configs[name]
+@pytest.mark.parametrize(
+    "config",
+    [pytest.param(config, id=f"{name}-{kind}") for kind, configs in KINDS.items() for name, config in configs.items()],
+)
+def test_every_parameter_learns(config):
     model = make(config).train()
     audio = noise(0.2)
     stems, _ = model(Framing(config.framing)(audio), model.initial_state(1))
@@ -635,7 +692,10 @@ def test_every_parameter_learns(name, configs):
     assert count_parameters(model) == sum(p.numel() for p in model.parameters())
 
 
-@pytest.mark.parametrize("name", ["lstm lstm", "gru gru", "conv conv", "one head", "three taps", "everything"])
+@pytest.mark.parametrize(
+    "name",
+    ["lstm lstm", "gru gru", "conv conv", "mingru mingru", "global and more", "one head", "three taps", "everything"],
+)
 def test_a_step_in_bfloat16(name, monkeypatch):
     model = make(CHOSEN[name]).train()
     frames = Framing(TINY.framing)(noise(0.2))

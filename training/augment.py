@@ -96,7 +96,7 @@ def double(audio: Audio, rng: np.random.Generator, sample_rate_hz: int) -> Audio
             late = at - np.float32(rng.uniform(0.008, 0.035) * sample_rate_hz)
             late -= (depth * (1 + np.sin(rate * at + rng.uniform(0, 2 * np.pi)))).astype(np.float32)
             out[:, side] += np.interp(late, at, middle, left=0.0) * db_to_gain(rng.uniform(-9, 0))
-    return _as_loud(out, audio)
+    return as_loud(out, audio)
 
 
 def echo(audio: Audio, rng: np.random.Generator, sample_rate_hz: int) -> Audio:
@@ -115,13 +115,14 @@ def echo(audio: Audio, rng: np.random.Generator, sample_rate_hz: int) -> Audio:
     return out
 
 
-def overdrive(audio: Audio, rng: np.random.Generator) -> Audio:
-    """Bends loud samples, from hardly at all to distortion; as loud as before."""
+def overdrive(audio: Audio, rng: np.random.Generator, least_db: float = -9.0, most_db: float = 18.0) -> Audio:
+    """Bends loud samples, by a random drive: -9 dB does hardly anything, 18 distorts; as loud as before."""
     level = float(np.sqrt(np.mean(np.square(audio)))) + 1e-9
-    return _as_loud(np.tanh(audio * np.float32(db_to_gain(rng.uniform(-9, 18)) / level)), audio)
+    return as_loud(np.tanh(audio * np.float32(db_to_gain(rng.uniform(least_db, most_db)) / level)), audio)
 
 
-def _as_loud(audio: Audio, reference: Audio) -> Audio:
+def as_loud(audio: Audio, reference: Audio) -> Audio:
+    """At the root mean square of the reference."""
     power, wanted = (float(np.mean(np.square(x))) for x in (audio, reference))
     return audio * np.float32(np.sqrt(wanted / (power + 1e-12)))
 

@@ -25,6 +25,7 @@ from stemlive.training.augment import (
 )
 from stemlive.training.drawing import WeightedDraw, song_sources
 from stemlive.training.layout import KINDS
+from stemlive.training.produce import produce_music, produce_voice
 from stemlive.training.recordings import Recording
 from stemlive.training.sources import Sources
 
@@ -52,6 +53,8 @@ class LooseConfig:
     effect_p, bend_db, room_p: equalised, by so many dB either way; and, of those, so many with a room.
     drive_p, widen_p, double_p, echo_p: what songs do to voices, to voices only: distorted, out of phase between the
         sides, sung again on both sides, repeated.
+    produce_p: so many voices are produced as on a record (produce.py), in the place of all that `effect_p` to `echo_p`
+        say; dry_p: of those, so many with the same on both sides. produce_music_p: so many of the other stems.
     narrow_p: other stems without what differs between the sides: so that neither tells a voice.
     band_limit_p: nothing left above a random 4 to 16 kHz. codec_p: through Vorbis at a random quality.
     second_voice_p: a voice gets another beside it.
@@ -86,6 +89,9 @@ class LooseConfig:
     widen_p: float = 0.0
     double_p: float = 0.0
     echo_p: float = 0.0
+    produce_p: float = 0.0
+    dry_p: float = 0.08
+    produce_music_p: float = 0.0
     narrow_p: float = 0.0
     band_limit_p: float = 0.0
     codec_p: float = 0.0
@@ -171,7 +177,22 @@ class LooseStems:
             audio = change_pitch_and_tempo(audio, pitch, tempo, self.sample_rate_hz)
         if speed != 1.0:
             audio = change_speed(audio, speed)
-        audio = pan(swap_and_flip(fit(audio, self.count), rng, c.swap_p, c.flip_p), rng, c.max_pan)
+        audio = swap_and_flip(fit(audio, self.count), rng, c.swap_p, c.flip_p)
+        produced = chance(c.produce_p if kind == "vocals" else c.produce_music_p, rng)
+        if produced and kind == "vocals":
+            audio = produce_voice(audio, rng, self.sample_rate_hz, c.dry_p)  # which pans it
+        else:
+            audio = pan(audio, rng, c.max_pan)
+            audio = produce_music(audio, rng, self.sample_rate_hz, kind) if produced else self._treat(audio, kind, rng)
+        if chance(c.band_limit_p, rng):
+            audio = low_pass(audio, rng.uniform(4000, 16000), self.sample_rate_hz)
+        if chance(c.codec_p, rng):
+            audio = lossy_codec(audio, rng, self.sample_rate_hz)
+        return audio, band_limit_hz(recording.name)
+
+    def _treat(self, audio: Audio, kind: str, rng: np.random.Generator) -> Audio:
+        """Each transform of the recipe with its own probability."""
+        c = self.config
         if kind == "vocals":
             if chance(c.drive_p, rng):
                 audio = overdrive(audio, rng)
@@ -186,11 +207,7 @@ class LooseStems:
             audio = equalise_and_reverberate(audio, rng, self.sample_rate_hz, wet_db, c.bend_db)
         if kind == "vocals" and chance(c.echo_p, rng):
             audio = echo(audio, rng, self.sample_rate_hz)
-        if chance(c.band_limit_p, rng):
-            audio = low_pass(audio, rng.uniform(4000, 16000), self.sample_rate_hz)
-        if chance(c.codec_p, rng):
-            audio = lossy_codec(audio, rng, self.sample_rate_hz)
-        return audio, band_limit_hz(recording.name)
+        return audio
 
     def _read(self, recording: Recording, count: int, rng: np.random.Generator) -> Audio:
         """A random passage; one that is nearly silent is drawn again."""

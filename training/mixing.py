@@ -14,6 +14,7 @@ from stemlive.model.config import STEMS
 from stemlive.training.augment import Audio, chance, change_speed, db_to_gain, low_pass
 from stemlive.training.drawing import WeightedDraw, song_sources
 from stemlive.training.loose import REFERENCE_RMS, LooseConfig, LooseStems, fit
+from stemlive.training.produce import limit
 from stemlive.training.sources import Sources
 
 GROUPS = len(STEMS)
@@ -31,6 +32,7 @@ class MixConfig(LooseConfig):
     song_gain_db: a song's stems keep their balance to within so many dB.
     level_mixture: the whole is brought to a random -32 to -10 dBFS RMS, peaks to at most full scale.
     low_pass_p: share of segments without anything above a random 4 to 16 kHz.
+    limit_p: share of segments through a limiter, up to 9 dB of it, as a mastered mixture is: all stems by one gain.
     mono_p: share of segments with the same on both sides: nothing but its sound tells a voice from the music.
     """
 
@@ -41,6 +43,7 @@ class MixConfig(LooseConfig):
     song_gain_db: float = 4.0
     level_mixture: bool = True
     low_pass_p: float = 0.04
+    limit_p: float = 0.0
     mono_p: float = 0.0
 
     def __post_init__(self) -> None:
@@ -139,6 +142,9 @@ class SegmentMixer(Dataset[dict[str, Tensor]]):
         if chance(self.config.mono_p, rng):
             targets = np.repeat(targets.mean(-1, keepdims=True), 2, axis=-1)
         mixture = targets.sum(0)
+        if chance(self.config.limit_p, rng):
+            gain = limit(mixture, float(np.abs(mixture).max()) * db_to_gain(-rng.uniform(1, 9)))
+            targets, mixture = targets * gain, mixture * gain
         rms, peak = float(np.sqrt(np.mean(np.square(mixture)))), float(np.abs(mixture).max())
         if self.config.level_mixture and peak > 0:
             targets = targets * np.float32(min(db_to_gain(rng.uniform(-32, -10)) / rms, 1.0 / peak))

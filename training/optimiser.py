@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from stemlive.model.recurrence import GatedRecurrence
 from stemlive.training.devices import fast_bfloat16
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of a Newton-Schulz step, as published
@@ -26,12 +27,13 @@ class Muon(torch.optim.AdamW):
 
     def __init__(self, model: nn.Module, lr: float, weight_decay: float = 0.0) -> None:
         super().__init__(model.parameters(), lr=lr, weight_decay=weight_decay)
-        gates = {
+        gates: dict[Tensor, int] = {
             parameter: 4 if isinstance(layer, nn.LSTM) else 3
             for layer in model.modules()
             if isinstance(layer, nn.LSTM | nn.GRU)
             for parameter in layer.parameters(recurse=False)
         }
+        gates |= {layer.into.weight: 3 for layer in model.modules() if isinstance(layer, GatedRecurrence)}
         self._matrices = {p: gates.get(p, 1) for p in model.parameters() if p.ndim >= 2 and min(p.shape[-2:]) > 1}
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
