@@ -1,4 +1,4 @@
-"""Writes a checkpoint as an ONNX file that streams, and does not finish unless all three ways of running it agree."""
+"""Export a checkpoint as an ONNX file that streams, written only if all three ways of running it agree."""
 
 import warnings
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ from stemlive.realtime.separation.separator import StreamingSeparator
 from stemlive.whole_file import refuse_existing, whole_file
 
 OPSET = 17  # the first with LayerNormalization
-PARITY_LIMIT = 1e-4  # largest difference of the audio between any two ways, full scale being 1
+PARITY_LIMIT = 1e-4  # largest allowed difference of the audio between any two ways; full scale is 1
 INT8_LIMIT = 0.05
 INT8_SUFFIX = "-int8"
 PARITY_S = 2.0
@@ -33,7 +33,7 @@ PARITY_S = 2.0
 
 @dataclass(frozen=True)
 class Parity:
-    """Largest absolute differences of the audio, and of the state from its zeros, on the test signal."""
+    """Largest differences, on a test signal, of the audio from torch on the whole signal and of the state from zero."""
 
     frame_by_frame: float
     onnx: float
@@ -41,7 +41,7 @@ class Parity:
 
 
 class _Graph(nn.Module):
-    """The model with its state as plain tensors."""
+    """The model with its state as separate tensors."""
 
     def __init__(self, model: BSRNN) -> None:
         super().__init__()
@@ -62,13 +62,15 @@ def export_onnx(
     int8: bool = False,
     force: bool = False,
 ) -> Parity:
-    """Write `checkpoint` to `output` with all the metadata of the contract and check that it says the same.
+    """Write `checkpoint` to `output` as ONNX with all metadata, and verify that it gives the same audio.
 
-    The card comes from the recipe that the checkpoint was trained by; `scores` and `speed` go into it. With `int8` the
-    weights are rounded to 8 bits, and the audio may differ by INT8_LIMIT. `framing` names another framing preset, which
-    names the card too: see `in_framing`. Raises ModelError when torch on the whole signal, torch frame by frame and
-    ONNX Runtime frame by frame differ, UsageError when the model is not causal, for a framing that does not fit and
-    where the file exists and `force` is not given. Nothing stands at `output` unless all is well.
+    The card comes from the recipe of the checkpoint's training, plus `scores` and `speed`. With `int8` the weights are
+    rounded to 8 bits, and the audio may differ by INT8_LIMIT. `framing` names another framing preset (see
+    `in_framing`), which also becomes the card's name.
+
+    ModelError when torch on the whole signal, torch frame by frame and ONNX Runtime frame by frame differ. UsageError
+    when the model is not causal, the framing does not fit, or the file exists without `force`. `output` is written only
+    if everything succeeds.
     """
     model, provenance = load_checkpoint(checkpoint)
     if not model.config.causal:
@@ -92,10 +94,9 @@ def export_onnx(
 
 
 def in_framing(model: BSRNN, preset: str) -> BSRNN:
-    """The same weights in another framing: what becomes of a frame is the same, how often frames come is not.
+    """Return the model with the same weights in another framing: frames are processed alike, at another hop.
 
-    Raises UsageError for a preset that does not stream, and one whose analysis window is longer or shorter: its bins
-    are others.
+    UsageError for a preset that does not stream or has an analysis window of another length, and so other bins.
     """
     samples = model.config.framing.analysis_samples
     alike = [name for name, each in PRESETS.items() if each.streaming and each.analysis_samples == samples]
@@ -107,7 +108,7 @@ def in_framing(model: BSRNN, preset: str) -> BSRNN:
 
 
 def describe(model: BSRNN, provenance: dict[str, Any], scores: dict[str, Any], speed: dict[str, Any]) -> ModelInfo:
-    """The metadata of a model. Its card is the recipe's [card] table, hours as trained, scores and speed."""
+    """Return the metadata of a model. Its card is the recipe's [card] table, the hours, `scores` and `speed`."""
     config, framing = model.config, model.config.framing
     card = dict(provenance.get("recipe", {}).get("card", {}))
     progress = provenance.get("progress", {})
@@ -139,18 +140,18 @@ def describe(model: BSRNN, provenance: dict[str, Any], scores: dict[str, Any], s
 
 
 def _hours(progress: dict[str, Any], what: str) -> float:
-    """Hours in all, with those of the weights that the run began with."""
+    """Return the hours of a run, including those of the weights it started from."""
     return round(float(progress.get(what, 0.0) + progress.get(f"before_{what}", 0.0)) / 3600, 2)
 
 
 def write_graph(model: BSRNN, path: Path, info: ModelInfo) -> None:
-    """Trace the model, frames open in number, and write it with the metadata."""
+    """Trace the model with a dynamic number of frames, and write it with the metadata."""
     state = model.initial_state(1).flatten()
     names = [spec.name for spec in model.state_specs]
     frames = torch.randn(1, 3, model.config.num_bins, MODEL_CHANNELS, 2)
     with warnings.catch_warnings(), torch.no_grad():
-        # The exporter that torch prefers (2.13) fixes the number of frames inside the LSTM; this one does not, but
-        # warns of its age and of every size it takes for a constant. Whether it was right is what check_parity proves.
+        # The exporter that torch prefers (2.13) fixes the number of frames inside the LSTM. This one does not, but
+        # warns of deprecation and of every size that it takes for a constant; check_parity verifies the result.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             _Graph(model),
@@ -172,7 +173,7 @@ def write_graph(model: BSRNN, path: Path, info: ModelInfo) -> None:
 
 
 def check_parity(model: BSRNN, path: Path, limit: float = PARITY_LIMIT) -> Parity:
-    """Run a test signal in three ways. Raises ModelError when they differ by more than `limit`, or no state changes."""
+    """Run a test signal in three ways. ModelError when they differ by more than `limit`, or the state stays zero."""
     framing = Framing(model.config.framing)
     mixture = _test_signal(model.config.sample_rate_hz, model.config.framing.hop_samples)
     padded = functional.pad(mixture, (0, model.config.framing.synthesis_samples))
@@ -205,7 +206,7 @@ def check_parity(model: BSRNN, path: Path, limit: float = PARITY_LIMIT) -> Parit
 
 
 def _test_signal(sample_rate_hz: int, hop_samples: int) -> Tensor:
-    """Noise with a tone and clicks, `[2, n]`, a whole number of hops."""
+    """Return noise with a tone and clicks, `[2, n]`, a whole number of hops long."""
     count = int(PARITY_S * sample_rate_hz) // hop_samples * hop_samples
     generator = torch.Generator().manual_seed(1)
     signal = 0.1 * torch.randn(2, count, generator=generator)

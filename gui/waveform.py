@@ -31,11 +31,11 @@ class Waveform:
 
     @property
     def length_s(self) -> float:
-        """How long the song is; a damaged one turns out to be shorter than it says."""
+        """Length of the song; it shrinks when a damaged file turns out to be shorter than its header says."""
         return self._reader.frames / self._reader.sample_rate_hz
 
     def news(self) -> str:
-        """Return what the user should know of the file and has not been told before; else nothing."""
+        """Return a new remark on the file for the user, once; empty if there is none."""
         note = self._problem or self._reader.note
         news, self._told = "" if note == self._told else note, note
         return news

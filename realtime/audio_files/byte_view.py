@@ -1,4 +1,4 @@
-"""Pieces of a file, and bytes in the place of others, read as if they were a file of their own."""
+"""Present pieces of a file, some replaced by other bytes, as one file-like object."""
 
 import io
 from bisect import bisect_right
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 Piece = bytes | range
-"""Bytes as they are, or a stretch of the file."""
+"""Literal bytes, or a range of the file."""
 
 
 class ByteView(io.RawIOBase):
-    """What `pieces` of an open file give one after the other. For one thread; closing it leaves the file open.
+    """A read-only file made of `pieces` of an open file. For one thread; closing it leaves the file open.
 
-    An error of the system reads as the end; it is kept in `error`, for libsndfile could not pass it on.
+    An OSError reads as the end of the file and is kept in `error`, because libsndfile cannot pass it on.
     """
 
     def __init__(self, file: BinaryIO, pieces: Sequence[Piece]) -> None:
@@ -26,26 +26,26 @@ class ByteView(io.RawIOBase):
         self.error: OSError | None = None
 
     def readable(self) -> bool:
-        """It can be read."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """It can be sought in."""
+        """Return True."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a position; stay where that lies before the beginning, which libsndfile tries with some files."""
+        """Move to a position. One before the beginning is ignored; libsndfile tries that with some files."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._starts[-1]}[whence]
         if base + offset >= 0:
             self._position = base + offset
         return self._position
 
     def tell(self) -> int:
-        """Where it stands."""
+        """Return the position."""
         return self._position
 
     def readinto(self, buffer: Any, /) -> int:
-        """Fill the buffer, less only at the end; return how many bytes that were."""
+        """Fill the buffer, partly only at the end; return the number of bytes."""
         view = memoryview(buffer).cast("B")
         done = 0
         while done < len(view) and self._position < self._starts[-1]:
@@ -62,7 +62,7 @@ class ByteView(io.RawIOBase):
 
     @property
     def unread(self) -> int:
-        """Bytes after the last one that was asked for."""
+        """Number of bytes after the last one that was read."""
         return self._starts[-1] - self._furthest
 
     def _read(self, piece: Piece) -> bytes:

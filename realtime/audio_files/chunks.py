@@ -1,4 +1,4 @@
-"""The chunks of WAV, AIFF and their kin: how much sound there is, where a header was written before that was known."""
+"""The chunks of WAV, AIFF and similar formats: how much sound a file holds, even if its header does not know."""
 
 import string
 from dataclasses import replace
@@ -16,7 +16,7 @@ _LETTERS = frozenset((string.ascii_letters + string.digits + " _-").encode())
 
 
 def whole_wav(file: BinaryIO, stretch: range) -> Contents:
-    """Find the sound in a WAV file, or in each of several that were joined, for libsndfile to read to the end."""
+    """Find the sound in a WAV file, or in each of several joined ones, so that libsndfile reads all of it."""
     file.seek(stretch.start)
     head = file.read(12)
     end = stretch.start + 8 + int.from_bytes(head[4:8], "little")
@@ -49,7 +49,7 @@ def _one_wav(file: BinaryIO, stretch: range) -> Contents:
 
 
 def _sound(file: BinaryIO, header: WavHeader, stretch: range) -> tuple[range, float]:
-    """Where the samples are, and how long they are announced to be, in units of what is there."""
+    """Return the range of the samples, and the announced length relative to it (0 if it agrees or is unknown)."""
     start, said = stretch.start + header.data_start, header.data_bytes
     there = range(start, stretch.stop)
     if said is None or not there:
@@ -58,13 +58,13 @@ def _sound(file: BinaryIO, header: WavHeader, stretch: range) -> tuple[range, fl
         return there, said / len(there)
     file.seek(start + said)
     after = file.read(5)
-    # What comes next is the name of a chunk or a tag, perhaps after a byte that makes the number even; or more samples.
+    # Next comes the name of a chunk or a tag, perhaps after a padding byte; anything else is more samples.
     named = after[:3] == b"TAG" or any(_LETTERS.issuperset(after[shift : shift + 4]) for shift in (0, 1))
     return (range(start, start + said) if named or len(after) < 5 else there), 0.0
 
 
 def whole_aiff(file: BinaryIO, stretch: range) -> Contents:
-    """See whether the samples of an AIFF file are as many as it announces."""
+    """Compare the samples of an AIFF file with the number that it announces."""
     at = stretch.start + 12
     while at + 8 <= stretch.stop:
         file.seek(at)
@@ -77,14 +77,14 @@ def whole_aiff(file: BinaryIO, stretch: range) -> Contents:
 
 
 def whole_w64(file: BinaryIO, stretch: range) -> Contents:
-    """See whether a W64 file is as long as it announces."""
+    """Compare the length of a W64 file with the one that it announces."""
     file.seek(stretch.start + 16)
     size = int.from_bytes(file.read(8), "little")
     return Contents(((stretch,),), 0.0 if size >= _LEFT_OPEN else size / len(stretch))
 
 
 def whole_au(file: BinaryIO, stretch: range) -> Contents:
-    """See whether an AU file is as long as it announces."""
+    """Compare the length of an AU file with the one that it announces."""
     file.seek(stretch.start + 4)
     start, size = (int.from_bytes(file.read(4), "big") for _ in range(2))
     return Contents(((stretch,),), 0.0 if size == 0xFFFFFFFF else size / max(1, len(stretch) - start))

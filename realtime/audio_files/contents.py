@@ -1,4 +1,4 @@
-"""What a file really holds, whatever its header says: found before libsndfile is asked, which believes headers."""
+"""What a file really holds, found out before libsndfile reads it, because that trusts headers."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ from stemlive.realtime.audio_files.byte_view import Piece
 
 @dataclass(frozen=True)
 class Contents:
-    """`parts` follow each other in the sound; the pieces of each are what libsndfile can read as one file.
+    """The `parts` of a file in order of time; libsndfile reads the pieces of each part as one file.
 
-    `announced`: what the header announces, in units of what is there (0: nothing is announced).
-    `left_out`: the share of the file that nobody here can read.
-    `unended`: the file lacks the mark that its kind has at the end.
+    `announced`: the length in the header, relative to the real length (0: none).
+    `left_out`: fraction of the file that cannot be read.
+    `unended`: the file lacks the end mark of its format.
     """
 
     parts: tuple[tuple[Piece, ...], ...]

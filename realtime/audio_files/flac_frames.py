@@ -1,4 +1,4 @@
-"""The last frame of FLAC, which says how long it is: a header written before the end of the recording does not."""
+"""Find the length of a FLAC file from its last frame, for headers written before the recording ended."""
 
 from itertools import pairwise
 from typing import BinaryIO, NamedTuple
@@ -6,24 +6,24 @@ from typing import BinaryIO, NamedTuple
 from stemlive.realtime.audio_files.contents import Contents
 
 _MARKS = (b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22")
-"""What a file begins with: its mark, and the head of the block that says what is in it."""
+"""The start of a file: its mark, and the header of the STREAMINFO block."""
 _INFO_AT, _TOTAL_AT, _INFO_END = 8, 18, 26
 _TOTAL = (1 << 36) - 1
 _TAIL_BYTES = 1 << 20
-"""More than a frame has."""
+"""Longer than any frame."""
 _BLOCK = 1 << 20
 _BLOCK_SAMPLES = {1: 192, **{k: 576 << k - 2 for k in range(2, 6)}, **{k: 256 << k - 8 for k in range(8, 16)}}
 
 
 class _Frame(NamedTuple):
-    """Where a frame begins in the file, and which samples it holds."""
+    """Position of a frame in the file, and the samples that it holds."""
 
     at: int
     samples: range
 
 
 def whole_flac(file: BinaryIO, stretch: range) -> Contents:
-    """Find the end of a FLAC file, or of each one of several that were joined, for libsndfile to decode them to it."""
+    """Find the end of a FLAC file, or of each of several joined ones, so that libsndfile decodes all of it."""
     announced, last = _announced(file, stretch), _last_frame(file, stretch)
     if last is None or last.samples.stop == announced:
         return Contents(((stretch,),))
@@ -50,13 +50,13 @@ def whole_flac(file: BinaryIO, stretch: range) -> Contents:
 
 
 def _announced(file: BinaryIO, stretch: range) -> int:
-    """Samples that the header announces; 0 where it leaves that open."""
+    """Return the number of samples in the header; 0 if it is unknown."""
     file.seek(stretch.start + _TOTAL_AT)
     return int.from_bytes(file.read(_INFO_END - _TOTAL_AT), "big") & _TOTAL
 
 
 def _marks(file: BinaryIO, stretch: range) -> list[int]:
-    """Where other FLAC files begin within this one."""
+    """Return the positions where further FLAC files begin within this one."""
     found, overlap = [], len(_MARKS[0]) - 1
     for start in range(stretch.start, stretch.stop, _BLOCK):
         file.seek(start)
@@ -70,7 +70,7 @@ def _marks(file: BinaryIO, stretch: range) -> list[int]:
 
 
 def _last_frame(file: BinaryIO, stretch: range) -> _Frame | None:
-    """Find the last frame whose head is whole, by its mark, what it has in common with the header, and its checksum."""
+    """Find the last frame with a complete header, by its sync code, its agreement with the file, and its checksum."""
     file.seek(stretch.start + _INFO_AT)
     longest_block = int.from_bytes(file.read(4)[2:], "big")
     start = max(stretch.start + _INFO_END, stretch.stop - _TAIL_BYTES)
@@ -85,13 +85,13 @@ def _last_frame(file: BinaryIO, stretch: range) -> _Frame | None:
 
 
 def _samples(head: bytes, longest_block: int) -> range | None:
-    """Which samples a frame holds that begins with these bytes, None where they begin none."""
+    """Return the samples of a frame that begins with these bytes; None if no frame does."""
     if len(head) < 16 or head[1] & 0xFE != 0xF8 or head[3] & 1 or head[3] >> 4 > 10:
         return None
     block, rate = head[2] >> 4, head[2] & 15
     if not block or rate == 15:
         return None
-    length = max(1, 8 - (head[4] ^ 0xFF).bit_length())  # of a number written as in UTF-8
+    length = max(1, 8 - (head[4] ^ 0xFF).bit_length())  # of a number coded as in UTF-8
     if length == 8 or (head[4] >= 0x80 and length == 1):
         return None
     number = head[4] & (0x7F if head[4] < 0x80 else (1 << max(0, 7 - length)) - 1)
@@ -108,13 +108,13 @@ def _samples(head: bytes, longest_block: int) -> range | None:
 
 
 def _is_whole(file: BinaryIO, frame: _Frame, stop: int) -> bool:
-    """Whether a frame that ends the file has all its bytes."""
+    """Whether the file's last frame is complete, by its checksum."""
     file.seek(frame.at)
     return _checksum(file.read(stop - frame.at), 16, 0x8005) == 0
 
 
 def _checksum(data: bytes, bits: int, polynomial: int) -> int:
-    """CRC of some bits, as FLAC has them: from 0 on, most significant bit first."""
+    """Return FLAC's CRC with so many bits: initial value 0, most significant bit first."""
     top, mask, value = 1 << bits - 1, (1 << bits) - 1, 0
     for byte in data:
         value ^= byte << bits - 8

@@ -1,7 +1,7 @@
-"""The frames of MP3, counted: its header tells their number seldom, and not always rightly.
+"""Count the frames of MP3, whose headers seldom give the number, and not always correctly.
 
-libsndfile takes the length from a Xing header in the first frame, or from the size of the file and of the first frame,
-and stops there. So it is given a Xing header that is right.
+libsndfile takes the length from a Xing header in the first frame, or estimates it from the size of the file and of the
+first frame, and stops there. So it is given a correct Xing header.
 """
 
 import re
@@ -22,7 +22,7 @@ _BITRATES = {  # kbit/s by MPEG 1 or not, and layer
 }
 _RATES_HZ = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _ENOUGH = 9
-"""Number of a bit rate whose frames have room for a Xing header."""
+"""Index of a bit rate whose frames have room for a Xing header."""
 _SYNC = re.compile(rb"\xff[\xe2-\xff]|ID3")
 _SYNC_BLOCK = 1 << 12
 _LEAST_BYTES = 1 << 16
@@ -30,7 +30,7 @@ _ID3_BYTES = 10
 
 
 class Header(NamedTuple):
-    """What four bytes say of a frame: its size, and what all frames of a stream have in common."""
+    """A frame's four header bytes, decoded: its size, and the properties that all frames of a stream share."""
 
     size: int
     kind: tuple[int, int]
@@ -41,7 +41,7 @@ class Header(NamedTuple):
 
 @lru_cache(4096)
 def frame_header(data: bytes) -> Header | None:
-    """Read the four bytes that a frame begins with; None where none does."""
+    """Decode the first four bytes of a frame; None if they are no frame header."""
     if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
         return None
     version, layer = data[1] >> 3 & 3, 4 - (data[1] >> 1 & 3)
@@ -59,7 +59,7 @@ def frame_header(data: bytes) -> Header | None:
 
 
 def whole_mp3(file: BinaryIO, stretch: range) -> Contents | None:
-    """Find the frames in a stretch of a file, for libsndfile to decode them to the end; None where there are none."""
+    """Find the frames in a range of a file, so that libsndfile decodes all of them; None if there are none."""
     frames = _frames(file, stretch)
     first, header = next(frames, (0, None))
     if header is None:
@@ -96,27 +96,27 @@ def whole_mp3(file: BinaryIO, stretch: range) -> Contents | None:
 
 
 def _xing_frame(opening: bytearray, at: int) -> bytearray:
-    """Return a silent frame like the one that begins with `opening`, with a Xing header in it."""
+    """Return a silent frame with a Xing header, of the same kind as the one that begins with `opening`."""
     frame = bytearray(opening[:4])
-    frame[1] |= 1  # without a checksum
+    frame[1] |= 1  # no checksum
     frame[2] = _ENOUGH << 4 | frame[2] & 0x0C
     header = frame_header(bytes(frame))
     assert header is not None
     frame += bytes(header.size - len(frame))
     frame[at : at + 4] = b"Xing"
-    frame[at + 7] = 3  # it has both numbers
+    frame[at + 7] = 3  # the flags for both counts
     return frame
 
 
 def _left_out(file: BinaryIO, rest: range) -> int:
-    """Bytes after the last frame that may be sound, and not a tag."""
+    """Return the number of bytes after the last frame that may be sound rather than a tag."""
     file.seek(rest.start)
     tagged = file.read(8).startswith((b"TAG", b"APETAGEX", b"LYRICS"))
     return 0 if tagged or len(rest) < _LEAST_BYTES else len(rest)
 
 
 def _set_counts(opening: bytearray, at: int, count: int, size: int) -> None:
-    """Write the number of frames and of bytes into a Xing header, as far as it has them."""
+    """Write the numbers of frames and bytes into a Xing header, if it has fields for them."""
     flags, field = opening[at + 7], at + 8
     for flag, value in ((1, count), (2, size)):
         if flags & flag:
@@ -125,7 +125,7 @@ def _set_counts(opening: bytearray, at: int, count: int, size: int) -> None:
 
 
 def _keep_the_end(opening: bytearray, at: int) -> None:
-    """Take out what LAME says of padding at the end, for this is another end."""
+    """Clear LAME's padding at the end, which belonged to another end."""
     flags = opening[at + 7]
     lame = at + 8 + 4 * (flags & 1) + 4 * (flags >> 1 & 1) + 100 * (flags >> 2 & 1) + 4 * (flags >> 3 & 1)
     if bytes(opening[lame : lame + 3]) in (b"LAM", b"Lav"):
@@ -134,9 +134,9 @@ def _keep_the_end(opening: bytearray, at: int) -> None:
 
 
 def _frames(file: BinaryIO, stretch: range) -> Iterator[tuple[int, Header]]:
-    """Yield where whole frames of one kind begin; what lies between them is passed over."""
+    """Yield position and header of every complete frame of one kind, skipping what lies between them."""
     at, kind = stretch.start, None
-    sure = False  # that one begins here, for the one before ended here
+    sure = False  # a frame ended here, so the next one begins here
     while at + 4 <= stretch.stop:
         file.seek(at)
         data = file.read(4)
@@ -157,7 +157,7 @@ def _frames(file: BinaryIO, stretch: range) -> Iterator[tuple[int, Header]]:
 
 
 def _follows(file: BinaryIO, at: int, frame: Header, stop: int) -> bool:
-    """Whether another frame of the same kind is there, or the end."""
+    """Whether a frame of the same kind begins at a position, or the range ends there."""
     if at == stop:
         return True
     file.seek(at)
@@ -166,7 +166,7 @@ def _follows(file: BinaryIO, at: int, frame: Header, stop: int) -> bool:
 
 
 def _next_sync(file: BinaryIO, at: int, stop: int) -> int:
-    """Return where the next bytes are that a frame or a tag may begin with, or the end."""
+    """Return the next position where a frame or a tag may begin, or `stop`."""
     while at < stop:
         file.seek(at)
         block = file.read(min(_SYNC_BLOCK, stop - at))
@@ -178,7 +178,7 @@ def _next_sync(file: BinaryIO, at: int, stop: int) -> int:
 
 
 def id3_bytes(file: BinaryIO, at: int) -> int:
-    """Size of the ID3v2 tag there; 0 where there is none."""
+    """Return the size of the ID3v2 tag at a position; 0 if there is none."""
     file.seek(at)
     start = file.read(_ID3_BYTES)
     if len(start) < _ID3_BYTES or start[:3] != b"ID3":

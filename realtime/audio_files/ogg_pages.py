@@ -1,4 +1,4 @@
-"""The pages of Ogg: files that were joined (chains), of which libsndfile reads the first, and files that were cut."""
+"""The pages of Ogg: find all links of chained files (libsndfile reads only the first), and truncated files."""
 
 from typing import BinaryIO
 
@@ -10,7 +10,7 @@ _BLOCK = 1 << 16
 
 
 def whole_ogg(file: BinaryIO, stretch: range) -> Contents:
-    """Find each link of the chain, as far as it has whole pages."""
+    """Find every link of the chain, up to its last complete page."""
     links: list[range] = []
     at, begun, ended = stretch.start, False, False
     while at + _HEAD_BYTES <= stretch.stop:
@@ -33,7 +33,7 @@ def whole_ogg(file: BinaryIO, stretch: range) -> Contents:
 
 
 def _next_page(file: BinaryIO, at: int, stop: int) -> int:
-    """Return where the next page begins, or the end."""
+    """Return the position of the next page, or `stop`."""
     while at < stop:
         file.seek(at)
         block = file.read(min(_BLOCK, stop - at))

@@ -66,16 +66,16 @@ class PcmFormat:
 
 @dataclass(frozen=True)
 class WavHeader:
-    """What a WAV header says: the body of its format chunk, and of the samples where they start and their bytes."""
+    """A WAV header: the body of its format chunk, and the position and length of the samples."""
 
     form: bytes
     data_start: int
     data_bytes: int | None
-    """None: left open, for the length was not known when the header was written."""
+    """None if the length was unknown when the header was written."""
 
     @property
     def tag(self) -> int:
-        """The code of the encoding, 0 where the format chunk is too short for one."""
+        """The code of the encoding; 0 if the format chunk is too short."""
         if len(self.form) < 16:
             return 0
         tag = int.from_bytes(self.form[:2], "little")
@@ -83,7 +83,7 @@ class WavHeader:
         return int.from_bytes(self.form[24:26], "little") if extended else tag
 
     def pcm(self, name: str) -> PcmFormat:
-        """Return the format of the samples; `name` stands in messages. AudioFileError when they are compressed."""
+        """Return the format of the samples; `name` is for messages. AudioFileError when they are compressed."""
         if len(self.form) < 16:
             raise AudioFileError(f"{name} is damaged WAV: its format chunk has {len(self.form)} bytes, not 16 or more")
         _, channels, rate, _, frame_bytes, _ = struct.unpack_from("<HHIIHH", self.form)
@@ -96,7 +96,7 @@ class WavHeader:
 
 
 def read_wav_header(read: Callable[[int], bytes], name: str) -> WavHeader:
-    """Read up to the first sample. AudioFileError when it is not WAV; `name` stands in it.
+    """Read up to the first sample. AudioFileError, which mentions `name`, when it is not WAV.
 
     `read(n)` gives n bytes, fewer only at the end.
     """

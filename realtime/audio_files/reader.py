@@ -23,19 +23,19 @@ _CONVERT = "convert it first (ffmpeg -i SONG song.wav)"
 
 
 class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
-    """Goes on where it is: soundfile seeks after each read, after which MP3 of a variable bit rate sounds damaged."""
+    """Reads without seeking: soundfile seeks after every read, which damages MP3 of a variable bit rate."""
 
     def seekable(self) -> bool:
-        """Not as far as soundfile is concerned."""
+        """Return False, so that soundfile does not seek."""
         return False
 
 
 class AudioReader:
     """An audio file of any kind that libsndfile reads: WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF and more.
 
-    `frames` is the length in samples per channel, `name` stands in messages. `missing` says what of it cannot be read,
-    as far as that is known by now; empty when there is nothing. Files that were joined are read as one.
-    AudioFileError when the file is missing or not audio, or holds none.
+    `frames` is the length in samples per channel, `name` is for messages. `missing` says what cannot be read, as far as
+    that is known so far; empty if nothing is missing. Joined files are read as one. AudioFileError when the file is
+    missing, not audio, or empty.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -58,7 +58,7 @@ class AudioReader:
             self.sample_rate_hz, self.channels = int(self._file.samplerate), int(self._file.channels)
             self.frames = self._position = 0
             self._starts = [0]
-            """Where each part begins, and the end."""
+            """The first frame of each part, and the end."""
             self._measure()
             if not self.frames:
                 raise AudioFileError(f"{path} holds no samples")
@@ -70,16 +70,16 @@ class AudioReader:
 
     @property
     def note(self) -> str:
-        """What the user should know of the file, so far; empty when there is nothing."""
+        """A remark for the user on the file, so far; empty if there is none."""
         return self.missing
 
     def seek(self, frame: int) -> None:
-        """Go to a sample position from 0 to `frames`. AudioFileError when the file is damaged."""
+        """Move to a sample position from 0 to `frames`. AudioFileError when the file is damaged."""
         self._position = frame
         part = min(bisect_right(self._starts, frame), len(self._starts) - 1) - 1
         self._open(part)
         place = frame - self._starts[part]
-        # A frame of MP3 needs some of those before it, which libsndfile does not always read.
+        # An MP3 frame depends on some frames before it, which libsndfile does not always read.
         ahead = min(place, _MP3_AHEAD) if self._file.format == "MP3" else 0
         try:
             self._file.seek(place - ahead)
@@ -88,7 +88,7 @@ class AudioReader:
             raise self._damaged() from error
 
     def read(self, frames: int) -> NDArray[np.float32]:
-        """Next block, float32 [frames, C]; shorter at the end only, empty from then on.
+        """Return the next block, float32 [frames, C]; shorter only at the end, empty from then on.
 
         AudioFileError, with the length that could be read, when the file is damaged.
         """
@@ -126,7 +126,7 @@ class AudioReader:
             raise
 
     def _open(self, part: int) -> None:
-        """Let libsndfile read a part, from its beginning."""
+        """Open a part with libsndfile, at its beginning."""
         if part == self._part:
             return
         if self._part >= 0:
@@ -144,7 +144,7 @@ class AudioReader:
             raise AudioFileError(f"{self.name} does not say how long it is: {_CONVERT}")
 
     def _measure(self) -> None:
-        """Add up the lengths of the parts, as far as they go together."""
+        """Add up the lengths of the parts, up to the first of another rate or number of channels."""
         for part in range(len(self._parts)):
             with suppress(AudioFileError):
                 self._open(part)
@@ -166,7 +166,7 @@ class AudioReader:
         return np.asarray(block, np.float32)
 
     def _end_early(self) -> None:
-        """Take it that the part ends here, for libsndfile gives no more of it."""
+        """Shorten the part to the current position, because libsndfile returns no more of it."""
         missing = self._starts[self._part + 1] - self._position
         if missing > self.sample_rate_hz // 10:
             lost, length = self._seconds(missing), self._seconds(self.frames)
@@ -177,7 +177,7 @@ class AudioReader:
         self.frames -= missing
 
     def _look_beyond(self) -> None:
-        """Note it when libsndfile stopped well before the end of FLAC: something was joined to it."""
+        """Note in `missing` if libsndfile stopped well before the end of a FLAC file: something is appended to it."""
         if self._file.format == "FLAC" and self._view.unread > _FLAC_TAG_BYTES:
             share = self._view.unread / self._size_bytes
             self.missing = (
@@ -221,6 +221,6 @@ class AudioReader:
 
 
 def reason(error: Exception) -> str:
-    """Libsndfile's own words without its prefix."""
+    """Return libsndfile's message without its prefix."""
     text = getattr(error, "error_string", "") or str(error)
     return text.strip().rstrip(".") or type(error).__name__

@@ -1,4 +1,4 @@
-"""Look through a file before libsndfile is asked, which believes what headers say."""
+"""Examine a file before libsndfile reads it, because that trusts headers."""
 
 from typing import BinaryIO
 
@@ -21,7 +21,7 @@ _KINDS = {
 
 
 def survey(file: BinaryIO, size: int) -> Contents:
-    """Return what an open file of `size` bytes holds: all of it, as it is, where its kind is not known here."""
+    """Return the contents of an open file of `size` bytes; for formats unknown here, the whole file."""
     start = 0
     while tag := id3_bytes(file, start):
         start += tag

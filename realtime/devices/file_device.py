@@ -29,7 +29,7 @@ class Reader(Protocol):
 
     @property
     def note(self) -> str:
-        """What the user should know of it, as far as it has been read; else empty."""
+        """A remark on the source for the user, so far; empty if there is none."""
         ...
 
     def read(self, frames: int) -> FloatArray:
@@ -125,7 +125,7 @@ class FileSource(_ThreadedDevice):
 
     @property
     def note(self) -> str:
-        """What the user should know of what is read, so far; else empty."""
+        """A remark on the source for the user, so far; empty if there is none."""
         return self._reader.note
 
     def close(self) -> None:

@@ -54,7 +54,7 @@ class SongSource(FileSource):
 
     @property
     def _length(self) -> int:
-        """Samples of the song; a damaged one turns out to have less than it says."""
+        """Length of the song in samples; it shrinks when a damaged file turns out to be shorter than it says."""
         return self._song.frames
 
     def tell(self, played: int) -> None:

@@ -216,7 +216,7 @@ class EngineMemory:
 
 
 def _fitting(text: str) -> bytes:
-    """As much of a text as there is room for; names of files may hold bytes that are no text."""
+    """Encode a text, truncated to the room for it; file names may contain bytes that are not valid text."""
     while len(data := text.encode(errors="surrogateescape")) > _MESSAGE_BYTES:
         text = text[:-1]
     return data
