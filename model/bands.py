@@ -49,6 +49,6 @@ def band_widths(scheme: str | tuple[int, ...], num_bins: int, sample_rate_hz: in
 def equal_width_groups(*widths: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
     """Runs of neighbouring bands with one width, as (number of bands, width): one matrix product serves a run.
 
-    Of several kinds of widths all are equal in a run, and all are named.
+    With several lists of widths, each is constant within a run, and a run names the width of each.
     """
     return tuple((len(list(run)), *each) for each, run in groupby(zip(*widths, strict=True)))

@@ -75,12 +75,12 @@ def _magnitudes(x: Tensor, channels: int) -> Tensor:
 
 
 class BSRNN(nn.Module):
-    """Spectra of a mixture and the memory so far to spectra of the stems and the memory after them.
+    """The network: spectra of a mixture and the state to spectra of the stems and the new state.
 
-    Each of the `num_repeat` blocks goes over time, then over bands; where the configuration says so, the channels then
-    exchange what they know (`tac`) and the frames attend to each other. With `harmonics`, the pitches are one band
-    more, before the others. With `panning`, the masks depend on where each bin lies between left and right. With
-    `detail_channels`, convolutions over bins tell the bands what they hear, and add to the masks behind them.
+    Each of the `num_repeat` blocks goes over time, then over bands; if configured, the channels then exchange features
+    (`tac`) and the frames attend to each other. With `harmonics`, the pitches are an additional band, the first one.
+    With `panning`, the masks depend on each bin's position between left and right. With `detail_channels`, convolutions
+    over bins give the bands features of single bins, and correct the masks.
     """
 
     share: Tensor
@@ -200,7 +200,7 @@ class BSRNN(nn.Module):
 
 
 def _state_specs(layers: nn.ModuleList, rows: int) -> tuple[StateSpec, ...]:
-    """The kinds of memory of equal layers, each of which sees `rows` rows per batch item."""
+    """Return the state of equal layers, each of which works on `rows` rows per batch item."""
     sizes = cast("dict[str, tuple[int, ...]]", layers[0].memory_sizes if layers else {})
     return tuple(StateSpec(name, (len(layers), rows, *size)) for name, size in sizes.items())
 
@@ -208,7 +208,7 @@ def _state_specs(layers: nn.ModuleList, rows: int) -> tuple[StateSpec, ...]:
 def _remembering(
     layer: nn.Module, index: int, x: Tensor, state: State, new: dict[str, list[Tensor]], *more: Tensor | None
 ) -> Any:
-    """Run layer `index` of its kind on with its memory in `state` and add what it remembers then to `new`."""
+    """Run layer `index` of its kind with its memory from `state`, and append its new memory to `new`."""
     names = cast("dict[str, tuple[int, ...]]", layer.memory_sizes)
     x, memory = layer(x, state.layer(index, names), *more)
     for name, tensor in zip(names, memory, strict=False):  # an LSTM in both directions returns what nobody keeps
@@ -217,11 +217,11 @@ def _remembering(
 
 
 def add_to_lowest(x: Tensor, more: Tensor, dim: int) -> Tensor:
-    """The sum where `more` reaches along this axis, and what is above it as it was."""
+    """Add `more` to the beginning of a tensor along this axis; the rest is unchanged."""
     low, high = x.split([more.shape[dim], x.shape[dim] - more.shape[dim]], dim=dim)
     return torch.cat([low + more, high], dim=dim)
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Trainable numbers in the model."""
+    """Return the number of trainable parameters."""
     return sum(parameter.numel() for parameter in model.parameters())

@@ -1,4 +1,4 @@
-"""Every choice that defines a model, in one frozen value that travels with the weights."""
+"""The configuration of a model, as one frozen value that is saved with the weights."""
 
 import dataclasses
 import math
@@ -47,7 +47,7 @@ TYPE_NAMES = {str: "a name", int: "a whole number", bool: "true or false", tuple
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Choices of one BSRNN; wrong ones raise UsageError when the value is made.
+    """Configuration of a BSRNN. Invalid values raise UsageError on construction.
 
     stems: any subset and order of STEMS; one shared encoder, one mask head per stem.
     preset: name of the framing; `offline` needs causal=False, the others work either way.
@@ -57,33 +57,33 @@ class ModelConfig:
     time_layer, band_layer: what goes over time, of LAYERS, and over bands, of BAND_LAYERS. `mingru` is a recurrence
         whose gates hear its input only (recurrence.py); `global` hears all bands at once (global_layer.py), needs a
         causal model, and remembers.
-    global_dim, narrow_dim: of `global`: units of its recurrence, and numbers by which each band speaks to it and hears
-        it.
+    global_dim, narrow_dim: for `global`: hidden size of its recurrence, and size of each band's projection to it and
+        from it.
     stereo: `joint` (both channels are features of one band), `mono` (channels folded into the batch) or `tac` (folded,
-        and exchanging what they know after each band layer; arXiv 1910.14104).
+        and exchanging features after each band layer; arXiv 1910.14104).
     tac_activation, tac_factor: of `tac`: one of ACTIVATIONS, and the hidden size over N.
     attention_heads: of full-band self-attention after each band layer (TF-GridNet, arXiv 2209.03952); 0 for none.
     attention_dim: numbers per band and head of its queries and keys.
     attention_window: frames that a frame sees in a causal model, itself included; otherwise it sees all.
-    inputs: what the band split hears of a bin: `complex`, its real and imaginary parts; `magnitudes`, square roots of
-        the magnitudes of left, right, middle and side (of the one channel where they are folded), which know no phase
-        but that between the sides; or `both`.
-    mid_side: the model hears and masks middle and side in the place of left and right: what is in the middle alone, as
-        most voices are, loses all that is not by masks of zero. Only where `stereo` is `joint`.
-    mask: `complex`, which can turn the phase of a bin, or `real`, which cannot and costs half: enough for a model that
-        hears magnitudes only.
-    pairs_from_hz: in the bands that begin at or above it, bins share a mask two and two: a long analysis window tells
-        apart what lies low, and high up its resolution would only cost. 0 for none.
-    harmonics: the network hears which pitches there are and adds to the masks those of the harmonics of one pitch per
-        stem (harmonics.py).
+    inputs: features of a bin for the band split: `complex`, its real and imaginary parts; `magnitudes`, square roots of
+        the magnitudes of left, right, middle and side (or of the one channel, if folded), which hold no phase but that
+        between the sides; or `both`.
+    mid_side: input and masks are middle and side instead of left and right: a source in the middle alone, as most
+        voices are, is freed of everything at the sides by masks of zero. Only with `stereo` `joint`.
+    mask: `complex`, which can turn the phase of a bin, or `real`, which cannot and costs half: enough for a model with
+        magnitudes only.
+    pairs_from_hz: in the bands that begin at or above it, every two bins share a mask: the resolution of a long
+        analysis window helps at low frequencies and only costs at high ones. 0 for none.
+    harmonics: the network gets the strengths of pitches, and adds to the masks the harmonics of one pitch per stem
+        (harmonics.py).
     panning: the masks of each bin depend on where it lies between left and right (panning.py). Only where `stereo` is
         `joint` and not with mid_side.
     detail_channels: of convolutions over single bins, before and behind the bands, at half resolution; half as many at
         full resolution, twice as many at a quarter (detail.py); 0 for none. Only where `stereo` is `joint` and not with
         mid_side. Multiples of 32 are quickest.
     mask_gate: the mask heads end in a GLU, as in the paper; without it they cost half.
-    residual_stem: the last stem has no mask head, it is the mixture minus the others. Only with all four stems: of
-        fewer, the last would hold what belongs to none of them.
+    residual_stem: the last stem has no mask head but is the mixture minus the others. Only with all four stems: with
+        fewer, it would contain what belongs to none of them.
     filter_taps: coefficients per bin and stem: 1 is a mask, more are a deep filter over so many frames, the present one
         and those before it (arXiv 1904.08369, arXiv 2110.05588).
     filter_top_hz: a deep filter works in the bands that end at or below it; above them is a mask.
@@ -155,7 +155,7 @@ class ModelConfig:
             )
 
     def _check_stereo(self) -> None:
-        """Raise UsageError for what hears both sides where the network does not."""
+        """Raise UsageError for options that need both channels when these are folded into the batch."""
         if self.mid_side and self.stereo != "joint":
             raise UsageError(f"mid_side needs stereo 'joint': '{self.stereo}' takes each side for itself")
         if self.panning and (self.stereo != "joint" or self.mid_side):

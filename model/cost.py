@@ -25,7 +25,7 @@ PARTS = {
     "details": "detail",
     "detail_masks": "masks of detail",
 }
-"""Children of BSRNN that compute, by what to call them."""
+"""Children of BSRNN that compute, with their display names."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,12 @@ class Cost:
 
 
 def model_costs(config: ModelConfig) -> dict[str, Cost]:
-    """Cost of each part that a model of this configuration has, by its name in PARTS, in the order of the sound.
+    """Return the cost of each part of a model, by its name in PARTS, in the order of the signal path.
 
-    Counts matrix products and convolutions as they run, which is nearly all: frame by frame if causal, as it streams,
-    otherwise on a segment. Needs neither memory nor time for the weights: they are on torch's device `meta`, where an
-    LSTM is also taken apart into products that can be counted. That takes long for many frames and layers, but the
-    repeated layers cost the same, and a frame costs the same but in attention, where its cost grows with their number:
-    so one block is counted, and a segment follows from two short ones.
+    Counts the operations of matrix products and convolutions, which are nearly all: frame by frame for a causal model,
+    otherwise on a segment. The weights need neither memory nor time: they are on torch's device `meta`, where an LSTM
+    is also split into products that can be counted. As that is slow for many frames and layers, one block is counted
+    for all, and a segment is extrapolated from two short ones (only the cost of attention grows with their length).
     """
     if config.causal:
         return _costs(config, _macs_per_frame(config, 1))

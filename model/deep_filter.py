@@ -13,11 +13,11 @@ from stemlive.model.state import Memory
 
 
 class DeepFilter(nn.Module):
-    """What the K - 1 taps behind the mask add to the stems: sum over k from 1 of M_k(t, f) X(t - k, f).
+    """Adds to the stems what the K - 1 taps beyond the mask give: the sum over k from 1 of M_k(t, f) X(t - k, f).
 
-    It has no parameters, the mask head makes the taps. Where the masks of all stems sum to one, these sum to zero, so
-    that the stems still sum to the mixture. Remembers the filtered bins of the last K - 1 frames, which are silent
-    before the first one.
+    It has no parameters; the mask head computes the taps. If the masks of all stems sum to one, the taps sum to zero,
+    so that the stems still sum to the mixture. Its memory is the filtered bins of the last K - 1 frames, silent before
+    the first one.
     """
 
     def __init__(self, config: ModelConfig, channels: int) -> None:

@@ -29,10 +29,10 @@ FAINT = 1e-4  # power of a bin, over the mean around it, that counts as nothing
 
 
 class DetailEncoder(nn.Module):
-    """What is heard in the F' lowest bins and the PAST_FRAMES before, at full, half and quarter resolution.
+    """Convolutional features of the F' lowest bins at full, half and quarter resolution, with PAST_FRAMES of context.
 
-    And of that what each of their K' bands is told. Remembers what it heard of those frames, less what it hears of
-    silence, which is what is before the first one.
+    It also pools features for each of their K' bands. Its memory is the past frames' inputs minus that of silence, so
+    that zeros stand for the silence before the first frame.
     """
 
     pool: Tensor
@@ -67,10 +67,10 @@ class DetailEncoder(nn.Module):
 
 
 class DetailMasks(nn.Module):
-    """Per stem and bin real masks of middle and side, from the detail and the features of the bin's band.
+    """Real masks of middle and side per stem and bin, from the detail and the features of the bin's band.
 
-    They are what a softmax over the stems is above or below equal shares: zero in new weights, and with a sum of zero
-    where the stems are all there is; otherwise what is none of them is one choice more.
+    They are the difference between a softmax over the stems and equal shares: zero in new weights, and summing to zero
+    if the stems are complete; otherwise the softmax has one more choice, for none of the stems.
     """
 
     spread_1: Tensor
@@ -149,7 +149,7 @@ def _pool(widths: tuple[int, ...], bins: int, scale: int) -> Tensor:
 
 
 def _twice(x: Tensor, like: Tensor) -> Tensor:
-    """Each bin twice, as many as the other has."""
+    """Repeat each bin once, and cut to as many bins as the other has."""
     return functional.interpolate(x, scale_factor=(1, 2), mode="nearest")[..., : like.shape[3]]
 
 

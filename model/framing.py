@@ -59,7 +59,7 @@ PRESETS = {
 
 
 class Framing(torch.nn.Module):
-    """Waveform to frames and back, differentiable; the windows follow the module to its device."""
+    """Waveform to frames and back, differentiable; the windows are buffers of the module."""
 
     analysis: Tensor
     synthesis: Tensor

@@ -102,7 +102,7 @@ def pitches_hz() -> Tensor:
 
 
 def _templates(config: ModelConfig) -> Tensor:
-    """What each pitch is recognised by, `[F', P]`."""
+    """The template of each pitch, `[F', P]`."""
     bins = min(config.num_bins, int(HEARD_HZ / _bin_hz(config)) + 1)
     harmonics = torch.arange(1, int(HEARD_HZ / LOWEST_HZ) + 2)
     at = _lobes(config, bins, harmonics) * harmonics**-0.5

@@ -71,7 +71,7 @@ def cues(x: Tensor) -> Tensor:
 
 
 def side_of(x: Tensor) -> Tensor:
-    """What `[..., 2, 2]` has beside its middle, the mean of the channels."""
+    """Return the side of `[..., 2, 2]`: the difference of each channel from the mean of both."""
     return (x - x.flip(-2)) / 2
 
 

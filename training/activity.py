@@ -33,9 +33,9 @@ DEFAULT = ActivityConfig()
 
 
 def active_passages(recording: Recording, sample_rate_hz: int, config: ActivityConfig = DEFAULT) -> Passages:
-    """The active passages of a recording, from beside its decoded audio or detected and left there.
+    """Return the active passages of a recording, from the file beside its decoded audio, or detected and saved there.
 
-    What is kept there goes with the numbers it was made by: others are detected anew.
+    The file names the configuration of its detector; with another one, the passages are detected again.
     """
     file = recording.cache_file.with_suffix(".sad")
     made_by = {**asdict(config), "sample_rate_hz": sample_rate_hz}
@@ -51,8 +51,8 @@ def active_passages(recording: Recording, sample_rate_hz: int, config: ActivityC
 def detect(samples: Numbers, step: float, sample_rate_hz: int, config: ActivityConfig = DEFAULT) -> Passages:
     """The active passages of audio `[n, C]` in numbers of `step`: windows that are kept, joined where they touch.
 
-    Windows stand at whole multiples of the hop; what is left over at the end belongs to none. Audio shorter than a
-    window is one window.
+    Windows begin at whole multiples of the hop; an incomplete one at the end is left out. Audio shorter than a window
+    is one window.
     """
     window = min(round(config.window_s * sample_rate_hz), len(samples))
     hop = round(config.hop_s * sample_rate_hz)
@@ -76,9 +76,9 @@ def _is_active(window: Numbers, step: float, config: ActivityConfig) -> bool:
 
 
 def draw_start(passages: Passages, count: int, rng: np.random.Generator) -> int:
-    """A random first sample so that `count` samples lie within one passage, all such places alike.
+    """Draw a first sample, uniformly, such that `count` samples lie within one passage.
 
-    Where no passage is that long, the beginning of one of them. There must be one.
+    If no passage is that long, it is the beginning of one of them. There must be at least one passage.
     """
     room = np.maximum(passages[:, 1] - passages[:, 0] - count + 1, 0)
     if not room.any():

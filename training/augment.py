@@ -1,4 +1,4 @@
-"""What is done to one stem before it is mixed: each transform takes float32 `[n, 2]` and a seeded generator."""
+"""Augmentations of a single stem before it is mixed: each takes float32 `[n, 2]` and a seeded generator."""
 
 import io
 
@@ -14,7 +14,7 @@ Audio = npt.NDArray[np.float32]
 
 
 def chance(probability: float, rng: np.random.Generator) -> bool:
-    """True with this probability; one of 0 draws no number, so that a new transform leaves old recipes as they were."""
+    """Return True with this probability. 0 draws no number, so that new transforms keep the data of old recipes."""
     return probability > 0 and rng.random() < probability
 
 
@@ -57,7 +57,7 @@ def change_pitch_and_tempo(audio: Audio, semitones: float, tempo: float, sample_
 
 
 def pan(audio: Audio, rng: np.random.Generator, width: float) -> Audio:
-    """Moves the stem off the centre by a random balance of at most `width` (1 = one channel only)."""
+    """Pans the stem by a random balance of at most `width` (1 = one channel only)."""
     balance = rng.uniform(-width, width)
     return audio * np.array([min(1.0, 1 - balance), min(1.0, 1 + balance)], np.float32)
 
@@ -122,7 +122,7 @@ def overdrive(audio: Audio, rng: np.random.Generator, least_db: float = -9.0, mo
 
 
 def as_loud(audio: Audio, reference: Audio) -> Audio:
-    """At the root mean square of the reference."""
+    """Scale to the root mean square of the reference."""
     power, wanted = (float(np.mean(np.square(x))) for x in (audio, reference))
     return audio * np.float32(np.sqrt(wanted / (power + 1e-12)))
 

@@ -1,4 +1,4 @@
-"""Where a process of a run computes."""
+"""The devices that a run computes on."""
 
 import os
 import shutil
@@ -9,9 +9,9 @@ from stemlive.errors import TrainingError
 
 
 def use_gpu(precision: str, processes_here: int) -> bool:
-    """Whether a run with so many processes on this machine goes over its GPUs, one process per GPU, or over its cores.
+    """Whether a run with so many processes on this machine uses GPUs, one per process, rather than processor cores.
 
-    GPUs are taken where there are any. Raises TrainingError where they are too few, or missing for `fp16`.
+    GPUs are used if there are any. Raises TrainingError if there are too few, or none for `fp16`.
     """
     if not torch.cuda.is_available():
         if precision == "fp16":
@@ -34,7 +34,7 @@ def fast_bfloat16(on_gpu: bool) -> bool:
 
 
 def check_compiler(on_gpu: bool) -> None:
-    """Raise TrainingError where torch.compile would find nothing to compile with."""
+    """Raise TrainingError if torch.compile has no compiler to use."""
     compiler = os.environ.get("CXX", "g++")
     if not on_gpu and shutil.which(compiler) is None:
         raise TrainingError(

@@ -1,4 +1,4 @@
-"""Which song or recording comes next: sources by their weights, then one of what a source holds."""
+"""Draw the next song or recording: a source by its weight, then an item of the source."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,24 +12,24 @@ _SERIES = re.compile(r"([^-]*[^\s-])-[^\s-]")
 
 
 class WeightedDraw(Generic[Item]):
-    """Draws a source, with a probability of its weight times the square root of how much it holds, then an item of it.
+    """Draws a source, with probability proportional to weight times the square root of its size, then one of its items.
 
-    The square root keeps a folder of a thousand clips from drowning ten songs. A source of weight 0 is never drawn.
+    The square root keeps a folder of a thousand clips from dominating ten songs. A source of weight 0 is never drawn.
     """
 
     def __init__(self, sources: Mapping[str, Sequence[Item]], weights: Mapping[str, float]) -> None:
-        """`weights` by the name of a source; 1 where it is not named."""
+        """`weights` are by the name of a source; 1 for sources not named."""
         share = {name: weights.get(name, 1.0) * len(items) ** 0.5 for name, items in sources.items()}
         self._items = [items for name, items in sources.items() if share[name] > 0]
         probabilities = np.array([value for value in share.values() if value > 0])
         self._probabilities = probabilities / probabilities.sum() if len(probabilities) else probabilities
 
     def __bool__(self) -> bool:
-        """Whether there is anything to draw."""
+        """Whether there is an item to draw."""
         return bool(self._items)
 
     def draw(self, rng: np.random.Generator) -> Item:
-        """The next item; there must be one."""
+        """Draw the next item; there must be one."""
         items = self._items[int(rng.choice(len(self._items), p=self._probabilities))]
         return items[int(rng.integers(len(items)))]
 

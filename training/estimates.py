@@ -1,4 +1,4 @@
-"""Stems that any program has written, read to be scored."""
+"""Read stems that any program has written, to score them."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Separates songs whose stems are known and scores what comes out."""
+"""Separate songs whose stems are known, and score the result."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -84,7 +84,7 @@ def judge_songs(
     seconds: float | None = None,
     targets: tuple[str, ...] | None = None,
 ) -> Iterator[tuple[str, Cells]]:
-    """Score song after song, in the order of their names. What there is no estimate of is named and left out.
+    """Score song after song, in the order of their names. Targets without an estimate are logged and left out.
 
     `preset` is the framing of the oracle, `seconds` limits songs to their beginning, `targets` what is reported.
     """
@@ -101,7 +101,7 @@ def judge_songs(
 
 
 def report(songs: Mapping[str, Cells], split: str, seconds: float | None, **about: Any) -> dict[str, Any]:
-    """What the JSON file holds: `songs` and `average`, by target and score (`report.Cells`), to 0.01 dB."""
+    """Return the report for JSON: `songs` and `average`, by target and score (`report.Cells`), to 0.01 dB."""
     return {
         "split": split,
         "seconds": seconds,

@@ -1,7 +1,7 @@
-"""Begin a model with the weights of a smaller one: wider, with more units or blocks, with a filter for a mask.
+"""Initialise a model with the weights of a smaller one: wider, with more units or blocks, a filter instead of a mask.
 
-What is new is joined by weights of zero, and more features are copies of those that are there, so that the larger model
-first computes what the smaller one did, and learns from there. Real masks begin as the real part of complex ones.
+New parts are connected by weights of zero, and additional features are copies of existing ones, so that the larger
+model at first computes what the smaller one did. Real masks start as the real part of complex ones.
 Source of the idea: Chen, Goodfellow and Shlens, "Net2Net" (arXiv 1511.05641).
 """
 
@@ -22,13 +22,13 @@ _GATES = {"lstm": 4, "gru": 3}
 _GROWS = ("feature_dim", "num_repeat", "hidden_factor", "mask_factor")
 _FILTER = ("filter_taps", "filter_top_hz")
 _UNLIKE = 0.5
-"""How far what listens to the copies of a feature tells them apart, over what it had for the one: so they part."""
+"""Relative difference between the weights on the copies of a feature, so that the copies diverge in training."""
 
 
 def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str, Any]]:
-    """A model of this configuration that computes what the checkpoint's does, of which it may be an enlargement.
+    """Return a model of this configuration that computes what the checkpoint's smaller or equal model does.
 
-    Returns it with the checkpoint's provenance.
+    The second result is the checkpoint's provenance.
 
     Raises TrainingError unless the model's features are the checkpoint's or a multiple of them, its blocks and hidden
     units as many or more, its mask heads as large, its layers recurrent, and all else the same but for panning, detail,
@@ -89,9 +89,9 @@ def _twice_the_bins(small: ModelConfig, config: ModelConfig) -> bool:
 
 
 def _of_longer_window(model: BSRNN, config: ModelConfig) -> BSRNN:
-    """The model in the framing, bands and pairs of bins of `config`, whose analysis window is twice as long.
+    """Return the model in the framing, bands and pairs of bins of `config`, whose analysis window is twice as long.
 
-    Of every two bins it hears the first, which lies where one was, and masks both as it did that one.
+    Of every two new bins it takes the first, at the frequency of an old one, as input, and masks both like that one.
     """
     names = ("preset", "band_scheme", "pairs_from_hz")
     result = BSRNN(dataclasses.replace(model.config, **{name: getattr(config, name) for name in names}))
@@ -138,7 +138,7 @@ def _masks_both(old: Tensor, masks: int, per_bin: int) -> Tensor:
 
 
 def _of_mid_side(model: BSRNN) -> BSRNN:
-    """The model with the mean of the masks of left and right for those of middle and side."""
+    """Return the model with masks of middle and side that are the mean of those of left and right."""
     state = model.state_dict()
     for index in range(len(model.split.groups)):
         weight = state[f"split.weights.{index}"]  # [bands, 1 + width * 4, N], the level first
@@ -170,7 +170,7 @@ def _widened(name: str, old: Tensor, times: int) -> Tensor:
 
 
 def _grown(name: str, fresh: Tensor, old: Tensor | None, hidden: int, config: ModelConfig) -> Tensor:
-    """The value of one parameter: `old` where it reaches, `fresh` for what feeds new units, 0 for what they feed."""
+    """Return the value of a parameter: `old` as far as it goes, `fresh` into new units, 0 out of new units."""
     if old is None:  # a new block, tap or detail adds nothing yet
         return torch.zeros_like(fresh) if any(part in name for part in (".proj.", ".tap_", ".tell")) else fresh
     if old.shape == fresh.shape:

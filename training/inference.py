@@ -40,9 +40,9 @@ def overlap_add(hop_s: float = 1.0) -> Pieces:
 
 
 def separator(model: BSRNN, framing: Framing, method: str | None = None, hop_s: float = 1.0) -> Separate:
-    """The way to separate whole songs with a model: one of METHODS, by default `stream` where the model can.
+    """Return the function that separates whole songs by one of METHODS, by default `stream` for causal models.
 
-    `hop_s` is the hop of `overlap-add`. Raises UsageError for an unknown method and for streaming what cannot stream.
+    `hop_s` is the hop of `overlap-add`. Raises UsageError for an unknown method, and for `stream` if not causal.
     """
     rate_hz = model.config.sample_rate_hz
 

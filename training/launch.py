@@ -1,4 +1,4 @@
-"""Starts a run: in this process when it is one of several, otherwise by starting as many as are asked for."""
+"""Start a run: directly if this process is already one of several, otherwise by starting the requested processes."""
 
 import logging
 import os
@@ -26,16 +26,16 @@ ERROR_PREFIX = "stemlive: error: "
 
 
 def is_worker() -> bool:
-    """Whether this process is one of a run already."""
+    """Whether this process is already a worker of a run."""
     return "RANK" in os.environ
 
 
 def launch(arguments: list[str], processes: int) -> None:
     """Run `stemlive train ARGUMENTS` in so many processes and wait for them.
 
-    Ctrl-C and SIGTERM are passed on: the run saves what it has and ends. When one process fails the others are stopped,
-    and the error that was printed first is raised, for what follows in the others comes of it: UsageError or
-    TrainingError. For several machines, start `stemlive train` by torchrun instead.
+    Ctrl-C and SIGTERM are passed on: the run saves and ends. If one process fails, the others are stopped, and the
+    error that was printed first is raised, because errors of the others follow from it: UsageError or TrainingError.
+    For several machines, start `stemlive train` with torchrun instead.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -82,7 +82,7 @@ def launch(arguments: list[str], processes: int) -> None:
 
 
 def _pass_on_lines(worker: "subprocess.Popen[str]", messages: list[str]) -> None:
-    """Print what a process says on its standard error, but keep its final error for the one who started it."""
+    """Print the standard error of a process, but hold back its final error for the caller."""
     assert worker.stderr is not None
     with worker.stderr as said:
         for line in said:
@@ -112,7 +112,7 @@ def train(
     from stemlive.training.recipe import read_recipe
     from stemlive.training.sources import Sources, scan
 
-    first = os.environ.get("RANK", "0") == "0"  # the others would say the same
+    first = os.environ.get("RANK", "0") == "0"  # the others would print the same
     logging.basicConfig(
         level=logging.INFO if first else logging.ERROR, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
     )

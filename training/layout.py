@@ -14,7 +14,7 @@ from stemlive.model.config import STEMS
 
 SUFFIXES = (".wav", ".flac", ".ogg")
 OTHER_SUFFIXES = (".mp3", ".m4a", ".mp4", ".aac", ".opus", ".wma", ".aif", ".aiff", ".au", ".w64", ".caf")
-"""Audio that is not read: named, so that nobody wonders where it went."""
+"""Audio formats that are not read; such files are reported as skipped."""
 KINDS = (*STEMS, "accompaniment")
 MIXTURE = "mixture"
 SPLITS = ("train", "valid", "test")
@@ -49,7 +49,7 @@ VALIDATION_PACKAGES = frozenset(
         "zaz-data",
     }
 )
-"""Debian packages whose music stands behind singers of `valid`: never fetched nor, from an older corpus, trained on."""
+"""Debian packages whose music accompanies singers of `valid`: never fetched and, in older corpora, never trained on."""
 
 
 @dataclass
@@ -93,7 +93,7 @@ def find_audio(roots: list[Path], split: str = "train", *, scoring: bool = False
 
 
 def song_folders(root: Path, split: str) -> list[Path]:
-    """Folders of the songs of a split, in the order of their names: the one place that says which song is where."""
+    """Return the folders of the songs of a split, in the order of their names. Only this function decides on splits."""
     folder = root / split
     held_out = split == "valid" and not folder.exists()
     songs = sorted(path for path in (root / "train" if held_out else folder).glob("*") if path.is_dir())
@@ -103,7 +103,7 @@ def song_folders(root: Path, split: str) -> list[Path]:
 
 
 def _song_files(folder: Path, skipped: dict[Path, str], scoring: bool) -> Iterator[Path]:
-    """The files of a song to be read; what is no stem, or the same stem again, is named in `skipped`."""
+    """Return the files of a song to read; files that are no stem, or the same stem again, are added to `skipped`."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if not _is_audio(path, skipped) or (path.stem == MIXTURE and not scoring):

@@ -1,4 +1,4 @@
-"""Does a model stay as good when it plays on and on? Carried state must neither drift nor saturate."""
+"""Test whether a model stays as good over a long time: its recurrent state must neither drift nor saturate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""The training loop: draw, separate, compare, step; now and then validate, keep the best and save.
+"""The training loop: draw, separate, compare, step; at intervals validate, keep the best weights and save.
 
-Accelerate is the trainer: it brings DistributedDataParallel, mixed precision and devices, and leaves the loop readable.
+Accelerate provides DistributedDataParallel, mixed precision and devices, and leaves the loop readable.
 """
 
 import dataclasses
@@ -45,7 +45,7 @@ REPORT_STEPS = 25
 
 @dataclass
 class Progress:
-    """How far a run is; saved with it. Times are of the main process, all its sessions together.
+    """Progress of a run, saved with it. Times are of the main process, over all its sessions.
 
     best_db: best mean validation uSDR so far. unimproved: validations since then. before_audio_s, before_wall_s: what
         the weights that it began with had taken.
@@ -62,7 +62,7 @@ class Progress:
 
 
 class Trainer:
-    """One run in one folder. Every process makes one; `run` returns when the steps, time or patience are used up."""
+    """One run in one folder, created in every process. `run` returns when steps, time or patience are used up."""
 
     def __init__(
         self,
@@ -193,7 +193,7 @@ class Trainer:
         self.run_log.close()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        """Signal handler: the run ends after this step, with all that it has learnt saved."""
+        """Signal handler: end the run after this step, and save it."""
         self.stopping = True
 
     def _train_step(self, segments: list[dict[str, Tensor]]) -> Tensor:
@@ -308,11 +308,11 @@ class Trainer:
         return self._largest(share)
 
     def _due(self, since: float, minutes: float) -> bool:
-        """Whether so many minutes have passed for any process."""
+        """Whether so many minutes have passed in any process."""
         return self._largest(time.monotonic() - since) >= minutes * 60
 
     def _largest(self, value: float) -> float:
-        """The largest of the processes' values: what all of them decide by."""
+        """Return the largest of the processes' values, so that all decide alike."""
         if self.accelerator.num_processes == 1:
             return value
         shared = torch.tensor(value, dtype=torch.float64, device=self.accelerator.device)
@@ -321,7 +321,7 @@ class Trainer:
 
 
 def _freeze(model: BSRNN, parts: Sequence[str]) -> None:
-    """Let nothing be learned in these parts. Raises TrainingError for one that the model does not have."""
+    """Freeze these parts of the network. Raises TrainingError for a part that the model does not have."""
     having = {name for name, part in model.named_children() if any(True for _ in part.parameters())}
     for part in parts:
         if part not in having:

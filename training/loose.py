@@ -37,7 +37,7 @@ GAIN_SCALES = ("db", "linear")
 
 @dataclass(frozen=True)
 class LooseConfig:
-    """How single recordings are drawn and changed. Names that end in `_p` are probabilities per stem.
+    """How single recordings are drawn and augmented. Names that end in `_p` are probabilities per stem.
 
     source_weights: how often a source is drawn: a pool's folder, or `song/` and a song's name or series
         (`drawing.song_sources`); 1 where not named.
@@ -115,7 +115,7 @@ class LooseConfig:
 
 
 class LooseStems:
-    """Draws passages of `count` samples; what comes depends on nothing but the generator."""
+    """Draws passages of `count` samples, which depend only on the generator."""
 
     def __init__(self, sources: Sources, config: LooseConfig, sample_rate_hz: int, count: int) -> None:
         self.config, self.sample_rate_hz, self.count = config, sample_rate_hz, count
@@ -123,7 +123,7 @@ class LooseStems:
         self._draws = {kind: WeightedDraw(self._recordings(kind, sources), config.source_weights) for kind in KINDS}
 
     def has(self, kind: str) -> bool:
-        """Whether there is anything of this kind."""
+        """Whether there are recordings of this kind."""
         return bool(self._draws[kind])
 
     def draw(self, kind: str, rng: np.random.Generator) -> tuple[Audio, float]:
@@ -229,7 +229,7 @@ def band_limit_hz(name: str) -> float:
 
 
 def fit(audio: Audio, count: int) -> Audio:
-    """`[n, 2]` cut or filled with silence to `[count, 2]`."""
+    """Cut `[n, 2]`, or pad it with silence, to `[count, 2]`."""
     out = np.zeros((count, 2), np.float32)
     out[: min(count, len(audio))] = audio[:count]
     return out

@@ -1,4 +1,4 @@
-"""Losses by name, to be joined by `+`: each gives one number per group; what is returned is their weighted sum.
+"""Losses by name, which can be joined by `+`: each gives one number per group; the result is their weighted sum.
 
 | name | what | source |
 |---|---|---|
@@ -26,7 +26,7 @@ SILENCE = 1e-8  # mean square of a mixture that counts as silent
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the losses look at: estimates and targets `[B, G, C, n]`, their spectra, the mixtures `[B, C, n]`."""
+    """Input of the losses: estimates and targets `[B, G, C, n]`, their spectra, and the mixtures `[B, C, n]`."""
 
     estimates: Tensor
     targets: Tensor

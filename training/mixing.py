@@ -24,7 +24,7 @@ Groups = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class MixConfig(LooseConfig):
-    """How segments are made of what `LooseConfig` draws. Shares are weights of the three kinds of segment.
+    """How segments are mixed from what `LooseConfig` draws. Shares are weights of the three kinds of segment.
 
     share_accompaniment: a voice over real music whose stems are unknown (loss on the voice and on the rest).
     share_random: stems from anywhere, mixed without regard to each other.

@@ -1,4 +1,4 @@
-"""From a batch of segments to what the optimiser makes small."""
+"""From a batch of segments to the loss that the optimiser minimises."""
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -48,7 +48,7 @@ def prepare(segments: list[dict[str, Tensor]], stems: tuple[str, ...], device: t
 
 
 def pieces(batch: Batch, framing: FramingPreset, count: int) -> list[Batch]:
-    """The batch cut in time into so many pieces, equally long to within a hop, in the order of the sound.
+    """Cut a batch in time into so many pieces of equal length (to within a hop), in order of time.
 
     The weight is shared out by the samples that a piece completes: what only adds up over samples has the same loss in
     pieces as in the whole.

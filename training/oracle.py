@@ -1,4 +1,4 @@
-"""The ceiling: what a mask on the spectrum of the mixture could reach at best, if it knew the stems."""
+"""The oracle: the best that a mask on the mixture's spectrum could reach if the stems were known."""
 
 import torch
 from torch import Tensor

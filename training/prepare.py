@@ -1,4 +1,4 @@
-"""Everything that training waits for, done beforehand: audio decoded into the cache, active passages found."""
+"""Prepare training data beforehand: decode audio into the cache, and find active passages."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -61,7 +61,7 @@ def prepare(
 
 
 def steps(layouts: dict[str, Layout], *, sad: bool) -> int:
-    """At most so many steps `prepare` takes."""
+    """Return the most steps that `prepare` can take."""
     return sum(len(layout.files()) * (2 if sad and split == TRAIN else 1) for split, layout in layouts.items())
 
 

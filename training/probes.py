@@ -1,4 +1,4 @@
-"""Is it the voice that a model knows, or the middle? Songs whose voice is in the middle do not tell."""
+"""Test whether a model recognises the voice or only the middle of the stereo image, by moving the voice."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

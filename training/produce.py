@@ -1,7 +1,7 @@
-"""What a mixing engineer does to a track before the listener hears it, voices first.
+"""Process tracks like a mixing engineer, voices above all.
 
-Loose recordings are dry and the same on both sides; no record is. A voice here goes through equaliser, compressor and
-saturation, is doubled or harmonised, and sends a part of itself into rooms and delays, whose sides differ. Filters,
+Loose recordings are dry and equal on both sides; records are not. Here a voice goes through equaliser, compressor and
+saturation, is doubled or harmonised, and is sent to rooms and delays whose sides differ. Filters,
 dynamics and reverberation are those of pedalboard (JUCE's); signals are float32 `[n, 2]`.
 """
 
@@ -32,9 +32,9 @@ Effect = Callable[[Audio, np.random.Generator, int], Audio]
 
 
 def produce_voice(audio: Audio, rng: np.random.Generator, sample_rate_hz: int, dry_p: float = 0.08) -> Audio:
-    """A voice as on a record, as loud as it was; with `dry_p` nothing that makes its sides differ.
+    """Produce a voice as on a record, keeping its level; with probability `dry_p`, both sides stay equal.
 
-    What comes with sides that differ was produced already: it gets the equaliser and at times a compressor, no more.
+    A voice whose sides differ was produced before: it only gets an equaliser and sometimes a compressor.
     """
     if not np.array_equal(audio[:, 0], audio[:, 1]):
         return as_loud(_channel_strip(audio, rng, sample_rate_hz, compress_p=0.3), audio)
@@ -62,7 +62,7 @@ def produce_voice(audio: Audio, rng: np.random.Generator, sample_rate_hz: int, d
 
 
 def produce_music(audio: Audio, rng: np.random.Generator, sample_rate_hz: int, kind: str) -> Audio:
-    """Another stem as on a record, as loud as it was: equaliser, compressor, width and, but for a bass, a room."""
+    """Produce another stem as on a record, at its level: equaliser, compressor, width and, except for bass, a room."""
     out = _channel_strip(audio, rng, sample_rate_hz, compress_p=0.4, low_cut=False)
     low = kind == "bass"
     if rng.random() < (0.1 if low else 0.35):
@@ -144,7 +144,7 @@ def limit(mixture: Audio, threshold: float) -> Audio:
 
 
 def at_level(audio: Audio) -> Audio:
-    """At LEVEL_RMS, as the thresholds want it; silence stays silence."""
+    """Scale to LEVEL_RMS, for which the thresholds are set; silence stays silent."""
     rms = float(np.sqrt(np.mean(np.square(audio))))
     return audio * np.float32(LEVEL_RMS / rms) if rms > 1e-7 else audio
 

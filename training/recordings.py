@@ -1,4 +1,4 @@
-"""One decoded file: what is read from the cache in training, and how it gets there."""
+"""Decoded recordings in the cache: how they are written, and read in training."""
 
 import hashlib
 import json

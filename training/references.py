@@ -1,4 +1,4 @@
-"""The truth that estimates are held against: what can be judged in a song depends on the files that it has.
+"""The reference for scoring: what can be scored in a song depends on the files that it has.
 
 * A song without a bass file has its bass inside `other`: the two are judged together, as `bass+other`.
 * With an `accompaniment` file only the voice and the accompaniment are judged, whatever other files there are.

@@ -1,4 +1,4 @@
-"""What a run tells: lines on the console, `log.csv` with a row per validation, TensorBoard where it is asked for."""
+"""The log of a run: lines on the console, `log.csv` with a row per validation, and optionally TensorBoard."""
 
 import csv
 import logging
@@ -49,7 +49,7 @@ class RunLog:
             log.info("%s", text)
 
     def report(self, step: int, audio_s: float, loss: float, rate: float) -> None:
-        """How it goes: mean loss, learning rate, seconds of audio per second of wall time since the last report."""
+        """Log the progress: mean loss, learning rate, seconds of audio per second of wall time since last time."""
         now = time.monotonic()
         speed = (audio_s - self._reported[1]) / (now - self._reported[0])
         self._reported = (now, audio_s)
@@ -65,7 +65,7 @@ class RunLog:
         self._plot({f"uSDR/{name}": mean for name, mean in {**means_db, "mean": score_db}.items()}, progress["step"])
 
     def close(self) -> None:
-        """Write out what TensorBoard still holds back."""
+        """Flush TensorBoard's buffers."""
         if self._board is not None:
             self._board.close()
 

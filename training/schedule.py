@@ -1,4 +1,4 @@
-"""Learning rates over a run: each schedule is a function to the rate over its peak, from 0 to 1."""
+"""Learning-rate schedules: each is a function that returns the rate relative to its peak, 0 to 1."""
 
 import math
 

@@ -1,7 +1,7 @@
-"""What there is to train on or to score: songs of aligned stems and pools of loose recordings, decoded into a cache.
+"""The data to train on or to score: songs of aligned stems and pools of loose recordings, decoded into a cache.
 
-`layout` says where files lie. A song without a bass file has its bass inside `other`; any other stem that is missing,
-and any stem whose file is silent, is silent. What cannot be read is named and left out, and the rest goes on.
+`layout` finds the files. A song without a bass file has its bass inside `other`; any other missing stem, and any stem
+whose file is silent, is silent. Files that cannot be read are reported and left out.
 """
 
 import logging

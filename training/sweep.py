@@ -58,7 +58,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What one file says for one size."""
+    """The contents of one file for one size."""
 
     name: str
     title: str

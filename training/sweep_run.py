@@ -1,8 +1,8 @@
-"""Runs the cells of a sweep: each model is trained and scored by the commands `train` and `evaluate`.
+"""Run the cells of a sweep: each model is trained and scored by the commands `train` and `evaluate`.
 
-They are processes of their own: a cell that fails takes no other with it, and what is interrupted goes on as any run
-does. In the sweep's folder each model has its own: an ordinary run, with recipe.toml, train.log and scores.json; each
-cell ends with result.json.
+These are child processes: a cell that fails does not affect the others, and an interrupted one is resumed like any run.
+Each model has a folder below the sweep's, an ordinary run with recipe.toml, train.log and scores.json; a finished cell
+has a result.json.
 """
 
 import json
@@ -33,7 +33,7 @@ Result = dict[str, Any]
 
 
 class StopAskedError(Exception):
-    """A stop was asked for while a command ran."""
+    """Raised when a stop is requested while a command runs."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Place:
 
 
 def run_cells(cells: list[Cell], place: Place, jobs: int) -> Iterator[tuple[Cell, Result | Exception]]:
-    """Run those cells that have no result yet, so many at once; give each one's result, or what it failed of.
+    """Run the cells without a result, so many at once; yield each one's result or the exception that ended it.
 
-    Ends early, with all that was learnt saved, when a stop is asked for. Raises UsageError before anything starts when
-    the folder holds one of the cells with another recipe or budget.
+    A stop request ends it early, with the state of all runs saved. Raises UsageError, before anything starts, if the
+    folder contains one of the cells with another recipe or budget.
     """
     for cell in cells:
         _claim(cell, place.folder / cell.name)
@@ -70,20 +70,20 @@ def run_cells(cells: list[Cell], place: Place, jobs: int) -> Iterator[tuple[Cell
 
 
 def read_result(folder: Path, cell: Cell) -> Result | None:
-    """What a cell that is done has left below the sweep's folder; None for another."""
+    """Return the result of a finished cell from the sweep's folder; None if it is not finished."""
     path = folder / cell.name / RESULT_FILE
     result: Result | None = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
     return result
 
 
 def _asked(cell: Cell) -> Tables:
-    """What a cell is, in values that JSON keeps."""
+    """Return the definition of a cell as JSON values."""
     recipes = {model.folder: model.tables for model in cell.models}
     return {"recipes": recipes, "minutes": cell.minutes, "seconds": cell.seconds}
 
 
 def _claim(cell: Cell, folder: Path) -> None:
-    """Note what is asked of a cell, so that its folder is never taken for that of another."""
+    """Record the definition of a cell in its folder, so that this is never used for another cell."""
     path = folder / ASKED_FILE
     if not path.exists():
         _write_json(path, _asked(cell))
@@ -172,7 +172,7 @@ def _options(name: str, values: tuple[Path, ...]) -> list[str]:
 
 
 def _call(arguments: list[str], log: Path, stopping: Callable[[], bool]) -> None:
-    """Run a command of stemlive and wait; a stop is passed on, so that it saves what it has."""
+    """Run a command of stemlive and wait; a stop request is passed on, so that it saves its state."""
     if stopping():
         raise StopAskedError
     with log.open("a", encoding="utf-8") as file:
@@ -197,7 +197,7 @@ def _call(arguments: list[str], log: Path, stopping: Callable[[], bool]) -> None
 
 
 def _reason(log: Path, begin: int, code: int) -> str:
-    """Why a command failed: its first error since it began to write there, or how it ended."""
+    """Return why a command failed: its first error in this part of the log, or its exit status."""
     with log.open("rb") as file:
         file.seek(begin)
         lines = file.read().decode(errors="replace").splitlines()
@@ -207,7 +207,7 @@ def _reason(log: Path, begin: int, code: int) -> str:
 
 
 def _write_json(path: Path, values: Any) -> None:
-    """Write so that the file is whole or not there."""
+    """Write a JSON file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as part:
         part.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")

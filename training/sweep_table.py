@@ -1,4 +1,4 @@
-"""The table of a sweep, for people (Markdown) and for programs (CSV): costs, scores, and what others published."""
+"""The table of a sweep, in Markdown and CSV: costs, scores and published scores."""
 
 import csv
 import io
@@ -63,7 +63,7 @@ def columns(table: list[Row]) -> list[str]:
 
 
 def as_csv(table: list[Row]) -> str:
-    """All columns; what a row lacks is empty."""
+    """Return the CSV with all columns; missing values are empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns(table), lineterminator="\n")
     writer.writeheader()
@@ -112,7 +112,7 @@ def _line(texts: list[str]) -> str:
 
 
 def _about(sweep: Sweep, table: list[Row]) -> str:
-    """What was measured, on what, where; where cells differ in that, all that they had."""
+    """Return a line on scores, data and machine; if cells differ, with all of their values."""
     done = [row for row in table if "machine" in row]
     published = f" Published: {sweep.source}." if any(c.startswith("published") for c in columns(table)) else ""
     if not done:

@@ -145,7 +145,7 @@ def build_corpus(
 
 
 def _end_with_the_parent() -> None:
-    """Let this worker end when the program that started it was killed: it would wait for jobs for ever."""
+    """End this worker when its parent is killed; otherwise it would wait for jobs for ever."""
     parent = parent_process()
     assert parent is not None
 
@@ -164,7 +164,7 @@ def _speak(
     renderers: ProcessPoolExecutor,
     report: CorpusReport,
 ) -> None:
-    """Let the model's voices speak, before anybody sings: a singer is drawn from all speakers that are there."""
+    """Generate the model's speech before any singing, because singers are drawn from all speakers that exist."""
     skipped = len(report.skipped)
     collect(fetcher.submit(fetch_kokoro, root), "kokoro", report)
     if len(report.skipped) == skipped:

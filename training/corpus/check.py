@@ -1,4 +1,4 @@
-"""Ear-like measures of training audio: level, clipping, silence, bandwidth, and whether a stem sounds like its label.
+"""Measure training audio: level, clipping, silence, bandwidth, and whether a stem sounds like its label.
 
 The last is a model's judgement: the share of a recording's energy that a separator puts into the stem that the folder
 names. It says nothing certain about one recording, but a source far below the others of its kind is worth a listen.
@@ -19,7 +19,7 @@ from stemlive.training.recordings import Numbers, Recording
 from stemlive.training.sources import Sources
 
 FULL_SCALE = 32767
-CLIPPED_RUN = 3  # neighbours at full scale, fewer of which may be an honest peak
+CLIPPED_RUN = 3  # consecutive samples at full scale; fewer may be a genuine peak
 SILENT_DB = -60.0
 BLOCK_S = 0.1
 BANDWIDTH_SHARE = 0.9999  # of the energy lies below the frequency that is called the bandwidth

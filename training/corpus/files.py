@@ -1,4 +1,4 @@
-"""How the corpus puts files on disk: whole or not at all."""
+"""Write the corpus's files atomically."""
 
 from __future__ import annotations
 
@@ -49,6 +49,6 @@ def write_ogg(path: Path, audio: npt.NDArray[np.floating[Any]], sample_rate_hz: 
 
 
 def remove_leftovers(root: Path) -> None:
-    """Remove the temporary folders of a build that was killed."""
+    """Remove the temporary folders that a killed build has left."""
     for folder in root.glob(f"{STAGING_PREFIX}*"):
         shutil.rmtree(folder, ignore_errors=True)

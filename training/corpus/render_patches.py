@@ -25,7 +25,7 @@ from stemlive.training.corpus.files import write_ogg
 from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
 
 PROGRAM = "lmms"
-ATTEMPTS = 3  # it was seen to fail once, on a busy machine, and not again
+ATTEMPTS = 3  # LMMS has failed once on a busy machine
 BANKS = Path("/usr/share/zynaddsubfx/banks")
 SONGS = Path("/usr/share/lmms/projects")
 PEAK = 0.7  # of a song: Vorbis does not keep peaks as they are
@@ -50,7 +50,7 @@ _PART = {
 
 
 def lmms_installed() -> bool:
-    """Whether anything here can be played."""
+    """Whether LMMS is installed."""
     return shutil.which(PROGRAM) is not None
 
 

@@ -1,4 +1,4 @@
-"""What a build of the corpus made, found and could not have."""
+"""The report of a corpus build: what was made, found and skipped."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class CorpusReport:
 
 
 def collect(future: Future[Any], name: str, report: CorpusReport) -> None:
-    """Take up a finished job's result, or the reason why there is none.
+    """Add a finished job's result, or the reason why there is none, to the report.
 
-    Raises StemliveError where the rest would fail too: a killed worker, a full disk.
+    Raises StemliveError for failures that would affect all other jobs: a killed worker, a full disk.
     """
     try:
         result = future.result()

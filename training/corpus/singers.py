@@ -89,7 +89,7 @@ def render_speech(root: Path, speaker: Path) -> bool:
 
 
 def marked(band_hz: float) -> str:
-    """What the name of a recording says of where its treble ends."""
+    """Return the suffix of a recording's name that marks where its treble ends."""
     return f"-band{int(band_hz // 100 * 100)}" if band_hz < _FULL_BAND_HZ else ""
 
 
@@ -108,7 +108,7 @@ def sing(voice: Voice, timbre: Timbre, rng: np.random.Generator) -> Floats:
 def sing_phrases(
     voice: Voice, phrases: Sequence[Phrase], first: int, style: Style, timbre: Timbre, rng: np.random.Generator
 ) -> Floats:
-    """All phrases with their rests, ``[samples]``; the syllables go on from phrase to phrase."""
+    """Sing all phrases with their rests, ``[samples]``; the syllables continue from phrase to phrase."""
     pieces: list[tuple[int, Floats]] = []
     at_s = 0.5
     for phrase in phrases:

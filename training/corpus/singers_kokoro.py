@@ -165,13 +165,13 @@ def _model(root: Path) -> Any:
 
 @lru_cache(maxsize=1)
 def _vocabulary(root: Path) -> dict[str, int]:
-    """The number of each sign."""
+    """Return the vocabulary: the number of each phonetic sign."""
     numbers: dict[str, int] = json.loads((root / _FOLDER / "vocabulary.json").read_text(encoding="utf-8"))["vocab"]
     return numbers
 
 
 def model_file(root: Path) -> Path:
-    """Where the model is."""
+    """Return the folder of the model."""
     return root / _FOLDER / "model.onnx"
 
 

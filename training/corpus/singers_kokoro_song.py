@@ -149,7 +149,7 @@ def lay_out(points: Sequence[int], starts: Sequence[int], end: int, count: int) 
 
 
 def lengths(root: Path, signs: str, style: kokoro.Style) -> list[int]:
-    """How long the voice would say each sign, in units, with the silence before the first and after the last."""
+    """Return the spoken length of each sign in units, including the silence before the first and after the last."""
     given = kokoro.utterance(root, signs, style) | {"speed": np.ones(1, np.float32)}
     return [int(one) for one in _parts(root)[0].run(None, given)[0]]
 
@@ -169,7 +169,7 @@ def sound(root: Path, count: int, style: kokoro.Style, pitch: Floats, loudness: 
 
 
 def speaking_hz(root: Path, style: kokoro.Style, rng: np.random.Generator) -> float:
-    """The voice's pitch when it speaks."""
+    """Return the pitch of the voice when it speaks."""
     signs = kokoro.nonsense(rng, 6)
     pitch, _, _ = frames(root, signs, style, lengths(root, signs, style))
     return float(np.median(pitch[pitch > _VOICED_HZ]))

@@ -133,7 +133,7 @@ def _at(rows: Floats, where: Floats) -> Floats:
 
 
 def _release(envelope: Floats, aperiodicity: Floats, voiced: npt.NDArray[np.bool_], at: int) -> None:
-    """Let the last frame before `at` die away; what is sung next overwrites it."""
+    """Fade out the last frame before `at`; what is sung next overwrites it."""
     stop = min(at + round(_RELEASE_S / FRAME_S), len(envelope))
     fade_db = np.linspace(0, -50, stop - at + 1)[1:]
     envelope[at:stop] = envelope[at - 1] + fade_db[:, None] * _DB
@@ -142,7 +142,7 @@ def _release(envelope: Floats, aperiodicity: Floats, voiced: npt.NDArray[np.bool
 
 
 def _smooth(envelope: Floats, joint: int) -> None:
-    """Let two syllables that follow each other closely run into each other."""
+    """Cross-fade two syllables that follow each other closely."""
     part = slice(max(0, joint - 3), joint + 3)
     envelope[part] = uniform_filter1d(envelope[part], 3, axis=0, mode="nearest")
 
