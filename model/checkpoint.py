@@ -47,12 +47,15 @@ def load_values(path: Path) -> dict[str, Any]:
     return values
 
 
-def save_checkpoint(model: BSRNN, path: Path, provenance: dict[str, Any]) -> None:
-    """Write weights and configuration; `provenance` says in plain values what the weights were trained on."""
+def save_checkpoint(model: BSRNN, path: Path, provenance: dict[str, Any], half: bool = False) -> None:
+    """Write weights and configuration; `provenance` says in plain values what the weights were trained on.
+
+    With `half` the weights are stored in 16 bits, in half the space; they are read as float32 again.
+    """
     values = {
         "format": FORMAT,
         "config": model.config.to_dict(),
-        "weights": model.state_dict(),
+        "weights": {name: value.half() if half else value for name, value in model.state_dict().items()},
         "provenance": provenance,
     }
     save_atomically(values, path)

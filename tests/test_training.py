@@ -550,6 +550,20 @@ def test_checkpoints_that_have_no_mean_are_named(tmp_path):
     assert CliRunner().invoke(main, ["average", str(small), str(small), "-o", str(output), "--force"]).exit_code == 0
 
 
+def test_weights_in_16_bits_take_half_the_space_and_are_near(tmp_path):
+    model = BSRNN(recipe(1).model)
+    whole, half = tmp_path / "whole.pt", tmp_path / "half.pt"
+    save_checkpoint(model, whole, {"progress": {"audio_s": 5.0}})
+    assert CliRunner().invoke(main, ["average", str(whole), "-o", str(half), "--half"]).exit_code == 0
+    again, provenance = load_checkpoint(half)
+    assert provenance == {"progress": {"audio_s": 5.0}}
+    for name, value in model.state_dict().items():
+        near = again.state_dict()[name]
+        assert near.dtype == torch.float32
+        torch.testing.assert_close(near, value, rtol=2**-11, atol=2**-24)
+    assert half.stat().st_size < 0.7 * whole.stat().st_size
+
+
 MODELS = {
     "gru": {"time_layer": "gru", "band_layer": "gru"},
     "conv": {"time_layer": "conv", "band_layer": "conv"},

