@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from stemlive.errors import AudioFileError, UsageError
+from stemlive.errors import UsageError
 
 if TYPE_CHECKING:
     from stemlive.realtime.separation.separator import StreamingSeparator
@@ -125,22 +125,6 @@ def split_gain(text: str) -> tuple[str, float]:
     if not stem.strip() or math.isnan(gain_db):
         raise UsageError(f"'{text}' is not a gain: write STEM=DB, for example vocals=-6 or drums=-inf")
     return stem.strip(), gain_db
-
-
-def check_audio(name: str, sample_rate_hz: int, channels: int) -> None:
-    """Raise AudioFileError for audio that the separator cannot take."""
-    from stemlive.realtime.separation.separator import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
-
-    if channels > 2:
-        raise AudioFileError(
-            f"{name} has {channels} channels, stemlive takes 1 or 2: mix it down first "
-            "(ffmpeg -i SONG -ac 2 stereo.wav)"
-        )
-    if not LOWEST_RATE_HZ <= sample_rate_hz <= HIGHEST_RATE_HZ:
-        raise AudioFileError(
-            f"{name} has a sample rate of {sample_rate_hz} Hz, stemlive takes {LOWEST_RATE_HZ} to "
-            f"{HIGHEST_RATE_HZ}: convert it first (ffmpeg -i SONG -ar 44100 song.wav)"
-        )
 
 
 def warn(message: str) -> None:

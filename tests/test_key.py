@@ -92,6 +92,13 @@ class TestSound:
         assert heard - (at + 100) == pytest.approx(key.delay_samples, abs=0.004 * rate_hz)
         assert 0.04 * rate_hz < key.delay_samples < 0.08 * rate_hz
 
+    @pytest.mark.parametrize("rate_hz", [4000, 384000])
+    def test_rates_that_the_library_does_not_know_are_as_late_as_it_says_and_nobody_complains(self, rate_hz, capfd):
+        key = prepared(rate_hz, 1)
+        heard = middle(changed(key, burst(rate_hz // 2, rate_hz=rate_hz), 2))
+        assert heard - (rate_hz // 2 + 100) == pytest.approx(key.delay_samples, abs=0.004 * rate_hz)
+        assert capfd.readouterr().err == ""
+
     def test_without_a_change_the_same_samples_come_back_at_once(self):
         key, sound = prepared(), noise(HOP)
         assert key.process(sound, 0) is sound

@@ -12,6 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from stemlive.errors import AudioFileError
+from stemlive.realtime.audio_files.pipes import PipeReader
 from stemlive.realtime.audio_files.reader import AudioReader
 
 RATE_HZ = 44100
@@ -308,6 +309,66 @@ def test_flac_that_is_damaged_is_an_error_with_the_length_that_was_read(tmp_path
         pytest.raises(AudioFileError, match=r"damaged\.flac is damaged: only [01]\.\d\d s of 2\.00 s could be read"),
     ):
         read_all(reader)
+
+
+# more than two channels
+
+
+LAYOUTS = {3: "3.0", 4: "quad", 5: "5.0(back)", 6: "5.1(back)", 7: "6.1", 8: "7.1"}
+
+
+def speakers(channels: int) -> NDArray[np.float32]:
+    """A tone of its own for each channel."""
+    time_s = np.arange(RATE_HZ) / RATE_HZ
+    return np.stack([0.1 * np.sin(2 * np.pi * 200 * (k + 1) * time_s) for k in range(channels)], axis=1)
+
+
+@pytest.mark.parametrize("channels", LAYOUTS)
+@pytest.mark.parametrize(("name", "options"), [("a.wav", ()), ("a.flac", ()), ("a.ogg", ("-q:a", 10))])
+def test_more_than_two_channels_are_mixed_down_as_players_do(tmp_path, channels, name, options):
+    soundfile.write(tmp_path / "all.wav", speakers(channels), RATE_HZ)
+    ffmpeg("-channel_layout", LAYOUTS[channels], "-i", tmp_path / "all.wav", *options, tmp_path / name)
+    theirs = np.frombuffer(ffmpeg("-i", tmp_path / name, "-ac", 2, "-f", "f32le", "-c:a", "pcm_f32le", "-"), "<f4")
+    with AudioReader(tmp_path / name) as reader:
+        ours = read_all(reader)
+        assert reader.note == f"{tmp_path / name} has {channels} channels, which are mixed down to stereo"
+    assert ours.shape == (RATE_HZ, 2)
+    theirs = theirs.reshape(-1, 2)[: len(ours)]  # of Ogg it may leave out the last packet
+    assert len(theirs) > RATE_HZ - 200
+    np.testing.assert_allclose(ours[: len(theirs)], theirs, atol=1e-3)
+
+
+def test_the_mask_says_which_speakers_the_channels_are_for(tmp_path):
+    content = bytearray()
+    soundfile.write(tmp_path / "all.wav", speakers(3), RATE_HZ, format="WAVEX")
+    content += (tmp_path / "all.wav").read_bytes()
+    assert content[12:20] == b"fmt \x28\0\0\0"
+    left, right, third = speakers(3).T
+    half = np.sqrt(0.5)
+    for mask, expected in (
+        (0x7, (left + half * third, right + half * third)),
+        (0xB, (left, right)),  # 2.1: the third is the LFE
+        (0x103, (left + third / 2, right + third / 2)),  # behind
+        (0x3, (left + third / np.sqrt(3), right + third / np.sqrt(3))),  # for no speaker
+    ):
+        content[40:44] = struct.pack("<I", mask)
+        with reading(tmp_path / "masked.wav", bytes(content)) as reader:
+            np.testing.assert_allclose(read_all(reader), np.stack(expected, axis=1), atol=1e-4)
+        with PipeReader(tmp_path / "masked.wav") as reader:
+            assert reader.channels == 2
+            np.testing.assert_allclose(read_all(reader), np.stack(expected, axis=1), atol=1e-4)
+            assert reader.note.endswith("masked.wav has 3 channels, which are mixed down to stereo")
+    tagged = encoded(tmp_path, "tagged.flac", "-channel_layout", "2.1", song="all.wav")
+    with reading(tmp_path / "tagged.flac", tagged) as reader:
+        np.testing.assert_allclose(read_all(reader), np.stack([left, right], axis=1), atol=1e-4)
+
+
+def test_channels_for_no_speaker_are_heard_on_both_sides(tmp_path):
+    sound = np.zeros((1000, 16))
+    sound[:, 11] = 0.4
+    soundfile.write(tmp_path / "tracks.wav", sound, RATE_HZ, "FLOAT")
+    with AudioReader(tmp_path / "tracks.wav") as reader:
+        np.testing.assert_allclose(read_all(reader), 0.1, atol=1e-6)
 
 
 # whatever it is

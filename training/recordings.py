@@ -55,7 +55,7 @@ def decode(path: Path, cache: Path, sample_rate_hz: int, *, exact: bool = False)
     """The recording of one file, decoded if the cache lacks it; a changed file is decoded again.
 
     `exact` keeps float32, for scores: twice the size, and no rounding. Raises AudioFileError, saying why, for what
-    cannot be trained on: no audio, no samples, not all of it, more than two channels, samples that are not numbers.
+    cannot be trained on: no audio, no samples, not all of it, samples that are not numbers.
     """
     try:
         status = path.stat()
@@ -100,8 +100,6 @@ def write_whole(target: Path, content: npt.NDArray[np.generic] | str) -> None:
 def _read_audio(path: Path, sample_rate_hz: int) -> npt.NDArray[np.float32]:
     try:
         with AudioReader(path) as reader:
-            if reader.channels > CHANNELS:
-                raise AudioFileError(f"{reader.channels} channels, stems have 1 or 2")
             audio, rate = reader.read(reader.frames), reader.sample_rate_hz
     except AudioFileError as error:
         raise AudioFileError(f"cannot be read: {error}") from error

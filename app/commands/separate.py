@@ -11,7 +11,6 @@ import click
 
 from stemlive.errors import AudioFileError, UsageError
 from stemlive.options import (
-    check_audio,
     check_seconds,
     inference_options,
     model_option,
@@ -100,8 +99,8 @@ def command(
     Writes DIR/<song>/vocals.wav, drums.wav, bass.wav and other.wav. With --mix only mixes are written, unless
     --stems asks for stems too: karaoke.wav for a preset, mix.wav (then mix-2.wav and so on) for gains.
 
-    The files have the song's sample rate, channels and length and line up with it to the sample, or with the
-    part that --offset and --duration choose. Their paths go to standard output.
+    The files have the song's sample rate, channels (two, if it has more) and length and line up with it to the
+    sample, or with the part that --offset and --duration choose. Their paths go to standard output.
     """
     import numpy as np
 
@@ -113,7 +112,6 @@ def command(
         raise UsageError("--inference is for --checkpoint: an exported model streams")
     with AudioReader(song) as reader:
         rate = reader.sample_rate_hz
-        check_audio(reader.name, rate, reader.channels)
         total = _part(reader, offset, duration)
         separator: StreamingSeparator | WholeSong
         if checkpoint is not None:

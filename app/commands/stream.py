@@ -13,7 +13,6 @@ from stemlive.grouped_help import GroupedCommand, GroupedOption, grouped
 from stemlive.live import is_live, play
 from stemlive.live_options import current_name, live_options, read_options, refuse_without_device
 from stemlive.options import (
-    check_audio,
     model_option,
     output_options,
     progress,
@@ -128,7 +127,7 @@ def command(
 
     With a device, each hop is heard as early as possible, and one that the model does not finish in time is heard
     as it came in. Between files and pipes, the delay of the separation is taken out: what comes out lines up with
-    what went in and has its length, sample rate and channels.
+    what went in and has its length, sample rate and channels (two, if it has more).
 
     Pipes (-, and named ones) carry WAV, any PCM in and 32-bit float out, or headerless PCM with --raw. Decode
     other formats with `ffmpeg -v error -i SONG -f wav -`.
@@ -170,7 +169,6 @@ def command(
         reader = _open_source(source, raw, rate, channels)
         stack.enter_context(reader)
         rate = reader.sample_rate_hz
-        check_audio(reader.name, rate, reader.channels)
         session = Session(model, threads=threads)
         separator = StreamingSeparator(session, sample_rate_hz=rate, channels=reader.channels)
         levels = _levels(separator.stems, preset, gains, mutes, solos)

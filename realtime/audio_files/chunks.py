@@ -42,10 +42,10 @@ def _one_wav(file: BinaryIO, stretch: range) -> Contents:
         if mp3 is not None:
             return replace(mp3, announced=announced)
     if header.data_bytes is not None and (announced or len(sound) == header.data_bytes):
-        return Contents(((stretch,),), announced)
+        return Contents(((stretch,),), announced, mask=header.mask)
     file.seek(stretch.start)
     head = file.read(header.data_start)
-    return Contents(((b"RIFF" + _OPEN + head[8:-4] + _OPEN, sound),))
+    return Contents(((b"RIFF" + _OPEN + head[8:-4] + _OPEN, sound),), mask=header.mask)
 
 
 def _sound(file: BinaryIO, header: WavHeader, stretch: range) -> tuple[range, float]:

@@ -12,9 +12,11 @@ class Contents:
     `announced`: the length in the header, relative to the real length (0: none).
     `left_out`: fraction of the file that cannot be read.
     `unended`: the file lacks the end mark of its format.
+    `mask`: the speakers of the channels, as in WAV (0: not given).
     """
 
     parts: tuple[tuple[Piece, ...], ...]
     announced: float = 0.0
     left_out: float = 0.0
     unended: bool = False
+    mask: int = 0

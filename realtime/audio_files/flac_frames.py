@@ -1,5 +1,6 @@
 """Find the length of a FLAC file from its last frame, for headers written before the recording ended."""
 
+import re
 from itertools import pairwise
 from typing import BinaryIO, NamedTuple
 
@@ -12,6 +13,8 @@ _TOTAL = (1 << 36) - 1
 _TAIL_BYTES = 1 << 20
 """Longer than any frame."""
 _BLOCK = 1 << 20
+_TAGS_BYTES = 1 << 16
+_MASK = re.compile(rb"(?i)WAVEFORMATEXTENSIBLE_CHANNEL_MASK=0x([0-9a-f]{1,8})")
 _BLOCK_SAMPLES = {1: 192, **{k: 576 << k - 2 for k in range(2, 6)}, **{k: 256 << k - 8 for k in range(8, 16)}}
 
 
@@ -25,8 +28,9 @@ class _Frame(NamedTuple):
 def whole_flac(file: BinaryIO, stretch: range) -> Contents:
     """Find the end of a FLAC file, or of each of several joined ones, so that libsndfile decodes all of it."""
     announced, last = _announced(file, stretch), _last_frame(file, stretch)
+    mask = _mask(file, stretch)
     if last is None or last.samples.stop == announced:
-        return Contents(((stretch,),))
+        return Contents(((stretch,),), mask=mask)
     starts = [stretch.start, *_marks(file, range(stretch.start + 1, stretch.stop)), stretch.stop]
     parts, there, told = [], 0, 0
     for start, stop in pairwise(starts):
@@ -46,7 +50,14 @@ def whole_flac(file: BinaryIO, stretch: range) -> Contents:
         parts.append((bytes(head), range(start + _INFO_END, part.stop)))
     if not there:
         return Contents(((stretch,),))
-    return Contents(tuple(parts), announced=told / there)
+    return Contents(tuple(parts), announced=told / there, mask=mask)
+
+
+def _mask(file: BinaryIO, stretch: range) -> int:
+    """For which speakers the channels are, where a tag says it; else 0."""
+    file.seek(stretch.start)
+    found = _MASK.search(file.read(_TAGS_BYTES))
+    return int(found[1], 16) if found else 0
 
 
 def _announced(file: BinaryIO, stretch: range) -> int:

@@ -82,6 +82,12 @@ class WavHeader:
         extended = tag == _WAVE_EXTENSIBLE and len(self.form) >= 26
         return int.from_bytes(self.form[24:26], "little") if extended else tag
 
+    @property
+    def mask(self) -> int:
+        """For which speakers the channels are, 0 where that is not said."""
+        extended = self.form[:2] == _WAVE_EXTENSIBLE.to_bytes(2, "little") and len(self.form) >= 24
+        return int.from_bytes(self.form[20:24], "little") if extended else 0
+
     def pcm(self, name: str) -> PcmFormat:
         """Return the format of the samples; `name` is for messages. AudioFileError when they are compressed."""
         if len(self.form) < 16:

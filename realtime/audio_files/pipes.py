@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.errors import AudioFileError
+from stemlive.realtime.audio_files.intake import intake
 from stemlive.realtime.audio_files.pcm import PcmFormat, read_wav_header, wav_header
 
 STANDARD = "-"
@@ -39,25 +40,28 @@ class PipeReader:
         self._fd = _open(path, os.O_RDONLY, self.name)
         self._ended = False
         self.frames: int | None = None
+        mask = 0
         if raw is not None:
             self._pcm = raw
         else:
             header = read_wav_header(self._read_bytes, self.name)
-            self._pcm = header.pcm(self.name)
+            self._pcm, mask = header.pcm(self.name), header.mask
             if header.data_bytes is not None:
                 self.frames = header.data_bytes // self._pcm.frame_bytes
         self._left = self.frames
         self.sample_rate_hz = self._pcm.sample_rate_hz
-        self.channels = self._pcm.channels
+        self._intake = intake(self.name, self.sample_rate_hz, self._pcm.channels, mask)
+        self.channels = self._intake.channels
 
     @property
     def note(self) -> str:
-        """A remark for the user once all is read: that less came than the header announced. Empty if there is none."""
+        """What the user should know: how it is converted, and at the end that less came than the header announced."""
         if not self._ended or not self._left or self.frames is None:
-            return ""
+            return self._intake.note
         seconds = (self.frames - self._left) / self.sample_rate_hz
         announced = self.frames / self.sample_rate_hz
-        return f"{self.name} ended after {seconds:.2f} s of the {announced:.2f} s that its header announces"
+        missing = f"{self.name} ended after {seconds:.2f} s of the {announced:.2f} s that its header announces"
+        return f"{self._intake.note}; {missing}" if self._intake.note else missing
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """Wait for the next block and return it, float32 [frames, C]; shorter only at the end, empty from then on."""
@@ -67,7 +71,7 @@ class PipeReader:
         block = self._pcm.decode(data[: len(data) // size * size])
         if self._left is not None:
             self._left -= len(block)
-        return block
+        return self._intake.hand_on(block)
 
     def close(self) -> None:
         """Close it, unless it is standard input."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stemlive.errors import AudioFileError
 from stemlive.realtime.audio_files.byte_view import ByteView
 from stemlive.realtime.audio_files.contents import Contents
+from stemlive.realtime.audio_files.intake import intake
 from stemlive.realtime.audio_files.survey import survey
 
 _MAX_FRAMES = 1 << 40
@@ -55,7 +56,11 @@ class AudioReader:
         try:
             self._parts = contents.parts
             self._open(0)
-            self.sample_rate_hz, self.channels = int(self._file.samplerate), int(self._file.channels)
+            self.sample_rate_hz = int(self._file.samplerate)
+            ogg = self._file.format == "OGG"
+            self._intake = intake(self.name, self.sample_rate_hz, self._file.channels, contents.mask, ogg=ogg)
+            self.channels = self._intake.channels
+            self._lanes = int(self._file.channels)
             self.frames = self._position = 0
             self._starts = [0]
             """The first frame of each part, and the end."""
@@ -71,7 +76,7 @@ class AudioReader:
     @property
     def note(self) -> str:
         """A remark for the user on the file, so far; empty if there is none."""
-        return self.missing
+        return "; ".join(part for part in (self._intake.note, self.missing) if part)
 
     def seek(self, frame: int) -> None:
         """Move to a sample position from 0 to `frames`. AudioFileError when the file is damaged."""
@@ -150,7 +155,7 @@ class AudioReader:
                 self._open(part)
             if self._part != part:
                 return
-            if (self._file.samplerate, self._file.channels) != (self.sample_rate_hz, self.channels):
+            if (self._file.samplerate, self._file.channels) != (self.sample_rate_hz, self._lanes):
                 return
             self.frames += int(self._file.frames)
             self._starts.append(self.frames)
@@ -163,7 +168,7 @@ class AudioReader:
             raise self._damaged() from error
         if self._view.error is not None:
             raise AudioFileError(f"cannot read {self.name}: {self._view.error.strerror}")
-        return np.asarray(block, np.float32)
+        return self._intake.hand_on(np.asarray(block, np.float32))
 
     def _end_early(self) -> None:
         """Shorten the part to the current position, because libsndfile returns no more of it."""

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
-from stemlive.errors import AudioFileError, DeviceError, UsageError
+from stemlive.errors import DeviceError, UsageError
 from stemlive.realtime.audio_files.files import AudioWriter
 from stemlive.realtime.audio_files.pipes import PipeReader, PipeWriter, is_pipe
 from stemlive.realtime.audio_files.reader import AudioReader
@@ -262,9 +262,6 @@ def _rate_hz(device: AudioDevice | None, direction: str, channels: int, model_ra
 def _file_source(settings: EngineSettings, sample_rate_hz: int, memory: EngineMemory | None) -> FileSource:
     pipe = is_pipe(settings.source)
     reader = PipeReader(settings.source, settings.raw) if pipe else AudioReader(settings.source)
-    if reader.channels > 2:
-        reader.close()
-        raise AudioFileError(f"{reader.name} has {reader.channels} channels, stemlive takes 1 or 2: mix it down first")
     if settings.song and memory is not None and isinstance(reader, AudioReader):
         return SongSource(reader, sample_rate_hz, memory)
     return FileSource(reader, sample_rate_hz)

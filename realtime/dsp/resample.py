@@ -13,6 +13,7 @@ import numpy as np
 import samplerate
 from numpy.typing import NDArray
 
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 4000, 384000
 _CONVERTER = "sinc_medium"
 """Flat up to 84 % of the lower Nyquist frequency (18.5 kHz at 44.1 kHz), -0.5 dB at 88 %, -3 dB at 91 %, -90 dB at
 100 %. `sinc_fastest` has half the delay but loses the highest fifth; `sinc_best` has three times the delay."""

@@ -28,6 +28,7 @@ _PIECE = 64
 """Samples per call of the library, whose output depends slightly on how the sound is cut."""
 _SPARE_SAMPLES = 2 * _PIECE + 16
 """Beyond two windows, the library held up to 73 samples (measured from 8 to 192 kHz); up to a piece waits for it."""
+_LOWEST_RATE_HZ, _HIGHEST_RATE_HZ = 8000, 192000
 
 
 @cache
@@ -56,7 +57,9 @@ class Stretcher:
 
     def __init__(self, sample_rate_hz: int, channels: int, longest_block: int) -> None:
         self._library = rubber_band()
-        self._state = self._library.rubberband_new(sample_rate_hz, channels, _OPTIONS, 1.0, 1.0)
+        # The library chooses its window by the rate, and complains of others on standard error.
+        rate_hz = min(max(sample_rate_hz, _LOWEST_RATE_HZ), _HIGHEST_RATE_HZ)
+        self._state = self._library.rubberband_new(rate_hz, channels, _OPTIONS, 1.0, 1.0)
         self._library.rubberband_set_max_process_size(self._state, max(longest_block, _PIECE))
         self._pad = int(self._library.rubberband_get_preferred_start_pad(self._state))
         self.held_samples = 2 * self._pad + _SPARE_SAMPLES

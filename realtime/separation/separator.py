@@ -6,12 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stemlive.errors import UsageError
+from stemlive.realtime.dsp.resample import HIGHEST_RATE_HZ, LOWEST_RATE_HZ
 from stemlive.realtime.model_file.session import Session
 from stemlive.realtime.separation.chain import Chain
 from stemlive.realtime.separation.stem_spectra import mix
 from stemlive.realtime.separation.synthesis_path import OutputPath
-
-LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 8000, 192000
 
 FloatArray = NDArray[np.float32]
 _Route = tuple[OutputPath, FloatArray, FloatArray | None]
@@ -29,7 +28,7 @@ class StreamingSeparator:
     constructor; a call allocates its result and, for at most `max_frames` hops, the outputs of ONNX Runtime, the
     Fourier transforms and the resampler.
 
-    UsageError for a rate outside 8 to 192 kHz, for channel counts other than 1 and 2, and for blocks or gains of the
+    UsageError for a rate outside 4 to 384 kHz, for channel counts other than 1 and 2, and for blocks or gains of the
     wrong shape.
     """
 
