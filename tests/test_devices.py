@@ -25,6 +25,7 @@ from jack_server import PATIENCE_S, RATE_HZ, Neighbour, Server, wait_until
 
 from stemlive import demo_song
 from stemlive.demo_song import BEAT_S, VOICE_BARS
+from stemlive.realtime.engine.playout import FADE_SAMPLES
 from stemlive.realtime.model_file.session import Session
 from stemlive.realtime.separation.mixer import Mixer
 from stemlive.realtime.separation.separator import StreamingSeparator
@@ -258,6 +259,18 @@ def test_another_rate_and_one_channel(tmp_path, model):
         assert np.argmin(recorded[:, side]) == 9032 + now["inside"]
         assert recorded[:, side].min() == pytest.approx(-0.25, abs=1e-3)
         assert np.abs(recorded[: 8900 + now["inside"], side]).max() < 1e-3
+
+
+@pytest.mark.parametrize("mode", ["rtmixer", "callback"])
+def test_a_long_period_is_seen_through_the_blocks_that_it_is_cut_into(tmp_path, model, mode):
+    """PortAudio calls back for 4 blocks of 1024 at once; the queue has to hold all of them but the first hop."""
+    server = Server(tmp_path, period=4096)
+    server.start()
+    try:
+        with live(server, tmp_path, model=model, mode=mode) as engine:
+            assert engine.first["latency"]["queue"] == FADE_SAMPLES + 4096 - 512
+    finally:
+        server.stop()
 
 
 def ports(server: Server) -> list[str]:

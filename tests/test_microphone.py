@@ -280,6 +280,10 @@ class TestPlaces:
         assert opened.microphone.device not in (opened.source, opened.target)
         assert len(opened.devices) == 2
 
+    def test_the_rings_hold_the_delay_that_is_asked_for(self, streams):
+        opened = self.open(latency=2000.0)
+        assert opened.target.output.memory.capacity >= 3 * RATE_HZ
+
     def test_what_cannot_be(self, streams):
         with pytest.raises(DeviceError, match="headset, ALSA has 1 input channels, there is no number 2"):
             self.open(microphone="device:headset", microphone_channels=(2,))

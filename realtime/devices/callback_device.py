@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.realtime.devices.catalogue import portaudio
-from stemlive.realtime.devices.portaudio import RING_S, PortAudioDevice, StreamRequest
-from stemlive.realtime.devices.ring import PlainInputRing, PlainOutputRing, ring_frames
+from stemlive.realtime.devices.portaudio import PortAudioDevice, StreamRequest
+from stemlive.realtime.devices.ring import PlainInputRing, PlainOutputRing
 
 FloatArray = NDArray[np.float32]
 Process = Callable[[FloatArray, FloatArray], None]
@@ -36,8 +36,8 @@ class CallbackDevice(PortAudioDevice):
         self._largest_block = 0
         self._called_s = 0.0
         self._period_s = math.inf
-        frames = ring_frames(round(RING_S * request.sample_rate_hz))
-        self._into = PlainInputRing(4 * frames, max(1, len(self._columns)))
+        frames = request.output_ring_samples
+        self._into = PlainInputRing(request.input_ring_samples, max(1, len(self._columns)))
         self._out = PlainOutputRing(frames, max(1, request.output_channels))
         self.input = self._into if self._columns else None
         self.output = self._out if request.target is not None else None

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from stemlive.realtime.devices.device import RingSource
 from stemlive.realtime.devices.ring import InputRing
+from stemlive.realtime.dsp.resample import Resampling
 
 FloatArray = NDArray[np.float32]
 
 _CONVERTER = "sinc_medium"
-_PIECE = 64
+_PIECE_S = 64 / 48000
 _LARGEST_SHIFT = 2e-3
 """3.5 cents: far more than any crystal's error, and hardly audible."""
 _SPEED_HZ = 0.05
@@ -40,8 +41,13 @@ class DriftSource:
         self._source = RingSource(ring)
         self.channels = self._source.channels
         self._nominal = self._ratio = ratio
-        # The library must never ask in vain: an empty block would end its stream.
-        self._held = _PIECE * (1 + math.ceil(1 / ratio))
+        resampling = Resampling(round(output_rate_hz / ratio), output_rate_hz)
+        self._piece = max(8, round(_PIECE_S * resampling.from_hz))
+        # The library must never ask in vain: an empty block would end its stream. At first it asks for as much as its
+        # filter looks ahead, later for one piece more than it needs for the next half piece.
+        self._needed = resampling.ahead_samples + 2 * self._piece
+        self.held_samples = math.ceil((resampling.ahead_samples + 3.5 * self._piece) * ratio)
+        """Most samples that have come in and cannot be read yet, at the output's rate."""
         self._output_rate_hz = output_rate_hz
         self._clock = clock
         self._pieces = pieces = deque[FloatArray]()
@@ -61,12 +67,13 @@ class DriftSource:
 
     def available(self) -> int:
         """Resample what has come in; return how many samples can be read."""
-        while self._source.available() >= _PIECE:
-            piece = np.empty((_PIECE, self.channels), np.float32)
+        while self._source.available() >= self._piece:
+            piece = np.empty((self._piece, self.channels), np.float32)
             self._source.read(piece)
             self._pieces.append(piece)
-            while len(self._pieces) * _PIECE > self._held:
-                made = self._library.read(max(1, int(_PIECE / 2 * self._ratio)))
+            while len(self._pieces) * self._piece >= self._needed:
+                made = self._library.read(max(1, int(self._piece / 2 * self._ratio)))
+                self._needed = 2 * self._piece
                 self._ready.append(made)
                 self._ready_samples += len(made)
         return self._ready_samples
@@ -99,7 +106,7 @@ class DriftSource:
             self._seen_s = now
             return
         seconds, self._seen_s = min(now - self._seen_s, 0.1), now
-        waiting = (self._source.available() + len(self._pieces) * _PIECE) * self._ratio + self._ready_samples
+        waiting = (self._source.available() + len(self._pieces) * self._piece) * self._ratio + self._ready_samples
         excess = surplus + waiting
         if self._seen_total_s < _LISTENING_S:
             # How the two devices' blocks interleave differs from run to run: take the first second's mean as normal.

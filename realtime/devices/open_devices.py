@@ -179,6 +179,7 @@ class _Opener:
             # JACK's own period is best for JACK; elsewhere the host derives its period from the requested block.
             block_samples=settings.block_samples or (0 if jack else self.hop_samples),
             latency=settings.latency if isinstance(settings.latency, str) else "low",
+            held_back_s=0.0 if isinstance(settings.latency, str) else settings.latency / 1000,
         )
         if self.mode == "rtmixer":
             return RtmixerDevice(request)

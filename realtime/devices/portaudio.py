@@ -9,10 +9,12 @@ from typing import Any
 from stemlive.errors import DeviceError
 from stemlive.realtime.devices.catalogue import AudioDevice, portaudio
 from stemlive.realtime.devices.device import DeviceFaults
-from stemlive.realtime.devices.ring import InputRing, OutputRing
+from stemlive.realtime.devices.ring import InputRing, OutputRing, ring_frames
 
 RING_S = 1.0
 """Shortest length of the rings between the callback and the engine."""
+_SHORTEST_RING = 1 << 15
+"""Room for the longest blocks at the lowest rates: between two clocks the engine holds back three."""
 _CLOSING_S = 0.5
 _SILENT_S = 3.0
 """A device without a callback for this long is gone. PulseAudio devices pause for 1.4 s after their first blocks."""
@@ -35,7 +37,9 @@ class StreamRequest:
         microphone_output: bool = False,
         block_samples: int = 0,
         latency: str | float = "low",
+        held_back_s: float = 0.0,
     ) -> None:
+        """`held_back_s` is the delay that the engine is asked for, which its rings have to hold."""
         self.source, self.target = source, target
         self.sample_rate_hz = sample_rate_hz
         self.input_channels = tuple(input_channels)
@@ -46,6 +50,8 @@ class StreamRequest:
         self.output_channels = output_channels
         self.block_samples = block_samples
         self.latency = latency
+        self.input_ring_samples = ring_frames(max(4 * round(RING_S * sample_rate_hz), _SHORTEST_RING))
+        self.output_ring_samples = ring_frames(max(round((RING_S + held_back_s) * sample_rate_hz), _SHORTEST_RING))
 
     @property
     def label(self) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from stemlive.realtime.devices.portaudio import RING_S, PortAudioDevice, StreamRequest
-from stemlive.realtime.devices.ring import PortAudioInputRing, PortAudioOutputRing, ring_frames
+from stemlive.realtime.devices.ring import PortAudioInputRing, PortAudioOutputRing
 
 _LONG_AGO_S = -1e6
 """Start time of the ring buffers, for rtmixer. JACK's clock restarts with a stream, and the first input block may lie
@@ -19,11 +19,11 @@ class RtmixerDevice(PortAudioDevice):
         kind, arguments = request.stream_arguments()
         make = {"": rtmixer.MixerAndRecorder, "Input": rtmixer.Recorder, "Output": rtmixer.Mixer}[kind]
         super().__init__(request, lambda: make(**arguments))
-        frames = ring_frames(round(RING_S * request.sample_rate_hz))
+        frames = request.output_ring_samples
         self._actions: list[Any] = []
         # Both are queued before the start, so that both begin in the first callback.
         if request.input_channels:
-            ring = PortAudioInputRing(rtmixer.RingBuffer, 4 * frames, len(request.input_channels))
+            ring = PortAudioInputRing(rtmixer.RingBuffer, request.input_ring_samples, len(request.input_channels))
             self._actions.append(self._stream.record_ringbuffer(ring.handle, request.input_channels, start=_LONG_AGO_S))
             self.input = ring
         if request.target is not None:

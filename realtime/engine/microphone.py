@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stemlive.realtime.dsp.meters import LevelMeter
 from stemlive.realtime.dsp.reverb import Reverb
 from stemlive.realtime.engine.playout import Playout
-from stemlive.realtime.engine.worker import SHORTEST_BLOCK, Source
+from stemlive.realtime.engine.worker import Source
 from stemlive.realtime.separation.analysis_path import clean
 from stemlive.realtime.shared.memory import EngineMemory
 
@@ -141,7 +141,7 @@ class MicrophoneWorker:
                 playout.dry.leave()
             source.steer(position - playout.read - self._inside)
             count = min(source.available(), len(self._block), playout.end - position)
-            if count < SHORTEST_BLOCK:
+            if count <= 0:
                 self._closing.wait(self._poll_s)
                 continue
             block, out = self._block[:count], self._out[:count]

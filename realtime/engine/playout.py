@@ -63,6 +63,8 @@ class _Layer:
         self._below = np.zeros_like(self._signal)
         self._fade = np.zeros((FADE_SAMPLES, ring.memory.channels), np.float32)
         self._other = np.zeros_like(self._fade)
+        self._risen = FADE_SAMPLES
+        """How many samples of the fade-in are done."""
         self._rise = ((np.arange(FADE_SAMPLES) + 0.5) / FADE_SAMPLES).astype(np.float32)[:, None]
         self._fall = self._rise[::-1].copy()
         self.end: int | None = None
@@ -72,6 +74,7 @@ class _Layer:
         """Start at a position, preceded by silence: the first block needs no fade-in."""
         self._signal[:FADE_SAMPLES] = 0
         self._ring.memory.get(position - FADE_SAMPLES, self._below[:FADE_SAMPLES])
+        self._risen = FADE_SAMPLES
         self.end = position
 
     def leave(self) -> None:
@@ -83,10 +86,10 @@ class _Layer:
         return self._ring.read > self._needed_at(position)
 
     def write(self, position: int, block: FloatArray) -> bool:
-        """Write a block [n, C] at a position; return whether all of it was in time.
+        """Write a block [n, C] of any length at a position; return whether all of it was in time.
 
-        Samples that are too late are dropped, and the rest fades in if there is room. If the device reads during the
-        write, it plays some old and some new samples; that counts as late.
+        Samples that are too late are dropped, and the rest fades in, over several blocks if they are short. If the
+        device reads during the write, it plays some old and some new samples; that counts as late.
         """
         memory, count = self._ring.memory, len(block)
         signal, below = self._signal[: FADE_SAMPLES + count], self._below[: FADE_SAMPLES + count]
@@ -96,23 +99,33 @@ class _Layer:
         first = 0
         if not in_time or self.end != position:
             first = FADE_SAMPLES + max(0, self._ring.read - position)
-            if first + 2 * FADE_SAMPLES > len(signal):
+            if first >= len(signal):
                 self.leave()
                 return False
-            rising, under = signal[first : first + FADE_SAMPLES], below[first : first + FADE_SAMPLES]
-            np.subtract(rising, under, out=rising)
-            rising *= self._rise
-            rising += under
+            memory.get(position - FADE_SAMPLES, below[:FADE_SAMPLES])
+            signal[:first] = below[:first]
+            self._risen = 0
+        self._fade_in(signal[max(first, FADE_SAMPLES) :], below[max(first, FADE_SAMPLES) :])
         begins = position - FADE_SAMPLES + first
         memory.put(begins, signal[first:count])
         np.multiply(signal[count:], self._fall, out=self._fade)
         np.multiply(below[count:], self._rise, out=self._other)
         self._fade += self._other
-        memory.put(position + count - FADE_SAMPLES, self._fade)
+        before = max(0, first - count)
+        memory.put(position + count - FADE_SAMPLES + before, self._fade[before:])
         signal[:FADE_SAMPLES] = signal[count:]
         below[:FADE_SAMPLES] = below[count:]
         self.end = position + count
         return in_time and self._ring.read <= begins
+
+    def _fade_in(self, signal: FloatArray, below: FloatArray) -> None:
+        """Apply the next part of the fade-in to the samples [n, C]."""
+        rise = self._rise[self._risen : self._risen + len(signal)]
+        self._risen += len(rise)
+        rising, under = signal[: len(rise)], below[: len(rise)]
+        np.subtract(rising, under, out=rising)
+        rising *= rise
+        rising += under
 
     def _needed_at(self, position: int) -> int:
         return position - FADE_SAMPLES if self.end == position else position

@@ -1,7 +1,6 @@
 """Connect source, worker and target and run them until one ends: one session of the devices."""
 
 import math
-from time import perf_counter, sleep
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +14,11 @@ from stemlive.realtime.devices.song_source import SongSource
 from stemlive.realtime.dsp.key_change import KeyChange
 from stemlive.realtime.engine.inline_worker import InlineWorker
 from stemlive.realtime.engine.microphone import LONGEST_MICROPHONE_BLOCK, MicrophoneStrip, MicrophoneWorker
+from stemlive.realtime.engine.pace import Pace
 from stemlive.realtime.engine.path import LivePath
-from stemlive.realtime.engine.playout import FADE_SAMPLES, Playout
+from stemlive.realtime.engine.playout import Playout
 from stemlive.realtime.engine.telemetry import Report
-from stemlive.realtime.engine.worker import LONGEST_BLOCK, SHORTEST_BLOCK, LiveWorker, longest_write
+from stemlive.realtime.engine.worker import LONGEST_BLOCK, LiveWorker, longest_write
 from stemlive.realtime.model_file.session import Session
 from stemlive.realtime.recording.tap import Tap
 from stemlive.realtime.shared.memory import EngineMemory
@@ -30,8 +30,6 @@ FloatArray = NDArray[np.float32]
 _HIGH_HOPS = 4
 """Hops that latency `high` adds to the queue: 46 ms of `live`."""
 _FILE_AHEAD_HOPS = 4
-_FIRST_BLOCK_S = 5.0
-_BLOCKS_SEEN = 4
 
 
 class LiveRun:
@@ -57,9 +55,10 @@ class LiveRun:
             settings, info.sample_rate_hz, info.hop_samples, self._process, self._mix_microphone, memory
         )
         try:
+            self._pace = Pace(self._ends, info)
             for device in self._ends.devices:
                 device.start()
-            self._block = self._first_blocks()
+            self._pace.wait()
             self._wire(taps)
             if self._ends.microphone is not None:
                 self._wire_microphone(self._ends.microphone)
@@ -74,7 +73,8 @@ class LiveRun:
         """How long to sleep when there is nothing to do."""
 
     def _poll_s(self) -> float:
-        return min(0.001, self._block / self._ends.sample_rate_hz / 8)
+        longest = max(device.block_samples for device in self._ends.devices)
+        return min(0.001, longest / self._ends.sample_rate_hz / 8)
 
     def step(self) -> bool:
         """Do the waiting work; return whether there was any. Call it in a loop."""
@@ -168,13 +168,9 @@ class LiveRun:
             ring = self._ends.microphone_output
             one_clock = host is target
             source: RingSource | DriftSource = RingSource(microphone.ring)
-            block = max(host.block_samples, target.block_samples, SHORTEST_BLOCK)
-            inside = FADE_SAMPLES + block
-            delay += inside
             if not one_clock:
                 source = DriftSource(microphone.ring, rate_hz / host.sample_rate_hz, rate_hz)
-                inside += 2 * block
-                delay += 2 * block
+            inside = self._pace.microphone_samples(host, source)
             self._microphone_worker = MicrophoneWorker(
                 strip,
                 source,
@@ -183,38 +179,21 @@ class LiveRun:
                 inside_samples=inside,
                 one_clock=one_clock,
             )
+            delay += inside
             self._microphone_worker.start(self._poll_s())
         self._memory.telemetry["microphone_samples"] = max(1, delay)
 
-    def _first_blocks(self) -> int:
-        """Wait for a few blocks of each device, and return the size of the largest."""
-        deadline = perf_counter() + _FIRST_BLOCK_S
-        while True:
-            for device in self._ends.devices:
-                device.refresh()
-            largest = max(device.block_samples for device in self._ends.devices)
-            if all(device.samples >= _BLOCKS_SEEN * device.block_samples > 0 for device in self._ends.devices):
-                return largest
-            problem = next((device.problem for device in self._ends.devices if device.problem), "")
-            if problem or perf_counter() > deadline:
-                raise DeviceError(problem or f"the device gave no sound within {_FIRST_BLOCK_S:g} s")
-            sleep(0.001)
-
     def _wire(self, taps: tuple[Tap, ...]) -> None:
-        ends, info = self._ends, self._session.info
+        ends = self._ends
         rate_hz = ends.sample_rate_hz
         assert ends.source.input is not None
         assert ends.target.output is not None
         inputs, outputs = ends.source.input.memory.channels, ends.target.output.memory.channels
-        inline = ends.mode == "inline"
-        hop = info.hop_samples
-        exact = rate_hz == info.sample_rate_hz
-        early = math.gcd(self._block, hop) if exact else 1
         path = LivePath(
             self._session,
             sample_rate_hz=rate_hz,
             channels=inputs,
-            block_samples=max(LONGEST_BLOCK, self._block),
+            block_samples=max(LONGEST_BLOCK, ends.target.block_samples),
             with_stems=self._settings.stem_levels or any(tap.wants_stems for tap in taps),
         )
         path.warm_up()
@@ -231,8 +210,8 @@ class LiveRun:
             self._memory, path, sample_rate_hz=rate_hz, longest_block=longest_write(path), outputs=outputs
         )
         self._memory.set_stems(path.stems)
-        if inline:
-            inside = path.behind_samples - early
+        if ends.mode == "inline":
+            inside = path.behind_samples - self._pace.early_samples
             path.delay(inside)
             self._tell(rate_hz, device_in, path.behind_samples, inside - path.behind_samples, device_out)
             self._inline = InlineWorker(
@@ -246,13 +225,9 @@ class LiveRun:
         if ends.file is not None:
             inside = 0
         else:
-            block = max(self._block, SHORTEST_BLOCK)
-            # The queue holds the fade, which is written ahead; a block that waits for the hop it completes; and time
-            # for the model, the rest of a hop at least.
-            queue = FADE_SAMPLES + block - early + max(0, path.hop_samples - block)
             if ends.drifts:
-                queue += 2 * block
                 source = DriftSource(ring, rate_hz / ends.source.sample_rate_hz, rate_hz)
+            queue = self._pace.queue_samples(path.hop_samples, source)
             if isinstance(ends.source, FileSource):
                 ahead = extra = _FILE_AHEAD_HOPS * path.hop_samples
             queue += self._spare(path, device_in + path.behind_samples + queue + extra + device_out)

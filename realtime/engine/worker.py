@@ -21,8 +21,6 @@ FloatArray = NDArray[np.float32]
 
 LONGEST_BLOCK = 2048
 _LONGEST_PAUSE_HOPS = 1024
-SHORTEST_BLOCK = 2 * FADE_SAMPLES
-"""Shorter input waits for more, so that a layer that starts again has room for its fades."""
 
 
 class Source(Protocol):
@@ -123,18 +121,15 @@ class LiveWorker:
             # its place in time, as a device's input does.
             self._restart(self._playout.read - self._inside + self._path.hop_samples)
         count = self._available()
-        if count < SHORTEST_BLOCK:
+        if count <= 0:
             return False
         if lead < 0:
             self._report.gaps += 1
         while count:
-            piece = min(count, LONGEST_BLOCK)
-            if 0 < count - piece < SHORTEST_BLOCK:
-                piece -= SHORTEST_BLOCK
-            block = self._block[:piece]
+            block = self._block[: min(count, LONGEST_BLOCK)]
             self._source.read(block)
             self._work(block)
-            count -= piece
+            count -= len(block)
         self._report.tell(self._playout.read, lead, self._source.drift_ppm)
         return True
 
