@@ -69,6 +69,8 @@ def changes(before: Moment, now: Moment, *, ended: bool = False) -> Iterator[Eve
             yield Event("running again", values, "sound runs again", urgent=True)
         elif text:
             yield Event("state", values, text, urgent=True)
+    if new.trouble and new.trouble != old.trouble:
+        yield Event("trouble", {"message": new.trouble}, new.trouble, urgent=True)
     counts = ("late_hops", "input_overflows", "output_underflows", "microphone_late")
     if any(getattr(new, name) > getattr(old, name) for name in counts):
         values = {name: getattr(new, name) for name in counts} | {"dropouts": new.dropouts}

@@ -25,6 +25,8 @@ class Notices:
         player = self._rig.player
         if time.monotonic() < self._note_until:
             return self._note, False
+        if player.now is not None and player.now.trouble:
+            return player.now.trouble, True
         if player.now is not None and (tip := advice(player.now)):
             return tip, True
         texts = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stemlive.errors import AudioFileError
+from stemlive.guarded_thread import GuardedThread
 from stemlive.realtime.audio_files.reader import AudioReader
 
 BARS = 1600
@@ -22,11 +22,11 @@ class Waveform:
         """Start reading. AudioFileError when the file is not audio."""
         self._reader = AudioReader(path)
         self.path = path
-        self._problem = self._told = ""
+        self._told = ""
         self.peaks: NDArray[np.float32] = np.zeros(BARS, np.float32)
         self.done = 0
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._read, name="stemlive outline", daemon=True)
+        self._thread = GuardedThread("stemlive outline", self._read)
         self._thread.start()
 
     @property
@@ -36,7 +36,7 @@ class Waveform:
 
     def news(self) -> str:
         """Return a new remark on the file for the user, once; empty if there is none."""
-        note = self._problem or self._reader.note
+        note = self._thread.problem or self._reader.note
         news, self._told = "" if note == self._told else note, note
         return news
 
@@ -56,11 +56,7 @@ class Waveform:
             for bar in range(BARS):
                 if self._closing.is_set():
                     return
-                try:
-                    block = self._reader.read(int(edges[bar + 1] - edges[bar]))
-                except AudioFileError as error:
-                    self._problem = str(error)
-                    return
+                block = self._reader.read(int(edges[bar + 1] - edges[bar]))
                 if len(block):
                     self.peaks[bar] = min(1.0, float(np.nan_to_num(np.abs(block)).max()))
                 self.done = bar + 1

@@ -3,6 +3,7 @@
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -108,3 +109,40 @@ class FakeDevices:
         if self.has("end"):
             raise AudioFileError("the disk is full")
         self.make("ended")
+
+
+class FakeStream:
+    """A stream of sounddevice's whose callback is called by a thread, as often as sound needs it."""
+
+    active = True
+    latency = (0.01, 0.02)
+
+    def __init__(self, *, callback, channels, samplerate: int, **_: object) -> None:
+        into, out = channels if isinstance(channels, tuple) else (channels, channels)
+        self._blocks = {"": (into, out), "Input": (into,), "Output": (out,)}[self.kind]
+        self._callback, self._period_s = callback, HOP / samplerate
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        blocks = [np.zeros((HOP, channels), np.float32) for channels in self._blocks]
+        while not self._stop.wait(self._period_s):
+            self._callback(*blocks, HOP, None, None)
+
+
+def fake_sounddevice() -> SimpleNamespace:
+    """What of the module `sounddevice` opens streams."""
+    return SimpleNamespace(
+        **{f"{kind}Stream": type(f"{kind}Stream", (FakeStream,), {"kind": kind}) for kind in ("", "Input", "Output")},
+        PortAudioError=OSError,
+        check_input_settings=lambda **_: None,
+        check_output_settings=lambda **_: None,
+        _exit_handler=lambda: None,
+    )

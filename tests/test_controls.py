@@ -5,6 +5,7 @@ import io
 import json
 import math
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from types import SimpleNamespace
 
 import mido
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pythonosc.osc_message import OscMessage
 from pythonosc.udp_client import SimpleUDPClient
 from terminals import Terminal
@@ -147,6 +150,18 @@ class TestKeys:
         assert (controls.microphone_gain_db, controls.microphone_reverb) == (2, 0.2)
         desk.press("r")
         assert not recorder.on
+
+
+class TestTrouble:
+    def test_it_is_in_the_line_and_among_the_events(self, controls):
+        trouble = dataclasses.replace(NOW, trouble="the microphone is not heard any more: " + 100 * "x")
+        line = status_line(trouble, controls)
+        assert "FAULT: the microphone is not heard any more: xx  " in line
+        before, after = (Moment.of(now, controls, None) for now in (NOW, trouble))
+        (event,) = changes(before, after)
+        assert (event.name, event.values, event.text) == ("trouble", {"message": trouble.trouble}, trouble.trouble)
+        assert event.urgent
+        assert not list(changes(after, after))
 
 
 class TestStatusLine:
@@ -304,6 +319,32 @@ def osc(controls):
     client._sock.close()
 
 
+@st.composite
+def packets(draw: st.DrawFn) -> bytes:
+    """A packet that is OSC, nearly OSC, or nothing of the kind."""
+
+    def padded(data: bytes) -> bytes:
+        return data + bytes(4 - len(data) % 4)
+
+    def message() -> bytes:
+        known = ["/stemlive/ping", "/stemlive/state", "/stemlive/vocals/gain", "/stemlive/*/mute", "/stemlive/preset"]
+        address = draw(st.sampled_from(known) | st.text("/*?[]{}!-,abc", max_size=12))
+        types = draw(st.text("tifsbhdTFNIrmcS[]x", max_size=4))
+        return padded(address.encode()) + padded(b"," + types.encode()) + draw(st.binary(min_size=32, max_size=48))
+
+    packet = message()
+    if draw(st.booleans()):
+        parts = [message() for _ in range(draw(st.integers(0, 3)))]
+        packet = b"#bundle\0" + draw(st.binary(min_size=8, max_size=8))
+        packet += b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    if not draw(st.integers(0, 3)):
+        packet = packet[: draw(st.integers(0, len(packet)))]
+    if not draw(st.integers(0, 3)) and packet:
+        at = draw(st.integers(0, len(packet) - 1))
+        packet = packet[:at] + draw(st.binary(max_size=4)) + packet[at + 1 :]
+    return packet if draw(st.integers(0, 5)) else draw(st.binary(max_size=64))
+
+
 class TestOsc:
     def settle(self, client: SimpleUDPClient, ask: str = "/stemlive/ping", expected: int = 1) -> list[tuple]:
         """Ask, and return the answers: all that was sent before has been obeyed then."""
@@ -373,6 +414,43 @@ class TestOsc:
         assert complaints[1] == "OSC: /stemlive/tuba/gain: there is no such address"
         assert complaints[2] == "OSC: /stemlive/drums/gain: gain of drums must be from -inf to +12 dB, not 99"
         assert set(controls.gains_db.values()) == {0.0}
+
+    def test_whatever_a_ping_holds_comes_back(self, osc):
+        """A time tag ended the thread once."""
+        server, client, _ = osc
+        arguments = b",tmrb[if]NT\0" + bytes(range(8)) + b"\x01\x90\x40\x7f" + b"\xff\0\0\xff"
+        arguments += b"\0\0\0\x03abc\0" + b"\0\0\0\x07" + b"\x3f\x80\0\0"
+        client._sock.sendto(b"/stemlive/ping\0\0" + arguments, ("127.0.0.1", server.port))
+        client._sock.settimeout(20)
+        assert client._sock.recv(4096) == b"/stemlive/pong\0\0" + arguments
+
+    def test_a_pattern_that_would_take_for_ever_is_refused(self, osc):
+        _, client, complaints = osc
+        client.send_message("/" + "*a" * 10 + "x", 1)
+        assert self.settle(client) == [("/stemlive/pong", 7)]
+        assert complaints == [f"OSC: /{'*a' * 10}x: too many wildcards"]
+
+    def test_no_packet_ends_it(self, controls):
+        """Random bytes, and messages and bundles with random types, cut off and damaged anywhere."""
+        complaints = []
+        server = OscControl(controls, "127.0.0.1", 0, complain=complaints.append)
+        address = ("127.0.0.1", server.port)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(20)
+
+            @settings(max_examples=400, deadline=None)
+            @given(packets())
+            def send(packet: bytes) -> None:
+                sender.sendto(packet, address)
+                sender.sendto(b"/stemlive/ping\0\0,s\0\0end\0", address)
+                while sender.recv(65536) != b"/stemlive/pong\0\0,s\0\0end\0":
+                    pass  # an answer to the packet itself
+
+            send()
+        assert server._thread.is_alive()
+        server.close()
+        assert server.bad_messages > 10
+        assert not [text for text in complaints if "ended" in text]
 
     def test_where_it_listens(self, osc, controls):
         server, _, _ = osc

@@ -868,6 +868,12 @@ class TestTheRest:
         assert "number 0" in QApplication.activeModalWidget().informativeText()
         QApplication.activeModalWidget().close()
 
+    def test_what_fails_while_the_sound_goes_on_is_shown(self, playing, qtbot):
+        engine(playing).tell(trouble=b"the microphone is not heard any more: a bug")
+        qtbot.waitUntil(lambda: playing.state.message.toolTip() == "the microphone is not heard any more: a bug")
+        engine(playing).tell(trouble=b"")
+        qtbot.waitUntil(lambda: playing.state.message.toolTip() == "Playing")
+
     def test_advice_when_the_load_is_high(self, playing, qtbot, monkeypatch):
         snapshot = engine(playing).snapshot
         monkeypatch.setattr(engine(playing), "snapshot", lambda: replace(snapshot(), load=0.8))

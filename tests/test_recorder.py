@@ -137,6 +137,35 @@ def test_a_slow_disk_loses_blocks_never_time_and_nobody_waits(tmp_path, monkeypa
     assert recorder.status().lost_blocks > 2 * 2.5 * RATE_HZ / BLOCK
 
 
+def test_an_exception_ends_the_take_and_is_said_and_the_next_take_is_whole(tmp_path, monkeypatch):
+    write = Take.write
+
+    def fail(take: Take, blocks: list[np.ndarray]) -> None:
+        if take.frames > RATE_HZ:
+            raise RuntimeError("a bug")
+        write(take, blocks)
+
+    monkeypatch.setattr(Take, "write", fail)
+    recorder = Recorder(tmp_path, stems=(), extension="wav")
+    recorder.begin(RATE_HZ, 2, STEMS)
+    recorder.start()
+    wait_until(lambda: recorder.status().takes, "a take")
+    sound = noise(4 * RATE_HZ)
+    feed(recorder, sound)
+    wait_until(lambda: not recorder.status().on, "the end of the take")
+    assert recorder.status().problem == "the recorder failed with RuntimeError: a bug"
+    first = read(tmp_path / "take-001", "input")
+    assert len(first) > RATE_HZ, "what was written before is lost"
+    np.testing.assert_array_equal(first, sound[: len(first)])
+    monkeypatch.setattr(Take, "write", write)
+    recorder.start()
+    wait_until(lambda: recorder.status().takes == 2, "the next take")
+    feed(recorder, sound)
+    recorder.end()
+    assert recorder.status().problem == ""
+    assert len(read(tmp_path / "take-002", "input")) > 3 * RATE_HZ
+
+
 def test_ring_gaps_that_cannot_be_noted_any_more_grow_over_what_lies_between():
     ring = RecordRing(256, (1,))
     ones = np.ones((100, 1), np.float32)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from stemlive.realtime.shared.snapshot import Snapshot
 
 _RANGE_DB = 48.0
+_TROUBLE_CELLS = 40
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 # Cells of a bar, letters of a stem's name, whether to show decibels, whether to show the parts of the latency.
 _LAYOUTS = (
@@ -61,6 +62,8 @@ def _parts(
     if now.state.label != "running":
         yield f"{now.state.label}: {now.message}" if now.message else now.state.label
         return
+    if now.trouble:
+        yield f"FAULT: {now.trouble[:_TROUBLE_CELLS]}"
     if recording is not None and recording.on:
         yield f"REC {recording.seconds:.0f} s"
     if controls.bypass:

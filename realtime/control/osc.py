@@ -19,15 +19,19 @@ may contain OSC wildcards. Replies go to the sender's port. -inf is the float or
 
 import math
 import socket
-import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from stemlive.errors import StemliveError, UsageError
+from stemlive.guarded_thread import GuardedThread, in_words
 from stemlive.realtime.control.controls import Controls
+from stemlive.realtime.shared.heartbeat import LIMIT_S
 
 LOOPBACK = "127.0.0.1"
 _PREFIX = "/stemlive"
+_PING, _PONG = f"{_PREFIX}/ping", f"{_PREFIX}/pong"
+_MOST_STARS = 4
 _MICROPHONE = ("microphone", "monitor")
 """The current name, and that of older versions."""
 _LARGEST = 65536
@@ -74,13 +78,13 @@ class OscControl:
         self._socket.settimeout(_NAP_S)
         self.port = int(self._socket.getsockname()[1])
         self._closing = False
-        self._thread = threading.Thread(target=self._listen, name="stemlive osc", daemon=True)
+        self._thread = GuardedThread("stemlive osc", self._listen, self._ended)
         self._thread.start()
 
     def close(self) -> None:
         """Stop listening."""
         self._closing = True
-        self._thread.join()
+        self._thread.end(LIMIT_S)
         self._socket.close()
 
     def state(self) -> list[tuple[str, Any]]:
@@ -112,8 +116,6 @@ class OscControl:
             yield f"{microphone}/reverb", lambda _, v: controls.set_microphone_reverb(float(v))
 
     def _listen(self) -> None:
-        from pythonosc.osc_packet import OscPacket, ParseError
-
         while not self._closing:
             try:
                 data, sender = self._socket.recvfrom(_LARGEST)
@@ -121,21 +123,36 @@ class OscControl:
                 continue
             except OSError:  # on some systems, a reply to a closed port comes back as an error
                 continue
+            self._receive(data, sender)
+
+    def _ended(self, problem: str) -> None:
+        self._complain(f"OSC has ended: {problem}")
+
+    def _receive(self, data: bytes, sender: Any) -> None:
+        from pythonosc.osc_packet import OscPacket
+
+        try:
+            messages = [timed.message for timed in OscPacket(data).messages]
+        except Exception:  # anybody may send anything, and the parser raises anything at it
+            self._bad("", "a datagram that is not OSC")
+            return
+        for message in messages:
             try:
-                messages = [timed.message for timed in OscPacket(data).messages]
-            except (ParseError, ValueError, IndexError, TypeError, RecursionError):
-                self._bad("", "a datagram that is not OSC")
-                continue
-            for message in messages:
                 self._obey(message, sender)
+            except Exception as error:
+                self._bad("", f"a message that could not be obeyed: {in_words(error)}")
 
     def _obey(self, message: Any, sender: Any) -> None:
         address, values = str(message.address), list(message.params)
-        if address == f"{_PREFIX}/ping":
-            self._answer(sender, [(f"{_PREFIX}/pong", values)])
+        if address == _PING:
+            # The same arguments byte by byte, of whatever type: both addresses are equally long.
+            self._send(message.dgram.replace(_PING.encode(), _PONG.encode(), 1), sender)
             return
         if address == f"{_PREFIX}/state":
             self._answer(sender, self.state())
+            return
+        if address.count("*") > _MOST_STARS:  # a pattern with many of them takes for ever
+            self._bad(address, f"{address[:80]}: too many wildcards")
             return
         handlers = list(self._dispatcher.handlers_for_address(address))
         if not handlers:
@@ -157,16 +174,16 @@ class OscControl:
             self._complain(f"OSC: {text}")
 
     def _answer(self, sender: Any, messages: list[tuple[str, Any]]) -> None:
-        from pythonosc.osc_message_builder import BuildError, OscMessageBuilder
+        from pythonosc.osc_message_builder import OscMessageBuilder
 
         for address, value in messages:
             builder = OscMessageBuilder(address)
-            for each in value if isinstance(value, list) else [value]:
-                builder.add_arg(each)
-            try:
-                self._socket.sendto(builder.build().dgram, sender)
-            except (OSError, BuildError):
-                return
+            builder.add_arg(value)
+            self._send(builder.build().dgram, sender)
+
+    def _send(self, data: bytes, receiver: Any) -> None:
+        with suppress(OSError):  # nobody is there
+            self._socket.sendto(data, receiver)
 
 
 def _decibels(value: Any) -> float:

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stemlive.errors import StemliveError
+from stemlive.guarded_thread import in_words
 from stemlive.realtime.devices.catalogue import portaudio
 from stemlive.realtime.devices.portaudio import PortAudioDevice, StreamRequest
 from stemlive.realtime.devices.ring import PlainInputRing, PlainOutputRing
 
 FloatArray = NDArray[np.float32]
+_MOST_EXCEPTIONS, _WITHIN_S = 3, 60.0
 Process = Callable[[FloatArray, FloatArray], None]
 """Called on the device's thread with the input [n, C] and the output [n, C] to fill or add to."""
 
@@ -26,14 +29,17 @@ class CallbackDevice(PortAudioDevice):
         """`mix_microphone` adds the microphone to the output in the same block; if None, the microphone has a ring."""
         sounddevice = portaudio()
         kind, arguments = request.stream_arguments()
-        callback = {"": self._duplex, "Input": self._record, "Output": self._play}[kind]
+        callback, outdata_at = {"": (self._duplex, 1), "Input": (self._record, None), "Output": (self._play, 0)}[kind]
+        callback = self._guarded(callback, outdata_at)
         self._columns = [channel - 1 for channel in request.input_channels]
         self._microphone_columns = [channel - 1 for channel in request.microphone_channels]
         self._process, self._mix_microphone = process, mix_microphone
         stream = getattr(sounddevice, f"{kind}Stream")
         super().__init__(request, lambda: stream(dtype="float32", callback=callback, **arguments))
         self.faults.worst_callback_s = 0.0
-        self._largest_block = 0
+        self._exceptions_s: list[float] = []
+        self._error: Exception | None = None
+        self._handed = self._largest_block = 0
         self._called_s = 0.0
         self._period_s = math.inf
         frames = request.output_ring_samples
@@ -56,7 +62,35 @@ class CallbackDevice(PortAudioDevice):
         """The largest block so far."""
         return self._largest_block
 
+    @property
+    def error(self) -> Exception | None:
+        """The exception behind `problem`: None, unless the callback failed again and again."""
+        return self._error
+
     # On the device's thread. Nothing here blocks, or allocates more than a view.
+
+    def _guarded(self, callback: Callable[..., None], outdata_at: int | None) -> Callable[..., None]:
+        """Return the callback with its exceptions kept: one means a block of silence, several in a minute the end."""
+
+        def call(*arguments: Any) -> None:
+            try:
+                callback(*arguments)
+            except Exception as error:
+                if outdata_at is not None:
+                    arguments[outdata_at].fill(0)
+                self._into.written = self._out.read = self._handed  # both rings stay in step
+                self._keep(error)
+
+        return call
+
+    def _keep(self, error: Exception) -> None:
+        now = perf_counter()
+        self.faults.exception = in_words(error)
+        self._exceptions_s = [then for then in self._exceptions_s if now - then < _WITHIN_S] + [now]
+        if len(self._exceptions_s) >= _MOST_EXCEPTIONS and self._error is None:
+            text = f"the audio callback failed {_MOST_EXCEPTIONS} times within a minute: {self.faults.exception}"
+            self._error = StemliveError(text)
+            self._problem = text
 
     def _duplex(self, indata: FloatArray, outdata: FloatArray, frames: int, _: Any, status: Any) -> None:
         self._count(frames, status)
@@ -109,6 +143,7 @@ class CallbackDevice(PortAudioDevice):
         self.faults.worst_callback_s = max(self.faults.worst_callback_s, late_s)
         self._called_s, self._period_s = now, frames / self.sample_rate_hz
         self._largest_block = max(self._largest_block, frames)
+        self._handed += frames
         if status:
             self.faults.input_overflows += bool(status.input_overflow)
             self.faults.output_underflows += bool(status.output_underflow)

@@ -20,6 +20,8 @@ class DeviceFaults:
 
     input_overflows: int = 0
     output_underflows: int = 0
+    exception: str = ""
+    """The last exception of a Python callback, in words."""
     worst_callback_s: float = float("nan")
     """How late a Python callback came at worst."""
 

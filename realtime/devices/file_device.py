@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.errors import AudioFileError
+from stemlive.guarded_thread import GuardedThread
 from stemlive.realtime.devices.device import DeviceFaults
 from stemlive.realtime.devices.ring import PlainInputRing, PlainOutputRing, ring_frames
 from stemlive.realtime.dsp.resample import Resampling, StreamResampler
@@ -60,10 +61,18 @@ class _ThreadedDevice:
 
     def __init__(self, name: str) -> None:
         self.faults = DeviceFaults()
-        self.problem = ""
-        self.error: Exception | None = None
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._guarded, name=name, daemon=True)
+        self._thread = GuardedThread(name, self._run)
+
+    @property
+    def problem(self) -> str:
+        """Why it stopped by itself; empty while it works."""
+        return self._thread.problem
+
+    @property
+    def error(self) -> Exception | None:
+        """The exception behind `problem`."""
+        return self._thread.error
 
     @property
     def block_samples(self) -> int:
@@ -90,15 +99,7 @@ class _ThreadedDevice:
     def close(self) -> None:
         """End the thread; one that blocks on a pipe is left behind."""
         self._closing.set()
-        if self._thread.ident is not None:
-            self._thread.join(_PATIENCE_S)
-
-    def _guarded(self) -> None:
-        try:
-            self._run()
-        except Exception as error:
-            self.error = error
-            self.problem = str(error)
+        self._thread.end(_PATIENCE_S)
 
     def _run(self) -> None:
         raise NotImplementedError

@@ -1,13 +1,11 @@
 """Key change: shift the mix by some semitones, with cross-fades."""
 
-import threading
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stemlive.errors import StemliveError
+from stemlive.guarded_thread import GuardedThread
 from stemlive.realtime.dsp.rubber_band import Stretcher, rubber_band
 
 FloatArray = NDArray[np.float32]
@@ -37,7 +35,7 @@ class KeyChange:
         self._format = sample_rate_hz, channels, longest_block
         self._compensated = compensated
         self._stretcher: Stretcher | None = None
-        self._preparing: threading.Thread | None = None
+        self._preparing: GuardedThread | None = None
         self._shifted = np.zeros((longest_block, channels), np.float32)
         ramp = np.arange(1, longest_block + 1, dtype=np.float32) / _FADE_SAMPLES
         self._steps = np.repeat(ramp[:, None], channels, axis=1)
@@ -73,8 +71,13 @@ class KeyChange:
     def prepare_aside(self) -> None:
         """Call `prepare` on another thread, so that the sound does not wait. On failure, the key stays unchanged."""
         if self._preparing is None and self._stretcher is None:
-            self._preparing = threading.Thread(target=self._prepare_quietly, name="stemlive key", daemon=True)
+            self._preparing = GuardedThread("stemlive key", self.prepare)
             self._preparing.start()
+
+    @property
+    def problem(self) -> str:
+        """Why the key cannot be changed; empty while it can."""
+        return "" if self._preparing is None else self._preparing.problem
 
     def reset(self) -> None:
         """Reset: the next block counts as the first, and is in its key from the start."""
@@ -131,10 +134,6 @@ class KeyChange:
         shifted *= weights
         shifted += block
         return shifted
-
-    def _prepare_quietly(self) -> None:
-        with suppress(StemliveError):
-            self.prepare()
 
     def _leave(self) -> None:
         if self._stretcher is not None and self._key:

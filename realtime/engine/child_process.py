@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from stemlive.child import safe_path
 from stemlive.errors import DeviceError, StemliveError
+from stemlive.guarded_thread import GuardedThread
 from stemlive.realtime.control.controls import Controls
 from stemlive.realtime.engine.child import Child
 from stemlive.realtime.recording.tap import Tap
-from stemlive.realtime.shared.guarded_thread import GuardedThread
 from stemlive.realtime.shared.heartbeat import LIMIT_S, LOOK_S, Pulse
 from stemlive.realtime.shared.memory import EngineMemory
 from stemlive.realtime.shared.settings import EngineSettings
@@ -129,7 +129,7 @@ class _Keeper:
         """Start the engine, and watch its process from then on."""
         with self._busy:
             self._start_engine()
-            self._watcher = GuardedThread("stemlive watcher", self._watch)
+            self._watcher = GuardedThread("stemlive watcher", self._watch, self._failed)
             self._watcher.start()
 
     def stop(self) -> None:
@@ -190,6 +190,11 @@ class _Keeper:
                 return
             elif dead or hung:
                 self._replace("died" if dead else "does not answer")
+
+    def _failed(self, problem: str) -> None:
+        """Say that nobody watches any more, which ends the process."""
+        self._error = StemliveError(f"the engine's process is not watched any more: {problem}")
+        self._tell(State.FAILED, str(self._error))
 
     def _replace(self, what: str) -> None:
         now = time.monotonic()

@@ -24,12 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.errors import DeviceError, UsageError
+from stemlive.guarded_thread import GuardedThread
 from stemlive.realtime.control.controls import Controls
 from stemlive.realtime.engine.run import LiveRun
 from stemlive.realtime.model_file.session import Session
 from stemlive.realtime.recording.tap import Tap
 from stemlive.realtime.separation.stem_spectra import stem_names
-from stemlive.realtime.shared.guarded_thread import GuardedThread
 from stemlive.realtime.shared.heartbeat import LIMIT_S, LOOK_S
 from stemlive.realtime.shared.memory import EngineMemory
 from stemlive.realtime.shared.settings import EngineSettings

@@ -11,11 +11,13 @@ from contextlib import suppress
 import numpy as np
 from numpy.typing import NDArray
 
+from stemlive.guarded_thread import GuardedThread
 from stemlive.realtime.dsp.meters import LevelMeter
 from stemlive.realtime.dsp.reverb import Reverb
 from stemlive.realtime.engine.playout import Playout
 from stemlive.realtime.engine.worker import Source
 from stemlive.realtime.separation.analysis_path import clean
+from stemlive.realtime.shared.heartbeat import LIMIT_S
 from stemlive.realtime.shared.memory import EngineMemory
 
 FloatArray = NDArray[np.float32]
@@ -113,7 +115,12 @@ class MicrophoneWorker:
         self._block = np.zeros((LONGEST_MICROPHONE_BLOCK // 4, source.channels), np.float32)
         self._out = np.zeros((LONGEST_MICROPHONE_BLOCK // 4, playout.channels), np.float32)
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="stemlive microphone", daemon=True)
+        self._thread = GuardedThread("stemlive microphone", self._run)
+
+    @property
+    def problem(self) -> str:
+        """Why the microphone is heard no more; empty while it is."""
+        return self._thread.problem
 
     def start(self, poll_s: float) -> None:
         """Start the thread, which polls for input every `poll_s` seconds."""
@@ -123,8 +130,7 @@ class MicrophoneWorker:
     def close(self) -> None:
         """Stop the thread."""
         self._closing.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._thread.end(LIMIT_S)
 
     def _run(self) -> None:
         with suppress(OSError, AttributeError):

@@ -1,6 +1,7 @@
 """Connect source, worker and target and run them until one ends: one session of the devices."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,6 +104,7 @@ class LiveRun:
         faults.output_underflows = underflows - self._counted_before[1]
         delays = [device.faults.worst_callback_s for device in devices]
         faults.worst_callback_s = max((delay for delay in delays if not math.isnan(delay)), default=math.nan)
+        self._memory.set_trouble("; ".join(self._troubles()))
         source = self._ends.source
         if isinstance(source, FileSource) and source.note != self._note:
             self._note = source.note
@@ -115,6 +117,16 @@ class LiveRun:
         if isinstance(source, FileSource) and self._worker is not None and source.end is not None:
             return State.FINISHED if self._worker.played_input >= source.end else State.RUNNING
         return State.RUNNING
+
+    def _troubles(self) -> Iterator[str]:
+        """What has failed although the sound goes on."""
+        if self._microphone_worker is not None and self._microphone_worker.problem:
+            yield f"the microphone is not heard any more: {self._microphone_worker.problem}"
+        if self._key.problem:
+            yield f"the key cannot be changed: {self._key.problem}"
+        for device in self._ends.devices:
+            if device.faults.exception:
+                yield f"the audio callback failed: {device.faults.exception}"
 
     def finish(self) -> None:
         """Complete an output file with everything that was read from the input, and nothing after it."""

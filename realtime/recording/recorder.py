@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.errors import AudioFileError, UsageError
+from stemlive.guarded_thread import GuardedThread, in_words
 from stemlive.realtime.recording.record_ring import RecordRing
 from stemlive.realtime.recording.take import PIECE, TAKE_FORMATS, Take
 
@@ -85,7 +86,8 @@ class Recorder:
         self.wants_stems = bool(stems)
         # Shared memory that multiprocessing passes on when it starts the engine's process.
         self._shared = multiprocessing.get_context("spawn").RawArray("b", _STATUS.itemsize)
-        self._thread: threading.Thread | None = None
+        self._thread: GuardedThread | None = None
+        self._take: Take | None = None
 
     # For the front end.
 
@@ -128,7 +130,7 @@ class Recorder:
         self._rate_hz = sample_rate_hz
         self._status["rate_hz"] = sample_rate_hz
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="stemlive recorder", daemon=True)
+        self._thread = GuardedThread("stemlive recorder", self._run, self._fail)
         self._thread.start()
 
     def heard(self, block: FloatArray) -> None:
@@ -158,7 +160,8 @@ class Recorder:
         """Write what the rings hold, and complete the take."""
         if self._thread is not None:
             self._ending.set()
-            self._thread.join(_FINISH_S)
+            if not self._thread.end(_FINISH_S):
+                self._fail(f"the disk has not taken the end of the recording in {_FINISH_S:g} s: it stays unfinished")
             self._thread = None
 
     # The thread that writes.
@@ -171,51 +174,55 @@ class Recorder:
         with suppress(OSError, AttributeError):  # lower priority than the sound
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         blocks = [np.zeros((PIECE, channels), np.float32) for channels in self._signals.values()]
-        take: Take | None = None
-        while True:
-            ending = self._ending.is_set()
-            count = min(self._heard.written, self._played.written) - self._heard.taken
-            if take is None and self._status["wanted"] and not ending:
-                take = self._opened()
-            if take is not None and not self._status["wanted"]:
-                self._close(take)
-                take = None
-            if count <= 0:
-                if ending:
-                    break
-                self._ending.wait(_NAP_S)
-                continue
-            count = min(count, PIECE)
-            self._heard.take(count, blocks[:1])
-            self._played.take(count, blocks[1:])
-            if take is not None:
-                take = self._written(take, [block[:count] for block in blocks])
-        if take is not None:
-            self._close(take)
+        going_on = True
+        while going_on:
+            try:
+                going_on = self._step(blocks)
+            except Exception as error:  # ends this take, but not the recorder
+                self._fail(f"the recorder failed with {in_words(error)}")
+                going_on = not self._ending.wait(_NAP_S)
+        self._close()
 
-    def _opened(self) -> Take | None:
+    def _step(self, blocks: list[FloatArray]) -> bool:
+        """Write what there is, or wait for more; return whether more may come."""
+        ending = self._ending.is_set()
+        count = min(self._heard.written, self._played.written) - self._heard.taken
+        if self._take is None and self._status["wanted"] and not ending:
+            self._open()
+        if not self._status["wanted"]:
+            self._close()
+        if count <= 0:
+            self._ending.wait(_NAP_S)
+            return not ending
+        count = min(count, PIECE)
+        self._heard.take(count, blocks[:1])
+        self._played.take(count, blocks[1:])
+        if self._take is not None:
+            self._write(self._take, [block[:count] for block in blocks])
+        return True
+
+    def _open(self) -> None:
         status = self._status
         try:
-            take = Take(self._root, self._signals, self._rate_hz, self._extension)
+            take = self._take = Take(self._root, self._signals, self._rate_hz, self._extension)
         except AudioFileError as error:
             self._fail(str(error))
-            return None
+            return
         status["lost_before"] = self._heard.lost_blocks + self._played.lost_blocks
         status["frames"] = status["lost_blocks"] = status["clipped"] = 0
         status["folder"] = str(take.folder).encode()
         status["takes"] += 1
         status["recording"] = True
-        return take
 
-    def _written(self, take: Take, blocks: list[FloatArray]) -> Take | None:
-        """Write the blocks; return the open take, a new one when WAV can hold no more, or None when it has ended."""
+    def _write(self, take: Take, blocks: list[FloatArray]) -> None:
+        """Write the blocks; go on in a new take when WAV can hold no more, and in none when it cannot be written."""
         status = self._status
         try:
             take.write(blocks)
         except AudioFileError as error:
             self._fail(str(error))
-            self._close(take)
-            return None
+            self._close()
+            return
         status["frames"] = take.frames
         status["clipped"] = take.clipped_samples
         status["lost_blocks"] = self._heard.lost_blocks + self._played.lost_blocks - status["lost_before"]
@@ -223,15 +230,16 @@ class Recorder:
             self._fail(
                 f"the disk is full: the recording in {take.folder} ends after {take.frames / self._rate_hz:.1f} s"
             )
-            self._close(take)
-            return None
-        if take.at_limit:
-            self._close(take)
-            return self._opened()
-        return take
+            self._close()
+        elif take.at_limit:
+            self._close()
+            self._open()
 
-    def _close(self, take: Take) -> None:
+    def _close(self) -> None:
+        take, self._take = self._take, None
         self._status["recording"] = False
+        if take is None:
+            return
         if not take.frames:
             take.discard()
             return

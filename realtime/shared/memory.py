@@ -44,6 +44,7 @@ _TELEMETRY = np.dtype(
         ("state", "i4"),
         ("message", f"S{_MESSAGE_BYTES}"),
         ("note", f"S{_MESSAGE_BYTES}"),
+        ("trouble", f"S{_MESSAGE_BYTES}"),
         ("mode", "S16"),
         ("stems", f"S{_NAMES_BYTES}"),
         ("stream_s", "f8"),
@@ -79,7 +80,7 @@ _TELEMETRY = np.dtype(
     align=True,
 )
 _SINGLE = np.dtype([("alive_s", "f8"), ("patience_s", "f8"), ("columns", "i8")], align=True)
-_TEXTS = ("message", "note", "mode")
+_TEXTS = ("message", "note", "trouble", "mode")
 
 
 class EngineMemory:
@@ -159,6 +160,10 @@ class EngineMemory:
         """Engine: publish what the user should know of the source."""
         self.telemetry["note"] = _fitting(note)
         self.publish()
+
+    def set_trouble(self, trouble: str) -> None:
+        """Engine: set what has failed while the sound goes on, for the next `publish`."""
+        self.telemetry["trouble"] = _fitting(trouble)
 
     def set_latency(self, latency: Latency) -> None:
         """Engine: set the parts of the latency, for the next `publish`."""

@@ -116,6 +116,8 @@ class Snapshot:
     song_length_s: float = 0.0
     song_ended: bool = False
     """Whether the song has reached its end."""
+    trouble: str = ""
+    """What has failed while the sound goes on, such as the microphone; empty while nothing has."""
     note: str = ""
     """A remark for the user about the source, such as that part of the file is missing; empty if there is none."""
 
