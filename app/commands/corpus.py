@@ -1,12 +1,14 @@
 """`stemlive corpus`: make audio to train on."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from stemlive.errors import UsageError
 from stemlive.json_file import write_json
-from stemlive.options import cache_option, progress
+from stemlive.options import cache_option, data_option, progress
 from stemlive.whole_file import refuse_existing
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -139,3 +141,62 @@ def check(
             f"| {row.kind} | {row.source} | {row.recordings} | {row.hours:.2f} | {row.level_db:.1f} "
             f"| {row.clipped * 100:.3f} | {row.silent * 100:.0f} | {row.bandwidth_hz / 1000:.1f} | {heard} |"
         )
+
+
+@command.command()
+@click.argument("recipe_file", metavar="RECIPE", type=click.Path(dir_okay=False, path_type=Path))
+@data_option("Folder with training data, as for `train`; may be given several times.")
+@click.option("--against", required=True, type=FOLDER, help="Folder with real songs of four stems.")
+@click.option("--split", default="train", show_default=True, help="Which of those songs.")
+@click.option("--mixtures", type=click.IntRange(2), default=300, show_default=True, help="Mixtures to draw.")
+@cache_option
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="The table, here.")
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+@click.option("--quiet", is_flag=True, help="Print nothing but warnings and errors.")
+def describe(
+    recipe_file: Path,
+    roots: tuple[Path, ...],
+    against: Path,
+    split: str,
+    mixtures: int,
+    cache: Path,
+    json_file: Path | None,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Set the mixtures that RECIPE makes of --data beside real songs: width, level, dynamics, spectrum of every stem.
+
+    Mean and standard deviation over pieces of about 6 seconds. A measure is marked where the mixtures' mean is more
+    than one standard deviation of the songs away from the songs' mean: the model may learn from it what records do not
+    have.
+    """
+    from stemlive.training.corpus.describe import MEASURES, compare, mixture_pieces, song_pieces
+    from stemlive.training.mixing import SegmentMixer
+    from stemlive.training.recipe import read_recipe
+    from stemlive.training.sources import scan
+
+    refuse_existing(json_file, force)
+    recipe = read_recipe(recipe_file)
+    rate_hz, hop = recipe.model.sample_rate_hz, recipe.model.framing.hop_samples
+    songs = list(song_pieces(scan([against], cache.expanduser(), rate_hz, split), rate_hz))
+    if not songs:
+        raise UsageError(f"no song in {against} has all four stems: name a folder whose songs have")
+    mixer = SegmentMixer(scan(list(roots), cache.expanduser(), rate_hz), recipe.mix, rate_hz, hop, recipe.train.seed)
+    with progress("mixing", mixtures, quiet=quiet) as move:
+
+        def segments() -> Iterator[int]:
+            for index in range(mixtures):
+                yield index
+                move(1)
+
+        rows = compare(songs, mixture_pieces(mixer, segments()), rate_hz)
+    if json_file:
+        write_json(json_file, [asdict(row) for row in rows])
+    if quiet:
+        return
+    click.echo("| stem | measure | songs | mixtures | away |")
+    click.echo("|---|---|---|---|---|")
+    for row in rows:
+        songs_are, mixtures_are = (f"{mean:.2f} ± {spread:.2f}" for mean, spread in (row.songs, row.mixtures))
+        away = f"{row.deviations:+.1f}{' **!**' if abs(row.deviations) > 1 else ''}"
+        click.echo(f"| {row.stem} | {MEASURES[row.measure]} | {songs_are} | {mixtures_are} | {away} |")
