@@ -26,6 +26,7 @@ from stemlive.realtime.shared.memory import EngineMemory
 from stemlive.realtime.shared.snapshot import Snapshot, State
 from stemlive.score_names import SCORES
 from stemlive.training.corpus.check import RecordingCheck
+from stemlive.training.corpus.describe import Row
 from stemlive.training.evaluate import report
 from stemlive.training.prepare import prepare
 
@@ -79,6 +80,7 @@ def test_each_command_with_json_has_a_section():
         ("## `stemlive models --json`", ModelCard),
         ("## `stemlive compare --json FILE`", Contestant),
         ("## `stemlive corpus check --json FILE`", RecordingCheck),
+        ("## `stemlive corpus describe --json FILE`", Row),
     ],
 )
 def test_fields_of_a_value(title, kind):
