@@ -13,7 +13,7 @@ import click
 from stemlive.errors import UsageError
 
 if TYPE_CHECKING:
-    from stemlive.realtime.separation.separator import StreamingSeparator
+    from stemlive.realtime.separation.separator import Separator
     from stemlive.whole_song import WholeSong
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -132,14 +132,14 @@ def warn(message: str) -> None:
     click.echo(f"stemlive: warning: {' '.join(message.split())}", err=True)
 
 
-def warn_of_input(note: str, separator: "StreamingSeparator | WholeSong") -> None:
+def warn_of_input(note: str, separator: "Separator | WholeSong") -> None:
     """Warn of problems with the audio: the reader's `note`, bad samples, frames on which the model failed."""
+    from stemlive.realtime.separation.song import faults
+
     if note:
         warn(note)
-    if separator.bad_samples:
-        warn(f"{separator.bad_samples} input samples were NaN, infinite or far too loud: replaced")
-    if separator.bad_frames:
-        warn(f"the model failed on {separator.bad_frames} frames, which were passed on unseparated")
+    for fault in faults(separator):
+        warn(fault)
 
 
 def warn_of_clipping(name: str, clipped_samples: int) -> None:

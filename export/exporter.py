@@ -21,7 +21,7 @@ from stemlive.model.state import State
 from stemlive.realtime.model_file.metadata import MODEL_CHANNELS, ModelInfo, StateSpec
 from stemlive.realtime.model_file.session import Session
 from stemlive.realtime.separation.offline import separate_blocks
-from stemlive.realtime.separation.separator import StreamingSeparator
+from stemlive.realtime.separation.separator import Separator
 from stemlive.whole_file import refuse_existing, whole_file
 
 OPSET = 17  # the first with LayerNormalization
@@ -188,7 +188,7 @@ def check_parity(model: BSRNN, path: Path, limit: float = PARITY_LIMIT) -> Parit
             parts.append(stems)
         single = framing.inverse(torch.cat(parts, dim=2))[0, ..., :count]
     session = Session(path)
-    separator = StreamingSeparator(session, max_frames=1)
+    separator = Separator(session, max_frames=1)
     hop = model.config.framing.hop_samples
     blocks = (block.numpy() for block in mixture.T.split(hop))
     streamed = np.concatenate(list(separate_blocks(separator, blocks)), axis=1)[: len(model.config.stems)]

@@ -28,7 +28,7 @@ from stemlive.demo_song import BEAT_S, VOICE_BARS
 from stemlive.realtime.engine.playout import FADE_SAMPLES
 from stemlive.realtime.model_file.session import Session
 from stemlive.realtime.separation.mixer import Mixer
-from stemlive.realtime.separation.separator import StreamingSeparator
+from stemlive.realtime.separation.separator import Separator
 
 pytestmark = pytest.mark.alone
 
@@ -154,7 +154,7 @@ def song(seconds: float) -> np.ndarray:
 
 def karaoke(sound: np.ndarray) -> np.ndarray:
     """The file mode's result, as late as the separator is."""
-    separator = StreamingSeparator(Session())
+    separator = Separator(Session())
     mixer = Mixer(separator.stems)
     mixer.apply_preset("karaoke")
     return np.concatenate(
@@ -360,7 +360,7 @@ def test_an_engine_that_dies_is_noticed_and_goes_on_with_its_settings(server, tm
         now = engine.snapshot()
         assert now["pid"] != pid
         sound = (0.1 * np.random.default_rng(0).standard_normal((RATE_HZ, 2))).astype(np.float32)
-        voice = StreamingSeparator(Session(model)).process(sound)[0, RATE_HZ // 2 :]
+        voice = Separator(Session(model)).process(sound)[0, RATE_HZ // 2 :]
 
         def attempt() -> tuple[list[str], Callable[[], None]]:
             before = engine.snapshot()

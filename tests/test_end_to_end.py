@@ -12,7 +12,7 @@ from stemlive.realtime.model_file.bundled import bundled_models, resolve_model
 from stemlive.realtime.model_file.session import Session
 from stemlive.realtime.separation.mixer import Mixer
 from stemlive.realtime.separation.offline import separate_blocks
-from stemlive.realtime.separation.separator import StreamingSeparator
+from stemlive.realtime.separation.separator import Separator
 
 NOISE = 0.2 * np.random.default_rng(0).standard_normal((3 * RATE_HZ, 2)).astype(np.float32)
 
@@ -40,7 +40,7 @@ EACH = pytest.mark.parametrize("path", bundled_models(), ids=lambda path: path.s
 
 
 def test_a_model_of_each_latency_is_bundled():
-    latency = {path.stem: StreamingSeparator(Session(path)).latency_samples for path in bundled_models()}
+    latency = {path.stem: Separator(Session(path)).latency_samples for path in bundled_models()}
     assert latency == {"live": 1024, "live-int8": 1024, "low": 512}
 
 
@@ -57,7 +57,7 @@ def test_bundled_models_hold_their_promises(path):
 def test_weights_of_eight_bits_say_nearly_the_same(demo):
     audio = demo[5 * RATE_HZ : 10 * RATE_HZ]
     full, rounded = (
-        np.concatenate(list(separate_blocks(StreamingSeparator(Session(resolve_model(name))), cut(audio, [512]))), 1)
+        np.concatenate(list(separate_blocks(Separator(Session(resolve_model(name))), cut(audio, [512]))), 1)
         for name in ("live", "live-int8")
     )
     assert -80 < decibels(rounded - full, audio) < -40
@@ -66,10 +66,10 @@ def test_weights_of_eight_bits_say_nearly_the_same(demo):
 @pytest.mark.parametrize("rate_hz", [44100, 48000])
 def test_any_cutting_gives_the_same_stems(demo, rate_hz):
     audio = demo[: 3 * rate_hz]
-    whole = np.concatenate(list(separate_blocks(StreamingSeparator(Session(), sample_rate_hz=rate_hz), [audio])), 1)
+    whole = np.concatenate(list(separate_blocks(Separator(Session(), sample_rate_hz=rate_hz), [audio])), 1)
     assert whole.shape == (4, len(audio), 2)
     for sizes in ([512], [441], [1, 63, 2000], [44100]):
-        separator = StreamingSeparator(Session(), sample_rate_hz=rate_hz, max_frames=4)
+        separator = Separator(Session(), sample_rate_hz=rate_hz, max_frames=4)
         pieces = np.concatenate(list(separate_blocks(separator, cut(audio, sizes))), 1)
         assert np.abs(pieces - whole).max() < 1e-4, sizes
 
@@ -80,10 +80,10 @@ def test_the_future_changes_nothing_earlier(path, demo):
     changed = audio.copy()
     changed[3 * RATE_HZ :] = NOISE[:RATE_HZ]
     before, after = (
-        np.concatenate(list(separate_blocks(StreamingSeparator(Session(path)), cut(signal, [512]))), 1)
+        np.concatenate(list(separate_blocks(Separator(Session(path)), cut(signal, [512]))), 1)
         for signal in (audio, changed)
     )
-    settled = 3 * RATE_HZ - StreamingSeparator(Session(path)).latency_samples
+    settled = 3 * RATE_HZ - Separator(Session(path)).latency_samples
     assert np.array_equal(before[:, :settled], after[:, :settled])
     assert np.abs(before - after)[:, 3 * RATE_HZ :].max() > 1e-2
 
@@ -91,7 +91,7 @@ def test_the_future_changes_nothing_earlier(path, demo):
 @pytest.mark.parametrize("signal", ["noise", "music"])
 def test_faders_at_zero_give_the_delayed_input(demo, signal):
     audio = NOISE if signal == "noise" else demo[5 * RATE_HZ : 10 * RATE_HZ]
-    separator = StreamingSeparator(Session())
+    separator = Separator(Session())
     gains = Mixer(separator.stems).gains()
     out = np.concatenate([separator.process_mix(block, gains) for block in cut(audio, [512])])
     late = separator.latency_samples
@@ -100,7 +100,7 @@ def test_faders_at_zero_give_the_delayed_input(demo, signal):
 
 
 def test_silence_gives_silence_once_the_last_frame_with_sound_has_passed(demo):
-    separator = StreamingSeparator(Session())
+    separator = Separator(Session())
     separator.process(demo[: 2 * RATE_HZ])
     separator.process(np.zeros((separator.latency_samples + 2048 + 512, 2), np.float32))
     assert not separator.process(np.zeros((RATE_HZ, 2), np.float32)).any()
@@ -109,7 +109,7 @@ def test_silence_gives_silence_once_the_last_frame_with_sound_has_passed(demo):
 @EACH
 def test_an_impulse_comes_out_after_exactly_the_reported_latency(path):
     for rate_hz in (44100, 48000):
-        separator = StreamingSeparator(Session(path), sample_rate_hz=rate_hz)
+        separator = Separator(Session(path), sample_rate_hz=rate_hz)
         click = np.zeros((rate_hz, 2), np.float32)
         click[5000] = 0.5
         out = np.concatenate([separator.process_mix(block, np.ones(4)) for block in cut(click, [480])])
@@ -120,7 +120,7 @@ def test_an_impulse_comes_out_after_exactly_the_reported_latency(path):
 def test_ten_minutes_leave_the_state_bounded_and_the_stems_as_they_were(path, demo):
     """The song over and over: the LSTMs' cells stay as large as in the first minutes, the stems are much the same."""
     session = Session(path)
-    separator = StreamingSeparator(session, max_frames=128)
+    separator = Separator(session, max_frames=128)
     repeats = 600 * RATE_HZ // len(demo)
     cells, stems = [], None
     for _ in range(repeats):
@@ -128,7 +128,7 @@ def test_ten_minutes_leave_the_state_bounded_and_the_stems_as_they_were(path, de
         cells.append(np.abs(session.state["c"]).max())
     assert repeats >= 21
     assert max(cells) < 1.25 * max(cells[:5])
-    fresh = StreamingSeparator(Session(path), max_frames=128)
+    fresh = Separator(Session(path), max_frames=128)
     first = fresh.process(demo)
     settled = 10 * RATE_HZ
     assert decibels((stems - first)[:, settled:], first[:, settled:]) < -10

@@ -18,7 +18,7 @@ from stemlive.model.checkpoint import save_checkpoint
 from stemlive.model.config import LAYERS, ModelConfig
 from stemlive.model.framing import Framing
 from stemlive.realtime.model_file.session import Session
-from stemlive.realtime.separation.separator import StreamingSeparator
+from stemlive.realtime.separation.separator import Separator
 
 TINY = ModelConfig(feature_dim=8, num_repeat=2, band_scheme="v3")
 CONFIGS = {
@@ -86,7 +86,7 @@ def test_onnx_equals_torch_at_any_cutting(name, tmp_path):
     with torch.no_grad():
         whole = framing.inverse(model(framing(audio.unsqueeze(0)), model.initial_state(1))[0])[0]
     for blocks in ([20480], [512] * 40, [1, 333, 4096, 0, 16050]):
-        separator = StreamingSeparator(Session(tmp_path / "m.onnx"))
+        separator = Separator(Session(tmp_path / "m.onnx"))
         assert separator.latency_samples == config.framing.synthesis_samples
         pieces = np.split(audio.T.numpy(), np.cumsum(blocks)[:-1])
         stems = np.concatenate([separator.process(piece) for piece in pieces], axis=1)
@@ -193,7 +193,7 @@ def test_weights_of_8_bits_say_nearly_the_same_in_a_quarter_of_the_space(tmp_pat
     assert 1e-4 < parity.onnx < exporter.INT8_LIMIT  # rounded, and not by much
     assert parity.state_change > 0
     mixture = 0.1 * np.random.default_rng(0).standard_normal((20 * 512, 2)).astype(np.float32)
-    stems = [StreamingSeparator(session).process(mixture) for session in (whole, small)]
+    stems = [Separator(session).process(mixture) for session in (whole, small)]
     error = np.square(stems[0] - stems[1]).sum() / np.square(stems[0]).sum()
     assert 10 * np.log10(error) < -35
     assert not [name for name in tmp_path.iterdir() if name.name.startswith(".")]

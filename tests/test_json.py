@@ -18,9 +18,9 @@ from stemlive.bench_live import LiveResult
 from stemlive.cli import COMMANDS, main
 from stemlive.commands.bench import BenchResult
 from stemlive.commands.compare import Contestant
-from stemlive.commands.models import ModelCard
 from stemlive.realtime.control.controls import Controls
 from stemlive.realtime.devices.catalogue import AudioDevice
+from stemlive.realtime.model_file.card import ModelCard
 from stemlive.realtime.recording.recorder import Recording
 from stemlive.realtime.shared.memory import EngineMemory
 from stemlive.realtime.shared.snapshot import Snapshot, State

@@ -34,7 +34,7 @@ from stemlive.realtime.engine.playout import FADE_SAMPLES, Playout
 from stemlive.realtime.engine.telemetry import Report
 from stemlive.realtime.engine.worker import LONGEST_BLOCK, LiveWorker, longest_write
 from stemlive.realtime.model_file.session import Session
-from stemlive.realtime.separation.separator import StreamingSeparator
+from stemlive.realtime.separation.separator import Separator
 from stemlive.realtime.shared import heartbeat
 from stemlive.realtime.shared import memory as memory_module
 from stemlive.realtime.shared.heartbeat import LOOK_S, Pulse
@@ -133,7 +133,7 @@ class TestWorker:
         bench = Bench(session, block=block, rate_hz=rate_hz)
         bench.memory.parameters["gains"][:4] = GAINS
         played = bench.run(sound)
-        separator = StreamingSeparator(Session(session.path), sample_rate_hz=rate_hz)
+        separator = Separator(Session(session.path), sample_rate_hz=rate_hz)
         mix = separator.process_mix(sound, GAINS)
         expected = delayed(mix, bench.inside - separator.latency_samples)
         # The first hop fades in over the dry signal.
@@ -276,7 +276,7 @@ class TestWorker:
         bench = Bench(session)
         bench.memory.parameters["gains"][:4] = 1
         bench.run(sound)
-        stems = StreamingSeparator(Session(session.path)).process(sound)[:, -10 * HOP :]
+        stems = Separator(Session(session.path)).process(sound)[:, -10 * HOP :]
         expected = np.sqrt((stems**2).mean(axis=(1, 2)))
         np.testing.assert_allclose(bench.memory.snapshot().stem_rms, expected, rtol=0.15)
         newest, columns = bench.memory.columns_since(0)

@@ -13,10 +13,11 @@ import numpy as np
 import onnx_models
 import pytest
 import samplerate
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stemlive.errors import ModelError, UsageError
+from stemlive.errors import AudioFileError, ModelError, UsageError
 from stemlive.realtime.dsp.framing import Framing
 from stemlive.realtime.dsp.resample import Resampling, StreamResampler
 from stemlive.realtime.dsp.stft import Analysis, OverlapAdd
@@ -25,7 +26,8 @@ from stemlive.realtime.model_file.metadata import ModelInfo
 from stemlive.realtime.model_file.session import Session
 from stemlive.realtime.separation.mixer import PRESETS, Mixer
 from stemlive.realtime.separation.offline import separate_blocks
-from stemlive.realtime.separation.separator import StreamingSeparator
+from stemlive.realtime.separation.separator import Separator
+from stemlive.realtime.separation.song import separate
 
 LENGTHS = {
     "quality": (4096, 4096, 1024),
@@ -60,7 +62,7 @@ def in_blocks(audio: np.ndarray, sizes: Iterable[int]) -> list[np.ndarray]:
     return [audio[a:b] for a, b in zip(edges, [*edges[1:], len(audio)], strict=True)]
 
 
-def run_cut(separator: StreamingSeparator, audio: np.ndarray, sizes: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
+def run_cut(separator: Separator, audio: np.ndarray, sizes: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
     """Process blocks of these sizes from a reset on: (mix with GAINS, stems)."""
     separator.reset()
     parts = [separator.process_both(block, GAINS) for block in in_blocks(audio, sizes)]
@@ -388,7 +390,7 @@ class TestSeparator:
     @pytest.mark.parametrize("size", [1, 7, 31, 32, 33, 64, 441, 512, 1000, 4096])
     def test_any_block_size_gives_the_same(self, small: Session, rate_hz: int, size: int) -> None:
         audio = noise({1: 300, 4096: 9000}.get(size, 2000))
-        separator = StreamingSeparator(small, sample_rate_hz=rate_hz, max_frames=4)
+        separator = Separator(small, sample_rate_hz=rate_hz, max_frames=4)
         mix, stems = run_cut(separator, audio, [])
         mix_cut, stems_cut = run_cut(separator, audio, [size] * (len(audio) // size))
         np.testing.assert_array_equal(mix_cut, mix)
@@ -402,8 +404,8 @@ class TestSeparator:
     )
     def test_any_cutting_gives_the_same(self, small: Session, sizes: list[int], rate_hz: int, max_frames: int) -> None:
         audio = noise(1500)
-        mix, stems = run_cut(StreamingSeparator(small, sample_rate_hz=rate_hz), audio, [])
-        separator = StreamingSeparator(small, sample_rate_hz=rate_hz, max_frames=max_frames)
+        mix, stems = run_cut(Separator(small, sample_rate_hz=rate_hz), audio, [])
+        separator = Separator(small, sample_rate_hz=rate_hz, max_frames=max_frames)
         mix_cut, stems_cut = run_cut(separator, audio, sizes)
         np.testing.assert_array_equal(mix_cut, mix)
         np.testing.assert_array_equal(stems_cut, stems)
@@ -418,7 +420,7 @@ class TestSeparator:
         self, small: Session, calls: list[tuple[int, str]], rate_hz: int, max_frames: int
     ) -> None:
         audio = noise(sum(size for size, _ in calls))
-        separator = StreamingSeparator(small, sample_rate_hz=rate_hz, max_frames=max_frames)
+        separator = Separator(small, sample_rate_hz=rate_hz, max_frames=max_frames)
         mix, stems = run_cut(separator, audio, [])
         separator.reset()
         first = 0
@@ -438,13 +440,13 @@ class TestSeparator:
 
     @pytest.mark.parametrize("rate_hz", [44100, 48000])
     def test_mix_is_the_sum_of_stems(self, small: Session, rate_hz: int) -> None:
-        mix, stems = run_cut(StreamingSeparator(small, sample_rate_hz=rate_hz), noise(3000), [100] * 30)
+        mix, stems = run_cut(Separator(small, sample_rate_hz=rate_hz), noise(3000), [100] * 30)
         np.testing.assert_allclose(mix, np.einsum("s,snc->nc", GAINS, stems), atol=1e-6)
 
     @pytest.mark.parametrize("preset", LENGTHS)
     def test_impulse_comes_out_at_the_latency(self, tmp_path: Path, preset: str) -> None:
         info = onnx_models.metadata(LENGTHS[preset])
-        separator = StreamingSeparator(Session(onnx_models.write_model(tmp_path / "m.onnx", info)))
+        separator = Separator(Session(onnx_models.write_model(tmp_path / "m.onnx", info)))
         assert separator.latency_samples == LENGTHS[preset][1]
         audio = np.zeros((12000, 2), np.float32)
         audio[1234] = 1
@@ -455,7 +457,7 @@ class TestSeparator:
 
     @pytest.mark.parametrize("rate_hz", RATES)
     def test_latency_is_exact_at_other_rates(self, live: Session, rate_hz: int) -> None:
-        separator = StreamingSeparator(live, sample_rate_hz=rate_hz)
+        separator = Separator(live, sample_rate_hz=rate_hz)
         late = separator.latency_samples
         assert 23.2 < 1000 * late / rate_hz < (25.4 if rate_hz > 44000 else 35 if rate_hz >= 8000 else 50)
         audio = band_limited(rate_hz // 2, rate_hz, 0.4 * min(rate_hz, 44100))
@@ -465,7 +467,7 @@ class TestSeparator:
 
     @pytest.mark.parametrize("rate_hz", [*RATES, *np.random.default_rng(0).integers(8000, 192001, 20).tolist()])
     def test_latency_is_long_enough_and_no_longer(self, small: Session, rate_hz: int) -> None:
-        late = StreamingSeparator(small, sample_rate_hz=rate_hz).latency_samples
+        late = Separator(small, sample_rate_hz=rate_hz).latency_samples
         incoming, outgoing = Resampling(rate_hz, 44100), Resampling(44100, rate_hz)
         _, w, r = SMALL
         spare = []
@@ -476,7 +478,7 @@ class TestSeparator:
 
     @pytest.mark.parametrize("rate_hz", RATES)
     def test_impulse_comes_out_at_the_latency_at_other_rates(self, small: Session, rate_hz: int) -> None:
-        separator = StreamingSeparator(small, sample_rate_hz=rate_hz)
+        separator = Separator(small, sample_rate_hz=rate_hz)
         audio = np.zeros((4000, 2), np.float32)
         audio[321] = 1
         middle = 321 + separator.latency_samples
@@ -485,7 +487,7 @@ class TestSeparator:
         np.testing.assert_allclose(around, around[::-1], atol=1e-4)
 
     def test_unity(self, live: Session) -> None:
-        separator = StreamingSeparator(live)
+        separator = Separator(live)
         audio = noise(30000)
         late = separator.latency_samples
         mix = separator.process_mix(audio, np.ones(4))
@@ -495,7 +497,7 @@ class TestSeparator:
 
     @pytest.mark.parametrize("rate_hz", [44100, 48000, 8000])
     def test_silence_is_exact(self, small: Session, rate_hz: int) -> None:
-        separator = StreamingSeparator(small, sample_rate_hz=rate_hz)
+        separator = Separator(small, sample_rate_hz=rate_hz)
         separator.process(noise(2000))
         separator.process(np.zeros((2 * separator.latency_samples + rate_hz // 100, 2), np.float32))
         assert small.state["h"].any()
@@ -504,7 +506,7 @@ class TestSeparator:
         assert not stems.any()
 
     def test_damaged_samples_do_not_stay(self, small: Session) -> None:
-        separator = StreamingSeparator(small)
+        separator = Separator(small)
         audio = noise(1000)
         damaged = audio.copy()
         damaged[100, 0], damaged[200, 1], damaged[300, 0], damaged[400] = np.nan, np.inf, -np.inf, 1e30
@@ -525,13 +527,13 @@ class TestSeparator:
         np.testing.assert_allclose(after, clean, atol=1e-5)
 
     def test_numbers_that_do_not_fit_into_float32(self, small: Session) -> None:
-        separator = StreamingSeparator(small, channels=1)
+        separator = Separator(small, channels=1)
         assert np.isfinite(separator.process(np.full((100, 1), 1e300))).all()
         assert separator.bad_samples == 100
 
     def test_a_model_that_fails_passes_the_mixture_on(self, tmp_path: Path) -> None:
         path = onnx_models.write_model(tmp_path / "inf.onnx", onnx_models.metadata(SMALL), gain=float("inf"))
-        separator = StreamingSeparator(Session(path))
+        separator = Separator(Session(path))
         audio = noise(1000)
         mix = separator.process_mix(audio, np.ones(4))
         np.testing.assert_allclose(mix[64:], audio[:-64], atol=1e-6)
@@ -539,21 +541,55 @@ class TestSeparator:
 
     @pytest.mark.parametrize("rate_hz", [44100, 48000])
     def test_reset_is_a_new_instance(self, small: Session, rate_hz: int) -> None:
-        separator = StreamingSeparator(small, sample_rate_hz=rate_hz)
+        separator = Separator(small, sample_rate_hz=rate_hz)
         new_mix, new_stems = separator.process_both(noise(777), GAINS)
         separator.process(noise(300, seed=1))
         separator.reset()
         mix, stems = separator.process_both(noise(777), GAINS)
         np.testing.assert_array_equal(mix, new_mix)
         np.testing.assert_array_equal(stems, new_stems)
-        mix, stems = StreamingSeparator(small, sample_rate_hz=rate_hz).process_both(noise(777), GAINS)
+        mix, stems = Separator(small, sample_rate_hz=rate_hz).process_both(noise(777), GAINS)
         np.testing.assert_array_equal(mix, new_mix)
         np.testing.assert_array_equal(stems, new_stems)
 
+    @pytest.mark.parametrize("rate_hz", [44100, 48000, 8000])
+    @pytest.mark.parametrize("sizes", [[], [1, 30, 50, 0], [500] * 6])
+    def test_flush_returns_what_is_inside_and_the_next_block_begins_a_stream(
+        self, small: Session, rate_hz: int, sizes: list[int]
+    ) -> None:
+        separator = Separator(small, sample_rate_hz=rate_hz, max_frames=4)
+        late = separator.latency_samples
+        whole = separator.process(np.concatenate([noise(3000), np.zeros((late, 2), np.float32)]))
+        mixed = np.tensordot(GAINS, whole, axes=1)
+        separator.reset()
+        for _ in range(2):  # two streams, stems and mix
+            stems = [*map(separator.process, in_blocks(noise(3000), sizes)), separator.flush()]
+            np.testing.assert_allclose(np.concatenate(stems, axis=1), whole, atol=1e-6)
+            mix = [*(separator.process_mix(block, GAINS) for block in in_blocks(noise(3000), sizes))]
+            mix.append(separator.flush(GAINS))
+            np.testing.assert_allclose(np.concatenate(mix), mixed, atol=1e-5)
+        assert separator.flush().shape == (4, late, 2)
+        assert not separator.flush().any(), "a stream without a sample"
+
+    def test_counts_stay_until_the_next_stream_and_the_end_of_a_with_block_is_a_reset(self, small: Session) -> None:
+        bad = noise(100)
+        bad[3, 0] = np.nan
+        with Separator(small) as separator:
+            separator.process(bad)
+            separator.flush()
+            assert separator.bad_samples == 1
+            first = separator.process(noise(100))
+            assert separator.bad_samples == 0
+        with pytest.raises(ZeroDivisionError), separator:
+            separator.process(bad)
+            raise ZeroDivisionError
+        assert separator.bad_samples == 0
+        np.testing.assert_array_equal(separator.process(noise(100)), first)
+
     def test_mono(self, small: Session) -> None:
         audio = noise(1000, channels=1)
-        mix, stems = run_cut(StreamingSeparator(small, channels=1), audio, [100] * 10)
-        both_mix, both_stems = run_cut(StreamingSeparator(small), np.repeat(audio, 2, axis=1), [])
+        mix, stems = run_cut(Separator(small, channels=1), audio, [100] * 10)
+        both_mix, both_stems = run_cut(Separator(small), np.repeat(audio, 2, axis=1), [])
         assert stems.shape == (4, 1000, 1)
         np.testing.assert_allclose(stems, both_stems[..., :1], atol=1e-6)
         np.testing.assert_allclose(mix, both_mix[:, :1], atol=1e-6)
@@ -561,7 +597,7 @@ class TestSeparator:
     @pytest.mark.parametrize("stems", [("vocals",), ("bass", "vocals", "drums")])
     def test_rest_completes_the_mixture(self, tmp_path: Path, stems: tuple[str, ...]) -> None:
         info = onnx_models.metadata(SMALL, stems)
-        separator = StreamingSeparator(Session(onnx_models.write_model(tmp_path / "m.onnx", info)))
+        separator = Separator(Session(onnx_models.write_model(tmp_path / "m.onnx", info)))
         assert separator.stems == (*stems, "rest")
         audio = noise(1000)
         separated = separator.process(audio)
@@ -572,7 +608,7 @@ class TestSeparator:
     def test_hops_of_a_block_go_through_together(
         self, small: Session, rate_hz: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        separator = StreamingSeparator(small, sample_rate_hz=rate_hz, max_frames=8)
+        separator = Separator(small, sample_rate_hz=rate_hz, max_frames=8)
         counts = []
 
         def count_calls(name: str) -> None:
@@ -592,7 +628,7 @@ class TestSeparator:
         assert counts == expected
 
     def test_gains_change_without_a_step(self, small: Session) -> None:
-        separator = StreamingSeparator(small)
+        separator = Separator(small)
         audio = np.ones((32 * 40, 2), np.float32)
         half = 32 * 20
         before = separator.process_mix(audio[:half], np.ones(4))
@@ -603,7 +639,7 @@ class TestSeparator:
         assert np.abs(np.diff(mix[300:])).max() < 0.06
 
     def test_use(self, small: Session) -> None:
-        separator = StreamingSeparator(small)
+        separator = Separator(small)
         for block in (np.zeros(5), np.zeros((5, 1)), np.zeros((5, 3)), np.zeros((5, 2), np.int16)):
             with pytest.raises(UsageError, match=r"must be float \[n, 2\]"):
                 separator.process(block)
@@ -612,23 +648,64 @@ class TestSeparator:
                 separator.process_mix(noise(5), gains)
         for rate_hz in (7999, 192001, 44100.5):
             with pytest.raises(UsageError, match="sample rate must be"):
-                StreamingSeparator(small, sample_rate_hz=rate_hz)
+                Separator(small, sample_rate_hz=rate_hz)
         with pytest.raises(UsageError, match="1 or 2 channels, not 6"):
-            StreamingSeparator(small, channels=6)
+            Separator(small, channels=6)
         with pytest.raises(UsageError, match="max_frames"):
-            StreamingSeparator(small, max_frames=0)
+            Separator(small, max_frames=0)
 
     @pytest.mark.parametrize("rate_hz", [44100, 48000])
     @pytest.mark.parametrize("sizes", [[], [1, 30, 50, 0], [500] * 6, [3000]])
     def test_offline_lines_up(self, small: Session, rate_hz: int, sizes: list[int]) -> None:
         audio = band_limited(3000, rate_hz, 18000) if sizes else noise(0)
-        separator = StreamingSeparator(small, sample_rate_hz=rate_hz)
+        separator = Separator(small, sample_rate_hz=rate_hz)
         mix = list(separate_blocks(separator, in_blocks(audio, sizes), gains=np.ones(4)))
         stems = list(separate_blocks(separator, in_blocks(audio, sizes)))
         assert sum(len(part) for part in mix) == len(audio)
         if sizes:
             assert error_db(np.concatenate(mix), audio) < -90
             assert error_db(np.concatenate(stems, axis=1).sum(axis=0), audio) < -90
+
+
+class TestSong:
+    """`separate`: the same as block by block."""
+
+    @pytest.mark.parametrize(("rate_hz", "channels"), [(44100, 2), (48000, 1)])
+    def test_a_file_and_its_samples(self, small: Session, tmp_path: Path, rate_hz: int, channels: int) -> None:
+        audio = band_limited(80_000, rate_hz, 18000)[:, :channels]
+        soundfile.write(tmp_path / "song.wav", audio, rate_hz, "FLOAT")
+        separator = Separator(small, sample_rate_hz=rate_hz, channels=channels)
+        true = np.concatenate(list(separate_blocks(separator, in_blocks(audio, [30_000] * 2))), axis=1)
+        of_file = separate(tmp_path / "song.wav", model=small.path)
+        of_samples = separate(audio.astype(np.float64), sample_rate_hz=rate_hz, model=str(small.path))
+        for stems in (of_file, of_samples):
+            assert tuple(stems) == separator.stems
+            assert (stems.sample_rate_hz, stems.notes) == (rate_hz, ())
+            np.testing.assert_allclose(list(stems.values()), true, atol=1e-5)
+        assert error_db(sum(of_file.values()), audio) < -90
+
+    def test_what_is_said_of_it(self, small: Session, tmp_path: Path) -> None:
+        audio = noise(1000)
+        audio[5, 0] = np.inf
+        soundfile.write(tmp_path / "song.wav", audio, 44100, "FLOAT")
+        whole = (tmp_path / "song.wav").read_bytes()
+        (tmp_path / "song.wav").write_bytes(whole[: len(whole) // 2])
+        early, bad = separate(tmp_path / "song.wav", model=small.path).notes
+        assert "song.wav ends after 0.01 s of the 0.02 s" in early
+        assert bad == "1 input samples were NaN, infinite or far too loud: replaced"
+
+    def test_use(self, small: Session, tmp_path: Path) -> None:
+        with pytest.raises(AudioFileError, match="there is no such file"):
+            separate(tmp_path / "none.wav", model=small.path)
+        soundfile.write(tmp_path / "song.wav", noise(10), 44100)
+        with pytest.raises(UsageError, match="with samples only"):
+            separate(tmp_path / "song.wav", sample_rate_hz=44100, model=small.path)
+        for samples, rate_hz in ((noise(10), None), (noise(10)[:, 0], 44100)):
+            with pytest.raises(UsageError, match=r"must be \[n, C\] with their sample_rate_hz"):
+                separate(samples, sample_rate_hz=rate_hz, model=small.path)
+        with pytest.raises(UsageError, match="1 or 2 channels, not 3"):
+            separate(np.zeros((10, 3)), sample_rate_hz=44100, model=small.path)
+        assert separate(noise(0), sample_rate_hz=44100, model=small.path)["vocals"].shape == (0, 2)
 
 
 class TestMixer:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from stemlive.realtime.separation.separator import StreamingSeparator
+    from stemlive.realtime.separation.separator import Separator
 
 _WARM_UP_CALLS = 20
 _PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9, "max": 100.0}
@@ -146,11 +146,11 @@ def measure(model: str | None, seconds: float, threads: int, hops: int) -> Bench
     import onnxruntime
 
     from stemlive.realtime.model_file.session import Session
-    from stemlive.realtime.separation.separator import StreamingSeparator
+    from stemlive.realtime.separation.separator import Separator
 
     imported = perf_counter()
     session = Session(model, threads=threads)
-    separator = StreamingSeparator(session, max_frames=hops)
+    separator = Separator(session, max_frames=hops)
     loaded = perf_counter()
     info = session.info
     block_samples = hops * info.hop_samples
@@ -190,7 +190,7 @@ def measure(model: str | None, seconds: float, threads: int, hops: int) -> Bench
 
 
 def _time_calls(
-    separator: "StreamingSeparator",
+    separator: "Separator",
     sound: "NDArray[np.float32]",
     gains: "NDArray[np.float32]",
     calls: int,

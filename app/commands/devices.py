@@ -20,9 +20,9 @@ def command(as_json: bool) -> None:
 
     Names, unique parts of names, numbers and `default` are what `stemlive stream --input device:NAME` takes.
     """
-    from stemlive.realtime.devices.catalogue import audio_devices, how_to_capture
+    from stemlive.realtime.devices.catalogue import how_to_capture, list_devices
 
-    devices = audio_devices()
+    devices = list_devices()
     if as_json:
         click.echo(json.dumps([asdict(device) for device in devices], indent=2))
         return

@@ -193,11 +193,11 @@ def onnx_estimator(model: str | None, threads: int, method: str, hop_s: float) -
 
     from stemlive.realtime.model_file.session import Session
     from stemlive.realtime.separation.offline import separate_blocks
-    from stemlive.realtime.separation.separator import StreamingSeparator
+    from stemlive.realtime.separation.separator import Separator
     from stemlive.training.inference import SEGMENTS, overlap_add, separate_pieces
 
     session = Session(model, threads=threads)
-    separator = StreamingSeparator(session)
+    separator = Separator(session)
     info = session.info
     block = 64 * info.hop_samples
 

@@ -1,50 +1,17 @@
 """`stemlive models`: list the bundled models and their cards."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from stemlive import model_card
 from stemlive.model_card import text
 
-
-@dataclass(frozen=True)
-class ModelCard:
-    """One model file, as `stemlive models --json` prints it."""
-
-    name: str
-    file: str
-    default: bool
-    description: str
-    stems: list[str]
-    latency_ms: float
-    sample_rate_hz: int
-    preset: str
-    size_bytes: int
-    parameters: int
-    licence: str
-    training_data: list[Any]
-    hours: Any
-    speed: dict[str, Any]
-    scores: dict[str, Any]
-
-    def lines(self) -> list[str]:
-        """Return the card as lines of text."""
-        rows = [
-            *([("", self.description)] if self.description else []),
-            ("stems", ", ".join(self.stems)),
-            ("latency", f"{self.latency_ms:.1f} ms at {self.sample_rate_hz} Hz (preset {self.preset})"),
-            ("size", f"{self.size_bytes / 1e6:.1f} MB, {self.parameters:,} parameters"),
-            ("licence", self.licence),
-            ("hours", text(self.hours)),
-            ("trained on", text(self.training_data) or "not stated"),
-            ("uSDR, dB", text(_average(self.scores)) or "not measured"),
-        ]
-        title = self.name + (" (default)" if self.default else "")
-        return [title, *(f"  {label:<12}{text}" if label else f"  {text}" for label, text in rows)]
+if TYPE_CHECKING:
+    from stemlive.realtime.model_file.card import ModelCard
 
 
 @click.command("models")
@@ -56,7 +23,8 @@ def command(model: str | None, as_json: bool) -> None:
     Each with its stems, latency, size, licence, training data and scores. MODEL is a name from this list or an .onnx
     file.
     """
-    from stemlive.realtime.model_file.bundled import bundled_models, resolve_model
+    from stemlive.realtime.model_file.bundled import resolve_model
+    from stemlive.realtime.model_file.card import list_models, read_card
 
     if model is not None:
         path = resolve_model(model)
@@ -65,11 +33,11 @@ def command(model: str | None, as_json: bool) -> None:
         else:
             click.echo(markdown(path), nl=False)
         return
-    cards = [read_card(path) for path in bundled_models()]
+    cards = list_models()
     if as_json:
         click.echo(json.dumps([asdict(card) for card in cards], indent=2))
     elif cards:
-        click.echo("\n\n".join("\n".join(card.lines()) for card in cards))
+        click.echo("\n\n".join("\n".join(_lines(card)) for card in cards))
     else:
         click.echo("no model comes with this installation: make one with `stemlive export`", err=True)
 
@@ -81,29 +49,20 @@ def markdown(path: Path) -> str:
     return model_card.markdown(Session(path).info, path.stat().st_size)
 
 
-def read_card(path: Path) -> ModelCard:
-    """Read the card of a model file. ModelError as in Session."""
-    from stemlive.realtime.model_file.bundled import DEFAULT_MODEL
-    from stemlive.realtime.model_file.session import Session
-
-    info = Session(path).info
-    return ModelCard(
-        name=path.stem,
-        file=str(path),
-        default=path.stem == DEFAULT_MODEL,
-        description=info.card["description"],
-        stems=list(info.stems),
-        latency_ms=1000 * info.framing.latency_samples / info.sample_rate_hz,
-        sample_rate_hz=info.sample_rate_hz,
-        preset=info.preset,
-        size_bytes=path.stat().st_size,
-        parameters=info.parameters,
-        licence=info.licence,
-        training_data=info.card["training_data"],
-        hours=info.card["hours"],
-        speed=info.card.get("speed", {}),
-        scores=info.card["scores"],
-    )
+def _lines(card: "ModelCard") -> list[str]:
+    """Return a card for people."""
+    rows = [
+        *([("", card.description)] if card.description else []),
+        ("stems", ", ".join(card.stems)),
+        ("latency", f"{card.latency_ms:.1f} ms at {card.sample_rate_hz} Hz (preset {card.preset})"),
+        ("size", f"{card.size_bytes / 1e6:.1f} MB, {card.parameters:,} parameters"),
+        ("licence", card.licence),
+        ("hours", text(card.hours)),
+        ("trained on", text(card.training_data) or "not stated"),
+        ("uSDR, dB", text(_average(card.scores)) or "not measured"),
+    ]
+    title = card.name + (" (default)" if card.default else "")
+    return [title, *(f"  {label:<12}{text}" if label else f"  {text}" for label, text in rows)]
 
 
 def _average(scores: dict[str, Any]) -> dict[str, str]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from stemlive.realtime.audio_files.files import AudioWriter
     from stemlive.realtime.audio_files.reader import AudioReader
-    from stemlive.realtime.separation.separator import StreamingSeparator
+    from stemlive.realtime.separation.separator import Separator
 
 _HOPS_PER_BLOCK = 64
 
@@ -113,7 +113,7 @@ def command(
     with AudioReader(song) as reader:
         rate = reader.sample_rate_hz
         total = _part(reader, offset, duration)
-        separator: StreamingSeparator | WholeSong
+        separator: Separator | WholeSong
         if checkpoint is not None:
             separator = WholeSong(checkpoint, inference, hop_s, sample_rate_hz=rate, channels=reader.channels)
             block_frames = rate
@@ -150,19 +150,19 @@ def command(
             click.echo(os.fsencode(writer.path))
 
 
-def _streaming(model: str | None, threads: int, reader: "AudioReader") -> "tuple[StreamingSeparator, int]":
+def _streaming(model: str | None, threads: int, reader: "AudioReader") -> "tuple[Separator, int]":
     """Return a separator for this song with an exported model, and a suitable block length in samples."""
     from stemlive.realtime.model_file.session import Session
-    from stemlive.realtime.separation.separator import StreamingSeparator
+    from stemlive.realtime.separation.separator import Separator
 
     session = Session(model, threads=threads)
     rate = reader.sample_rate_hz
-    separator = StreamingSeparator(session, sample_rate_hz=rate, channels=reader.channels, max_frames=_HOPS_PER_BLOCK)
+    separator = Separator(session, sample_rate_hz=rate, channels=reader.channels, max_frames=_HOPS_PER_BLOCK)
     return separator, _HOPS_PER_BLOCK * session.info.hop_samples * rate // session.info.sample_rate_hz
 
 
 def _separated(
-    separator: "StreamingSeparator | WholeSong", blocks: "Iterable[NDArray[np.float32]]", stop: StopRequest
+    separator: "Separator | WholeSong", blocks: "Iterable[NDArray[np.float32]]", stop: StopRequest
 ) -> "Iterable[NDArray[np.float32]]":
     """Yield the stems [S, n, C] of the blocks [n, C], piece by piece or all at once; none after a stop request."""
     from stemlive.realtime.separation.offline import separate_blocks

@@ -163,14 +163,14 @@ def command(
     from stemlive.realtime.dsp.key_change import in_key
     from stemlive.realtime.model_file.session import Session
     from stemlive.realtime.separation.offline import separate_blocks
-    from stemlive.realtime.separation.separator import StreamingSeparator
+    from stemlive.realtime.separation.separator import Separator
 
     with ExitStack() as stack:
         reader = _open_source(source, raw, rate, channels)
         stack.enter_context(reader)
         rate = reader.sample_rate_hz
         session = Session(model, threads=threads)
-        separator = StreamingSeparator(session, sample_rate_hz=rate, channels=reader.channels)
+        separator = Separator(session, sample_rate_hz=rate, channels=reader.channels)
         levels = _levels(separator.stems, preset, gains, mutes, solos)
         hop = max(1, session.info.hop_samples * rate // session.info.sample_rate_hz)
 

@@ -53,7 +53,7 @@ def portaudio() -> Any:
     return sounddevice
 
 
-def audio_devices() -> list[AudioDevice]:
+def list_devices() -> list[AudioDevice]:
     """Return all devices. DeviceError without PortAudio."""
     sounddevice = portaudio()
     hosts = sounddevice.query_hostapis()
@@ -92,7 +92,7 @@ def find_device(name: str, direction: str, devices: list[AudioDevice] | None = N
     `direction` is "input" or "output". An exact name takes precedence; otherwise every word must occur in the name or
     the host interface. DeviceError, listing the candidates, when none or several match.
     """
-    every = audio_devices() if devices is None else devices
+    every = list_devices() if devices is None else devices
     usable = [device for device in every if (device.inputs if direction == "input" else device.outputs) > 0]
     if not usable:
         found = f"PortAudio finds {len(every)} devices, none" if every else "PortAudio finds no audio device, so none"

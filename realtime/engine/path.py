@@ -17,7 +17,7 @@ _WARM_UP_HOPS = 4
 class LivePath:
     """Turns blocks into the mix without delay of its own: output sample k is input sample k, separated.
 
-    `StreamingSeparator` returns as many samples as it is given; this returns each sample once the hop that completes
+    `Separator` returns as many samples as it is given; this returns each sample once the hop that completes
     it has run, up to one hop earlier. After the constructor nothing as long as a hop is allocated, except inside ONNX
     Runtime, the Fourier transform and, at other rates than the model's, the resampler. One thread at a time.
     """

@@ -6,13 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stemlive.realtime.separation.separator import StreamingSeparator
-
-_FLUSH_SAMPLES = 16384
+from stemlive.realtime.separation.separator import Separator
 
 
 def separate_blocks(
-    separator: StreamingSeparator, blocks: Iterable[NDArray[Any]], *, gains: ArrayLike | None = None
+    separator: Separator, blocks: Iterable[NDArray[Any]], *, gains: ArrayLike | None = None
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the stems [S, n, C], or with `gains` [S] the mix [n, C], of a recording in blocks [n, C].
 
@@ -21,15 +19,16 @@ def separate_blocks(
     """
     separator.reset()
     early = separator.latency_samples
-    for block in _followed_by_silence(blocks, early, separator.channels):
-        output = separator.process(block) if gains is None else separator.process_mix(block, gains)
-        dropped = min(early, len(block))
+    for output in _delayed(separator, blocks, gains):
+        dropped = min(early, output.shape[-2])
         early -= dropped
-        if dropped < len(block):
+        if dropped < output.shape[-2]:
             yield output[..., dropped:, :]
 
 
-def _followed_by_silence(blocks: Iterable[NDArray[Any]], samples: int, channels: int) -> Iterator[NDArray[Any]]:
-    yield from blocks
-    for first in range(0, samples, _FLUSH_SAMPLES):
-        yield np.zeros((min(_FLUSH_SAMPLES, samples - first), channels), np.float32)
+def _delayed(
+    separator: Separator, blocks: Iterable[NDArray[Any]], gains: ArrayLike | None
+) -> Iterator[NDArray[np.float32]]:
+    for block in blocks:
+        yield separator.process(block) if gains is None else separator.process_mix(block, gains)
+    yield separator.flush(gains)

@@ -1,6 +1,8 @@
 """Separate a stream of audio blocks of any size, with a fixed and exactly known delay."""
 
-from typing import Any
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,24 +19,35 @@ _Route = tuple[OutputPath, FloatArray, FloatArray | None]
 """The output side, the audio [S, n, C] to fill, and for a mix the gains [S]."""
 
 
-class StreamingSeparator:
+class Separator:
     """Turns audio blocks into stems or their mix: same rate, same number of samples, `latency_samples` later.
 
     The output does not depend on how the input is cut into blocks. Calls of `process`, `process_mix` and `process_both`
     may alternate: each returns what it would have returned if it alone had been called from the start (a mix: with the
-    gains of this call). Switching between them costs an extra inverse transform of the last few hops.
+    gains of this call). Switching between them costs an extra inverse transform of the last few hops. At the end of a
+    stream, `flush` returns what is still inside; the next block begins another stream. Leaving a `with` block resets.
 
-    One thread at a time; no locks, no threads of its own. A session serves one separator. Buffers are allocated in the
-    constructor; a call allocates its result and, for at most `max_frames` hops, the outputs of ONNX Runtime, the
-    Fourier transforms and the resampler.
-
-    UsageError for a rate outside 4 to 384 kHz, for channel counts other than 1 and 2, and for blocks or gains of the
-    wrong shape.
+    One thread at a time; no locks, no threads of its own. Buffers are allocated in the constructor; a call allocates
+    its result and, for at most `max_frames` hops, the outputs of ONNX Runtime, the Fourier transforms and the
+    resampler.
     """
 
     def __init__(
-        self, session: Session, *, sample_rate_hz: int | None = None, channels: int = 2, max_frames: int = 64
+        self,
+        model: Session | str | Path | None = None,
+        *,
+        sample_rate_hz: int | None = None,
+        channels: int = 2,
+        threads: int = 1,
+        max_frames: int = 64,
     ) -> None:
+        """Load the model: the name of a bundled one, a file, or None for the default.
+
+        A `Session` that serves no other separator is taken as it is, whatever `threads` says. `sample_rate_hz` None is
+        the model's. ModelError when the model cannot be used; UsageError for a rate outside 4 to 384 kHz and for
+        channel counts other than 1 and 2.
+        """
+        session = model if isinstance(model, Session) else Session(model, threads=threads)
         rate = _checked_rate(session.info.sample_rate_hz if sample_rate_hz is None else sample_rate_hz)
         if channels not in (1, 2):
             raise UsageError(f"audio must have 1 or 2 channels, not {channels}")
@@ -44,6 +57,7 @@ class StreamingSeparator:
         self.sample_rate_hz = rate
         self.channels = channels
         self.latency_samples = chain.latency_samples
+        """Output sample k + `latency_samples` is input sample k, separated."""
         self._max_frames = max_frames
         # Longer blocks are processed in pieces of this length.
         self._max_samples = chain.longest_block(max_frames)
@@ -54,6 +68,7 @@ class StreamingSeparator:
         self._mixed = np.zeros((1, max_frames, chain.framing.bins, channels), np.complex64)
         self._weighted = np.zeros_like(self._mixed)
         self._position = 0
+        self._ended = False
         self.reset()
 
     @property
@@ -78,9 +93,13 @@ class StreamingSeparator:
         self._stems_output.restart(0)
         self._mix_output.restart(0)
         self._position = 0
+        self._ended = False
 
     def process(self, block: NDArray[Any]) -> FloatArray:
-        """Process a block, float [n, C]; return the stems, float32 [S, n, C], in the order of `stems`."""
+        """Process a block, float [n, C]; return the stems, float32 [S, n, C], in the order of `stems`.
+
+        UsageError for a block of another shape or type.
+        """
         stems = self._empty(len(self.stems), block)
         self._process(block, [(self._stems_output, stems, None)])
         return stems
@@ -89,7 +108,8 @@ class StreamingSeparator:
         """Process a block, float [n, C], with linear gains [S]; return the mix, float32 [n, C].
 
         It takes one inverse transform per channel, whatever the number of stems. The gains apply to the hops that this
-        block completes; overlap-add cross-fades from the previous gains.
+        block completes; overlap-add cross-fades from the previous gains. UsageError for a block or gains of another
+        shape.
         """
         mixed = self._empty(1, block)
         self._process(block, [(self._mix_output, mixed, self._checked_gains(gains))])
@@ -102,7 +122,25 @@ class StreamingSeparator:
         self._process(block, [mix_route, (self._stems_output, stems, None)])
         return mixed.reshape(block.shape), stems
 
+    def flush(self, gains: ArrayLike | None = None) -> FloatArray:
+        """End the stream: return its last `latency_samples`, the stems [S, n, C] or, with gains [S], the mix [n, C].
+
+        The counts of bad samples and frames stay until the next block, which begins a new stream.
+        """
+        silence = np.zeros((self.latency_samples, self.channels), np.float32)
+        rest = self.process(silence) if gains is None else self.process_mix(silence, gains)
+        self._ended = True
+        return rest
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self.reset()
+
     def _process(self, block: NDArray[Any], routes: list[_Route]) -> None:
+        if self._ended:
+            self.reset()
         for first in range(0, len(block), self._max_samples):
             piece = slice(first, first + self._max_samples)
             for output, _, gains in routes:

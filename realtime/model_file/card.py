@@ -1,0 +1,59 @@
+"""What a model file says about itself, in plain values."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stemlive.realtime.model_file.bundled import DEFAULT_MODEL, bundled_models
+from stemlive.realtime.model_file.session import Session
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """One model file; what `stemlive models --json` prints."""
+
+    name: str
+    """What `model` takes, for one that is bundled."""
+    file: str
+    default: bool
+    """Whether it is the one that is taken when none is named."""
+    description: str
+    stems: list[str]
+    latency_ms: float
+    """Delay of the separation at the model's sample rate."""
+    sample_rate_hz: int
+    preset: str
+    size_bytes: int
+    parameters: int
+    licence: str
+    training_data: list[Any]
+    hours: Any
+    speed: dict[str, Any]
+    scores: dict[str, Any]
+
+
+def list_models() -> list[ModelCard]:
+    """Return the cards of the bundled models, by name. Loads each, which takes about a second."""
+    return [read_card(path) for path in bundled_models()]
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read the card of a model file. ModelError as in Session."""
+    info = Session(path).info
+    return ModelCard(
+        name=path.stem,
+        file=str(path),
+        default=path.stem == DEFAULT_MODEL,
+        description=info.card["description"],
+        stems=list(info.stems),
+        latency_ms=1000 * info.framing.latency_samples / info.sample_rate_hz,
+        sample_rate_hz=info.sample_rate_hz,
+        preset=info.preset,
+        size_bytes=path.stat().st_size,
+        parameters=info.parameters,
+        licence=info.licence,
+        training_data=info.card["training_data"],
+        hours=info.card["hours"],
+        speed=info.card.get("speed", {}),
+        scores=info.card["scores"],
+    )

@@ -1,0 +1,101 @@
+"""Separate a whole song in one call: a file, or samples that are in memory."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemlive.errors import UsageError
+from stemlive.realtime.audio_files.reader import AudioReader
+from stemlive.realtime.separation.offline import separate_blocks
+from stemlive.realtime.separation.separator import Separator
+
+_HOPS_PER_CALL = 64
+_BLOCK_SAMPLES = 1 << 16
+
+
+class Stems(dict[str, NDArray[np.float32]]):
+    """Stem name to its samples, float32 [n, C], in the model's order; they line up with the song and add up to it.
+
+    At another rate than the model's, they add up to what the song has below 20 kHz.
+    """
+
+    def __init__(self, stems: dict[str, NDArray[np.float32]], sample_rate_hz: int, notes: tuple[str, ...]) -> None:
+        super().__init__(stems)
+        self.sample_rate_hz = sample_rate_hz
+        self.notes = notes
+        """What the user should know: a file that ends early, samples that were no numbers. Empty when all is well."""
+
+
+class HasCounts(Protocol):
+    """What counts the faults of audio and model as `Separator` does."""
+
+    @property
+    def bad_samples(self) -> int:
+        """Input samples that were no numbers, or too loud to be any."""
+        ...
+
+    @property
+    def bad_frames(self) -> int:
+        """Frames that passed through unseparated."""
+        ...
+
+
+def separate(
+    song: str | Path | NDArray[Any],
+    *,
+    sample_rate_hz: int | None = None,
+    model: str | Path | None = None,
+    threads: int = 1,
+) -> Stems:
+    """Separate a song: an audio file, or samples float [n, C] with 1 or 2 channels and their `sample_rate_hz`.
+
+    `model` is the name of a bundled model, a file, or None for the default; `threads` is what it may take. The whole
+    song is held in memory, once for each stem: a longer one is for `Separator`, block by block.
+
+    AudioFileError when the file cannot be read, ModelError when the model cannot be used; UsageError for other
+    channels, a rate outside 8 to 192 kHz, and samples without a rate.
+    """
+    if isinstance(song, (str, Path)):
+        if sample_rate_hz is not None:
+            raise UsageError("a file knows its sample rate: give sample_rate_hz with samples only")
+        with AudioReader(song) as reader:
+            separator = _separator(model, reader.sample_rate_hz, reader.channels, threads)
+            stems = _separated(separator, _blocks(reader))
+            notes = [reader.missing] if reader.missing else []
+    else:
+        if sample_rate_hz is None or song.ndim != 2:
+            raise UsageError(f"samples must be [n, C] with their sample_rate_hz, not {list(song.shape)}")
+        separator = _separator(model, sample_rate_hz, song.shape[1], threads)
+        stems = _separated(separator, [song])
+        notes = []
+    names = dict(zip(separator.stems, stems, strict=True))
+    return Stems(names, separator.sample_rate_hz, (*notes, *faults(separator)))
+
+
+def faults(counts: HasCounts) -> list[str]:
+    """Return a sentence for each kind of fault that was met; empty when all is well."""
+    found = []
+    if counts.bad_samples:
+        found.append(f"{counts.bad_samples} input samples were NaN, infinite or far too loud: replaced")
+    if counts.bad_frames:
+        found.append(f"the model failed on {counts.bad_frames} frames, which were passed on unseparated")
+    return found
+
+
+def _separator(model: str | Path | None, sample_rate_hz: int, channels: int, threads: int) -> Separator:
+    return Separator(
+        model, sample_rate_hz=sample_rate_hz, channels=channels, threads=threads, max_frames=_HOPS_PER_CALL
+    )
+
+
+def _separated(separator: Separator, blocks: Iterable[NDArray[Any]]) -> NDArray[np.float32]:
+    nothing = np.zeros((len(separator.stems), 0, separator.channels), np.float32)
+    return np.concatenate([nothing, *separate_blocks(separator, blocks)], axis=1)
+
+
+def _blocks(reader: AudioReader) -> Iterator[NDArray[np.float32]]:
+    while len(block := reader.read(_BLOCK_SAMPLES)):
+        yield block
