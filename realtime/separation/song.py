@@ -64,7 +64,7 @@ def separate(
         with AudioReader(song) as reader:
             separator = _separator(model, reader.sample_rate_hz, reader.channels, threads)
             stems = _separated(separator, _blocks(reader))
-            notes = [reader.missing] if reader.missing else []
+            notes = [reader.note] if reader.note else []
     else:
         if sample_rate_hz is None or song.ndim != 2:
             raise UsageError(f"samples must be [n, C] with their sample_rate_hz, not {list(song.shape)}")
