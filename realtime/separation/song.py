@@ -52,11 +52,13 @@ def separate(
 ) -> Stems:
     """Separate a song: an audio file, or samples float [n, C] with 1 or 2 channels and their `sample_rate_hz`.
 
+    Files with more channels are mixed down to stereo, which the notes say.
+
     `model` is the name of a bundled model, a file, or None for the default; `threads` is what it may take. The whole
     song is held in memory, once for each stem: a longer one is for `Separator`, block by block.
 
-    AudioFileError when the file cannot be read, ModelError when the model cannot be used; UsageError for other
-    channels, a rate outside 8 to 192 kHz, and samples without a rate.
+    AudioFileError when the file cannot be read, ModelError when the model cannot be used; UsageError for samples
+    of other shapes, a rate outside 4 to 384 kHz, and samples without a rate.
     """
     if isinstance(song, (str, Path)):
         if sample_rate_hz is not None:
