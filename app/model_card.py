@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from stemlive.score_names import LONG_PLAY, SCORES
+from stemlive.score_names import LONG_PLAY, SCORES, score_rows
 
 if TYPE_CHECKING:
     from stemlive.realtime.model_file.metadata import ModelInfo
@@ -76,17 +76,21 @@ def _detail(channels: int) -> str:
 
 
 def _scores(scores: dict[str, Any]) -> list[str]:
-    """Return tables: averages of every score, then uSDR and cSDR by song, then the probes."""
+    """Return the yardstick, tables of averages for each kind of songs, of uSDR and cSDR by song, and of the probes."""
     if not scores.get("average"):
         return ["Not measured."]
     columns = list(scores["average"])
-    rows = [["average, dB", *columns]]
-    for score, title in SCORES.items():
-        values = [scores["average"][column].get(score) for column in columns]
-        if any(value is not None for value in values):
-            rows.append([title.replace("  ", "&nbsp;&nbsp;"), *_numbers(values)])
     split = scores.get("split", "?")
-    parts = [f"By `stemlive evaluate` on the songs of `{split}`, which training never saw.", table(rows)]
+    parts = [f"By `stemlive evaluate` on the songs of `{split}`, which training never saw."]
+    groups = {"average": scores["average"]}  # all that a report had before there was a yardstick
+    if "yardstick" in scores:
+        kinds = list(scores["kinds"].values())
+        groups = {f"{kind} ({kinds.count(kind)})": cells for kind, cells in scores["groups"].items()}
+        parts += scores["summary"]
+    for kind, average in groups.items():
+        measured = score_rows(average, columns)
+        rows = [[title.replace("  ", "&nbsp;&nbsp;"), *_numbers(values)] for title, values in measured]
+        parts.append(table([[f"{kind}, dB", *columns], *rows]))
     for score in ("usdr_db", "csdr_db"):
         songs = scores.get("songs", {}).items()
         rows = [[name, *_numbers(cells.get(column, {}).get(score) for column in columns)] for name, cells in songs]

@@ -508,6 +508,21 @@ def test_models_prints_a_card_in_markdown(tmp_path):
     ):
         assert line in lines
     assert json.loads(succeed("models", path, "--json").stdout)["speed"] == speed
+    summary = "yardstick 5.12 dB: mean over songs with four stems (1)"
+    info["card"]["scores"] |= {
+        "yardstick": {"yardstick_db": 5.12},
+        "summary": [summary],
+        "kinds": {"one": "songs with four stems", "two": "songs with voice and accompaniment"},
+        "groups": {
+            "songs with four stems": cells,
+            "songs with voice and accompaniment": {"vocals": {"usdr_db": 1.5}},
+        },
+    }
+    lines = succeed("models", onnx_models.write_model(tmp_path / "new.onnx", info)).stdout.splitlines()
+    assert summary in lines
+    table = lines[lines.index("| songs with voice and accompaniment (1), dB | vocals | accompaniment |") :]
+    assert table[2] == "| uSDR | 1.50 | - |"
+    assert "| average, dB | vocals | accompaniment |" not in lines
     assert "not found" in fail("models", "nosuch")[1]
 
 

@@ -527,22 +527,27 @@ def test_the_peer_stands_beside_the_bundled_model_in_one_table(corpus, tmp_path,
     done = CliRunner().invoke(main, ["compare", *options])
     assert done.exit_code == 0, done.output
     ours, peer = json.loads(report.read_text())["contestants"]
-    assert sorted(peer["songs"]) == ["full", "karaoke", "nobass"]  # what has no voice is left out
+    assert sorted(peer["scores"]["songs"]) == ["full", "karaoke", "nobass"]  # what has no voice is left out
     assert "| heard after | 23.2 ms | 11888.6 ms |" in done.output
     scored = CliRunner().invoke(
         main,
         ["evaluate", "--data", str(corpus), "--cache", str(tmp_path / "cache"), "--json", str(tmp_path / "ours.json")],
     )
     assert scored.exit_code == 0, scored.output
-    alone = json.loads((tmp_path / "ours.json").read_text())["songs"]
-    for song, cells in ours["songs"].items():
-        assert cells == {stem: alone[song][stem] for stem in ("vocals", "accompaniment")}
+    alone = json.loads((tmp_path / "ours.json").read_text())
+    assert {name: alone[name] for name in ours["scores"]} == ours["scores"]
+    found = ours["scores"]["yardstick"]
+    db, mixture, oracle = (f"{found[name]:.2f}" for name in ("yardstick_db", "mixture_db", "oracle_db"))
+    assert f"| **yardstick, dB** | **{db}** | - | **{mixture}** | **{oracle}** |" in done.output
+    assert f"\nyardstick {db} dB (mixture {mixture}, ideal ratio mask {oracle}): " in done.output
+    assert done.output.splitlines()[-1] == scored.output.splitlines()[-1] == ours["scores"]["summary"][0]
     row = next(line for line in done.output.splitlines() if line.startswith("| karaoke"))
-    cells = (ours["songs"], peer["songs"])
-    scores = [f"{songs['karaoke']['vocals']['usdr_db']:.2f}" for songs in cells]
-    assert row.split(" | ")[1:3] == scores
+    cells = [one["scores"]["songs"]["karaoke"]["vocals"]["usdr_db"] for one in (ours, peer)]
+    assert row.split(" | ")[1:3] == [f"{db:.2f}" for db in cells]
+    assert "| **vocals, songs with four stems (1), uSDR in dB** |" in done.output
+    assert "| **accompaniment, songs with voice and accompaniment (1), uSDR in dB** |" in done.output
     # 1 / (1 + 3^2) of the sum of two equal noises below 11 kHz, nothing above: 10 log10(2 / (0.9^2 + 0.1^2 + 1))
-    assert peer["songs"]["karaoke"]["vocals"]["usdr_db"] == pytest.approx(0.41, abs=0.05)
+    assert cells[1] == pytest.approx(0.41, abs=0.05)
     assert peer["real_time_factor"] > 0
     assert peer["live_real_time_factor"] is None
     assert ours["live_real_time_factor"] > 0

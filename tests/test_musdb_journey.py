@@ -138,7 +138,7 @@ def test_a_run_of_which_one_process_gets_the_signal_ends_well_in_all_of_them(mus
         said = [process.communicate(timeout=120)[1] for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), said
     assert 25 <= load_checkpoint(folder / "one signal/weights.pt")[1]["progress"]["step"] < STEPS
-    assert "validation" not in "".join(said)  # the signal ends the run at once
+    assert "yardstick" not in "".join(said)  # the signal ends the run at once
 
 
 def test_it_has_learnt_and_the_held_out_song_was_scored_on_the_way(trained, scored):

@@ -140,6 +140,8 @@ def test_a_sweep_is_interrupted_goes_on_names_a_cell_that_fails_and_writes_its_t
     for song in ("train/full", "valid/unseen"):
         for stem, frequency_hz in TONES_HZ.items():
             write_tone(root / song / f"{stem}.wav", frequency_hz)
+    for stem in ("vocals", "accompaniment"):
+        write_tone(root / "valid/sung" / f"{stem}.wav", {"vocals": 700.0, "accompaniment": 2000.0}[stem])
     path.write_text(SWEEP.replace("STEPS", "4"))
     arguments = ["--data", root, "--validate", root, "--out", out, "--cache", tmp_path / "cache"]
     command = [str(word) for word in (sys.executable, "-m", "stemlive", "sweep", path, *arguments)]
@@ -156,7 +158,7 @@ def test_a_sweep_is_interrupted_goes_on_names_a_cell_that_fails_and_writes_its_t
     endless.send_signal(signal.SIGTERM)
     printed, complaint = endless.communicate(timeout=100)
     assert endless.returncode == 143, complaint
-    assert printed.startswith("one: uSDR vocals ")
+    assert re.match(r"one: yardstick -?[0-9.]+ dB \(.*: mean over songs with four stems \(1\); uSDR vocals ", printed)
     assert "interrupted" in complaint
     first = (out / "one/result.json").stat().st_mtime_ns
     assert not (out / "two/result.json").exists()
@@ -180,9 +182,15 @@ def test_a_sweep_is_interrupted_goes_on_names_a_cell_that_fails_and_writes_its_t
     assert (out / "one/result.json").stat().st_mtime_ns == first
     with (out / "tiny.csv").open() as file:
         one, two = csv.DictReader(file)
-    scores = json.loads((out / "two/scores.json").read_text())["average"]
-    assert float(two["usdr_vocals"]) == scores["vocals"]["usdr_db"]
-    assert float(two["csdr_bass"]) == scores["bass"]["csdr_db"]
+    report = json.loads((out / "two/scores.json").read_text())
+    scores = report["average"]
+    assert float(two["yardstick"]) == report["yardstick"]["yardstick_db"]
+    assert [float(two[f"pair_usdr_{t}"]) for t in ("vocals", "accompaniment")] == [
+        report["songs"]["sung"][t]["usdr_db"] for t in ("vocals", "accompaniment")
+    ]
+    four = report["groups"]["songs with four stems"]
+    assert float(two["usdr_vocals"]) == four["vocals"]["usdr_db"] != scores["vocals"]["usdr_db"]
+    assert float(two["csdr_bass"]) == four["bass"]["csdr_db"]
     assert (one["published_vocals"], two["published_vocals"], one["parameters"]) == ("7.09", "", "442644")
     assert (one["songs_drums"], one["seconds"], one["processes"]) == ("1", "1", "1")
     result = json.loads((out / "two/result.json").read_text())
@@ -190,6 +198,8 @@ def test_a_sweep_is_interrupted_goes_on_names_a_cell_that_fails_and_writes_its_t
     assert result["audio_s"] == pytest.approx(4 * 2 * 0.3)
     table = (out / "tiny.md").read_text()
     assert f"| two | 0.44 | 0.04 | {float(two['wall_min']):.2f} |" in table
-    assert f"| {scores['vocals']['usdr_db']:.2f} |" in table
+    assert f"| {report['yardstick']['yardstick_db']:.2f} | {four['vocals']['usdr_db']:.2f} |" in table
+    assert "| audio heard, h | yardstick | uSDR vocals |" in table
+    assert "| two stems, uSDR vocals |" in table
     assert "They are no MUSDB18 scores" in table
     assert "1 with vocals" in table

@@ -27,7 +27,7 @@ from stemlive.model.checkpoint import load_checkpoint, save_checkpoint
 from stemlive.model.config import STEMS, ModelConfig
 from stemlive.model.framing import Framing
 from stemlive.training.devices import fast_bfloat16, use_gpu
-from stemlive.training.evaluate import SongScore, averages, score_song, separate_whole
+from stemlive.training.inference import separate_whole
 from stemlive.training.loop import Trainer
 from stemlive.training.losses import Comparison, group_weights, loudness_weight, separation_loss
 from stemlive.training.mixing import MixConfig, SegmentMixer
@@ -39,6 +39,8 @@ from stemlive.training.schedule import rate_factor
 from stemlive.training.scores import usdr
 from stemlive.training.segments import FromIndex
 from stemlive.training.sources import Sources, scan
+from stemlive.training.validation import score_songs
+from stemlive.training.yardstick import FOUR, PAIR, PART, ScoredSong
 
 RATE = 44100
 TINY = ModelConfig(feature_dim=8, num_repeat=1, band_scheme="v3")
@@ -167,16 +169,24 @@ def test_scores_follow_the_files_a_song_has(sources, corpus, tmp_path):
 
     model = BSRNN(TINY).eval()
     framing = Framing(TINY.framing)
-    score = score_song(model, framing, sources.songs["nobass"], "nobass")
-    assert sorted(score.estimate_db) == ["accompaniment", "bass+other", "drums", "vocals"]
+    full, nobass = score_songs(model, framing, sources.songs, oracle=True)  # of one length, so separated together
+    assert (full.name, full.kind, nobass.name, nobass.kind) == ("full", FOUR, "nobass", PART)
+    assert sorted(full.cells) == ["accompaniment", "bass", "drums", "other", "vocals"]
+    assert sorted(nobass.cells) == ["accompaniment", "bass+other", "drums", "vocals"]
     mixture = torch.from_numpy(sum(r.read(0, 2 * RATE) for r in sources.songs["nobass"].values()).T.copy())
     stems = separate_whole(model, framing, mixture)
     drums = torch.from_numpy(sources.songs["nobass"]["drums"].read(0, 2 * RATE).T.copy())
-    assert score.estimate_db["drums"] == pytest.approx(usdr(drums, stems[1]), abs=1e-4)
-    assert score.mixture_db["drums"] == pytest.approx(usdr(drums, mixture), abs=1e-4)
-    both = averages([score, score_song(model, framing, sources.songs["full"], "full")])
-    assert "bass" in both
-    assert "bass+other" in both
+    assert nobass.cells["drums"]["usdr_db"] == pytest.approx(usdr(drums, stems[1]), abs=1e-4)
+    assert nobass.cells["drums"]["mixture_db"] == pytest.approx(usdr(drums, mixture), abs=1e-4)
+    assert nobass.cells["drums"]["oracle_db"] > 20
+    (alone,) = score_songs(model, framing, {"full": sources.songs["full"]}, 1.0)
+    beginning = torch.from_numpy(sum(r.read(0, RATE) for r in sources.songs["full"].values()).T.copy())
+    bass = torch.from_numpy(sources.songs["full"]["bass"].read(0, RATE).T.copy())
+    expected = usdr(bass, separate_whole(model, framing, beginning)[2])
+    assert alone.cells["bass"] == {
+        "usdr_db": pytest.approx(expected, abs=1e-4),
+        "mixture_db": pytest.approx(usdr(bass, beginning), abs=1e-4),
+    }
 
 
 def test_schedules_are_the_numbers_they_should_be():
@@ -284,10 +294,11 @@ def test_a_run_of_an_older_version_goes_on(sources, tmp_path):
     state = torch.load(tmp_path / "state.pt", weights_only=True)
     del state["recipe"]["model"]["residual_stem"]
     state["progress"] = {name: state["progress"][name] for name in ("step", "audio_s", "wall_s")}
+    state["progress"]["best_db"] = 9.0  # by another score than the yardstick: it says nothing now
     state["optimizer"]["param_groups"][0]["decoupled_weight_decay"] = False  # it was Adam
     torch.save(state, tmp_path / "state.pt")
     trainer = Trainer(changed(recipe(2), weight_decay=0.1), sources, Sources(), tmp_path)
-    assert (trainer.progress.step, trainer.progress.best_db) == (1, -math.inf)
+    assert (trainer.progress.step, trainer.progress.best_yardstick_db) == (1, -math.inf)
     assert trainer.optimizer.param_groups[0]["weight_decay"] == 0.1
     assert trainer.optimizer.param_groups[0]["decoupled_weight_decay"]
     trainer.run()
@@ -399,20 +410,28 @@ def test_the_loss_by_items_is_the_loss_of_the_whole_batch(sources):
 def test_the_best_weights_are_kept_and_patience_ends_a_run(sources, corpus, tmp_path, monkeypatch):
     """Four segments an epoch, two a step: a validation every second step."""
     scripted = iter([1.0, 3.0, 2.0, 2.5, 2.9, 9.0])
-    monkeypatch.setattr(
-        "stemlive.training.loop.score_song",
-        lambda model, framing, song, name, seconds: SongScore(
-            name,
-            {"vocals": (db := next(scripted)), "drums": db + 1, "accompaniment": 50.0},
-            {"vocals": 0, "drums": 0, "accompaniment": 0},
-        ),
-    )
+
+    def score(model, framing, songs, seconds, *, oracle):
+        db = next(scripted)
+        stems = {"vocals": {"usdr_db": db}, "drums": {"usdr_db": db + 1}, "accompaniment": {"usdr_db": 50.0}}
+        return [ScoredSong("unseen", FOUR, stems), ScoredSong("sung", PAIR, {"vocals": {"usdr_db": -9.0}})]
+
+    monkeypatch.setattr("stemlive.training.loop.score_songs", score)
     validation = scan([corpus], tmp_path / "cache", RATE, "valid")
     impatient = changed(recipe(100), epoch_segments=4, validate_epochs=1, patience=2)
     Trainer(changed(impatient, steps=7), sources, validation, tmp_path / "run").run()  # its last score was not due
     trainer = Trainer(impatient, sources, validation, tmp_path / "run")  # what was best before still counts
     trainer.run()
-    assert (trainer.progress.step, trainer.progress.best_db, trainer.progress.unimproved) == (8, 3.5, 2)
+    assert (trainer.progress.step, trainer.progress.best_yardstick_db, trainer.progress.unimproved) == (8, 3.5, 2)
+    with (tmp_path / "run/log.csv").open() as file:
+        logged = [(row["step"], row["yardstick"], row["vocals"], row["pair_vocals"]) for row in csv.DictReader(file)]
+    assert logged == [
+        ("2", "1.5", "1.0", "-9.0"),
+        ("4", "3.5", "3.0", "-9.0"),
+        ("6", "2.5", "2.0", "-9.0"),
+        ("7", "3.0", "2.5", "-9.0"),
+        ("8", "3.4", "2.9", "-9.0"),
+    ]
     _, provenance = load_checkpoint(tmp_path / "run/best.pt")
     assert provenance["progress"]["step"] == 4
     assert load_checkpoint(tmp_path / "run/weights.pt")[1]["progress"]["step"] == 8
@@ -434,7 +453,8 @@ def test_tensorboard_reads_back_what_a_run_wrote(sources, corpus, tmp_path, monk
         "loss",
         "rate",
         "audio seconds per second",
-        *(f"uSDR/{name}" for name in (*STEMS, "accompaniment", "mean")),
+        "yardstick",
+        *(f"uSDR/{name}" for name in (*STEMS, "accompaniment")),
     }
     assert set(written.Tags()["scalars"]) == names
     assert [event.step for event in written.Scalars("loss")] == [2, 4, 6]

@@ -1,8 +1,8 @@
 """Separate songs whose stems are known, and score the result."""
 
 import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,53 +12,13 @@ from stemlive.model.bsrnn import BSRNN
 from stemlive.model.checkpoint import load_checkpoint
 from stemlive.model.framing import PRESETS, Framing
 from stemlive.training.estimates import Estimator
-from stemlive.training.inference import default_method, separate_whole, separator
+from stemlive.training.inference import default_method, separator
 from stemlive.training.recordings import Recording
 from stemlive.training.references import load_reference
 from stemlive.training.report import Cells, average, judge, rounded
-from stemlive.training.scores import usdr
+from stemlive.training.yardstick import ScoredSong, groups, in_words, silence, song_kind, yardstick
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class SongScore:
-    """uSDR in dB per target of one song: of the estimate, and of the mixture taken for the target."""
-
-    song: str
-    estimate_db: dict[str, float]
-    mixture_db: dict[str, float]
-
-
-def score_song(
-    model: BSRNN, framing: Framing, song: Mapping[str, Recording], name: str, seconds: float | None = None
-) -> SongScore:
-    """The uSDR of one song, quickly, for the training loop; `references` says what is judged.
-
-    `seconds` limits the song to its beginning. A song without any stem that the model has gives no scores.
-    """
-    reference = load_reference(song, name, model.config.sample_rate_hz, seconds)
-    mixture, targets = reference.mixture, reference.targets
-    stems = separate_whole(model, framing, mixture.to(framing.analysis.device)).cpu()
-    outputs = reference.outputs(dict(zip(model.config.stems, stems, strict=True)))
-    return SongScore(
-        name,
-        {target: usdr(targets[target], output) for target, output in outputs.items()},
-        {target: usdr(targets[target], mixture) for target in outputs},
-    )
-
-
-def averages(scores: list[SongScore]) -> dict[str, tuple[float, float]]:
-    """Mean over songs per stem: (estimate, mixture), in dB."""
-    names = sorted({name for score in scores for name in score.estimate_db})
-    means = {}
-    for name in names:
-        having = [score for score in scores if name in score.estimate_db]
-        means[name] = (
-            sum(score.estimate_db[name] for score in having) / len(having),
-            sum(score.mixture_db[name] for score in having) / len(having),
-        )
-    return means
 
 
 def torch_estimator(checkpoint: Path, method: str | None, hop_s: float) -> tuple[Estimator, BSRNN, str]:
@@ -83,7 +43,7 @@ def judge_songs(
     preset: str = "offline",
     seconds: float | None = None,
     targets: tuple[str, ...] | None = None,
-) -> Iterator[tuple[str, Cells]]:
+) -> Iterator[ScoredSong]:
     """Score song after song, in the order of their names. Targets without an estimate are logged and left out.
 
     `preset` is the framing of the oracle, `seconds` limits songs to their beginning, `targets` what is reported.
@@ -97,15 +57,34 @@ def judge_songs(
             log.warning("%s: no estimate of %s, left out", name, ", ".join(missing))
         if estimates:
             cells = judge(reference, estimates, framing)
-            yield name, cells if targets is None else {target: cells[target] for target in wanted if target in cells}
+            if targets is not None:
+                cells = {target: cells[target] for target in wanted if target in cells}
+            yield ScoredSong(name, song_kind(song), cells, reference.left_out(song))
 
 
-def report(songs: Mapping[str, Cells], split: str, seconds: float | None, **about: Any) -> dict[str, Any]:
-    """Return the report for JSON: `songs` and `average`, by target and score (`report.Cells`), to 0.01 dB."""
+def report(songs: Sequence[ScoredSong], split: str, seconds: float | None, **about: Any) -> dict[str, Any]:
+    """Return the report for JSON, in dB to 0.01.
+
+    `yardstick`: the score that chooses (`yardstick.Yardstick`); `summary`: the same in words. `songs`: target and score
+    (`report.Cells`) of each; `kinds`: which of `yardstick.KINDS` each is; `silent`: its stems that count in no average.
+    `groups`: averages of the songs of each kind; `average`: of all songs.
+    """
+    found = asdict(yardstick(songs))
+    silent = {song.name: list(song.silent) for song in songs if song.silent}
     return {
         "split": split,
         "seconds": seconds,
         **about,
-        "songs": {name: rounded(cells) for name, cells in songs.items()},
-        "average": rounded(average(songs.values())),
+        "yardstick": {key: round(value, 2) if isinstance(value, float) else value for key, value in found.items()},
+        "summary": [in_words(found), *silence(silent)],
+        "songs": {song.name: rounded(song.cells) for song in songs},
+        "kinds": {song.name: song.kind for song in songs},
+        "silent": silent,
+        "groups": {kind: averaged(members) for kind, members in groups(songs).items()},
+        "average": averaged(songs),
     }
+
+
+def averaged(songs: Sequence[ScoredSong]) -> Cells:
+    """The average of their scores, to 0.01 dB."""
+    return rounded(average(song.cells for song in songs))

@@ -67,24 +67,29 @@ def default_method(model: BSRNN) -> str:
     return "stream" if model.config.causal else "segments"
 
 
-@torch.no_grad()
 def separate_whole(model: BSRNN, framing: Framing, mixture: Tensor) -> Tensor:
     """Stems `[S, C, n]` of a mixture `[C, n]` in one piece; a causal model goes through it in chunks of frames."""
+    return separate_batch(model, framing, mixture.unsqueeze(0))[0]
+
+
+@torch.no_grad()
+def separate_batch(model: BSRNN, framing: Framing, mixtures: Tensor) -> Tensor:
+    """The same of several mixtures `[B, C, n]` at once: stems `[B, S, C, n]`."""
     preset = framing.preset
-    count = mixture.shape[-1]
-    padded = functional.pad(mixture, (0, preset.synthesis_samples + -count % preset.hop_samples)).unsqueeze(0)
+    count = mixtures.shape[-1]
+    padded = functional.pad(mixtures, (0, preset.synthesis_samples + -count % preset.hop_samples))
     if model.config.causal:
         return torch.cat(list(_stream(model, framing, padded)), dim=-1)[..., :count]
     frames = framing(padded)
-    return framing.inverse(model(frames, model.initial_state(1, mixture.device))[0])[0, ..., :count]
+    return framing.inverse(model(frames, model.initial_state(len(mixtures), mixtures.device))[0])[..., :count]
 
 
 def _stream(model: BSRNN, framing: Framing, audio: Tensor) -> Iterator[Tensor]:
-    """Complete samples `[S, C, m]` of the stems of `[1, C, n]`, chunk by chunk, so that memory does not grow."""
+    """Complete samples `[B, S, C, m]` of the stems of `[B, C, n]`, chunk by chunk, so that memory does not grow."""
     hop = framing.preset.hop_samples
     before = framing.preset.analysis_samples // hop - 1  # frames whose audio reaches into a chunk's first frame
     unfinished = framing.preset.unfinished_hops
-    state = model.initial_state(1, audio.device)
+    state = model.initial_state(len(audio), audio.device)
     last: Tensor | None = None
     for first in range(0, audio.shape[-1] // hop, CHUNK_FRAMES):
         context = min(first, before)
@@ -92,7 +97,7 @@ def _stream(model: BSRNN, framing: Framing, audio: Tensor) -> Iterator[Tensor]:
         stems, state = model(frames, state)
         joined = stems if last is None else torch.cat([last, stems], dim=2)
         last = joined[:, :, joined.shape[2] - unfinished :]
-        yield framing.inverse(joined)[0, ..., : (joined.shape[2] - unfinished) * hop]
+        yield framing.inverse(joined)[..., : (joined.shape[2] - unfinished) * hop]
 
 
 @torch.no_grad()

@@ -37,7 +37,7 @@ def long_play(
     if count < last:
         raise TrainingError(f"{minutes:g} minutes are less than the last one, which is scored: ask for more")
     references = [load_reference(song, name, sample_rate_hz) for name, song in sorted(songs.items())]
-    sung = [reference for reference in references if "vocals" in reference.tracks]
+    sung = [reference for reference in references if "vocals" in reference.targets]
     if not sung:
         raise TrainingError("no song has a voice: check --data and --split")
     whole = _joined(sung, sample_rate_hz, count)

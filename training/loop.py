@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,43 +22,23 @@ from torch import Tensor
 
 from stemlive.errors import TrainingError
 from stemlive.model.bsrnn import BSRNN, count_parameters
-from stemlive.model.checkpoint import load_values, save_atomically, save_checkpoint
-from stemlive.model.config import ModelConfig
+from stemlive.model.checkpoint import save_checkpoint
 from stemlive.model.framing import Framing
 from stemlive.training.devices import check_compiler, fast_bfloat16, use_gpu
-from stemlive.training.evaluate import averages, score_song
 from stemlive.training.grow import start_model
 from stemlive.training.mixing import SegmentMixer, describe
 from stemlive.training.objective import batch_loss, pieces, prepare
 from stemlive.training.optimiser import OPTIMISERS
 from stemlive.training.recipe import CLOCKS, Recipe
 from stemlive.training.run_log import RunLog
+from stemlive.training.run_state import BEST_FILE, STATE_FILE, WEIGHTS_FILE, Part, Progress, restore_state, save_state
 from stemlive.training.schedule import rate_factor
 from stemlive.training.segments import FromIndex, segment_batches
 from stemlive.training.sources import Sources
+from stemlive.training.validation import score_songs
+from stemlive.training.yardstick import ScoredSong, yardstick
 
-STATE_FILE = "state.pt"
-WEIGHTS_FILE = "weights.pt"
-BEST_FILE = "best.pt"
 REPORT_STEPS = 25
-
-
-@dataclass
-class Progress:
-    """Progress of a run, saved with it. Times are of the main process, over all its sessions.
-
-    best_db: best mean validation uSDR so far. unimproved: validations since then. before_audio_s, before_wall_s: what
-        the weights that it began with had taken.
-    """
-
-    step: int = 0
-    audio_s: float = 0.0
-    wall_s: float = 0.0
-    processor_s: float = 0.0
-    best_db: float = -math.inf
-    unimproved: int = 0
-    before_audio_s: float = 0.0
-    before_wall_s: float = 0.0
 
 
 class Trainer:
@@ -95,7 +75,7 @@ class Trainer:
             model = BSRNN(recipe.model)
         else:
             model, started = start_model(recipe.model, start_weights)
-            self.progress = Progress(before_audio_s=_total(started, "audio_s"), before_wall_s=_total(started, "wall_s"))
+            self.progress = Progress.after(started)
         self.framing = Framing(recipe.model.framing).to(self.accelerator.device)
         self.averaged = BSRNN(recipe.model).eval()
         self.averaged.load_state_dict(model.state_dict())
@@ -133,17 +113,14 @@ class Trainer:
             )
         if not found:
             return
-        saved = load_values(path)
-        if ModelConfig.from_dict(saved["recipe"]["model"]) != self.recipe.model:  # an old run lacks newer choices
-            raise TrainingError(f"{self.folder} holds a run of another model: choose another folder with --run")
-        self.network.load_state_dict(saved["weights"])
-        self.averaged.load_state_dict(saved["averaged"])
-        self.optimizer.load_state_dict(saved["optimizer"])
+        self.progress = restore_state(self.folder, self.recipe, self._parts())
         for group in self.optimizer.param_groups:  # an old run may have been another kind of Adam
             group.update(self.optimizer.optimizer.defaults)
-        if self.accelerator.scaler is not None and "scaler" in saved:
-            self.accelerator.scaler.load_state_dict(saved["scaler"])
-        self.progress = Progress(**saved["progress"])
+
+    def _parts(self) -> dict[str, Part]:
+        """All that learns, by its name in the state."""
+        parts = {"weights": self.network, "averaged": self.averaged, "optimizer": self.optimizer}
+        return parts if self.accelerator.scaler is None else {**parts, "scaler": self.accelerator.scaler}
 
     def run(self) -> None:
         """Train to the end of the steps, of the time or of the patience, then save and validate."""
@@ -229,40 +206,31 @@ class Trainer:
             average.lerp_(current, 1 - decay)
 
     def validate(self, loss: float, due: bool = True) -> None:
-        """Score the averaged weights on the beginning of every validation song, and keep them if they are the best.
+        """Score the averaged weights on the beginning of every validation song; the best by the yardstick are kept.
 
-        The processes share out the songs. The score is the mean over targets, without the accompaniment, which says the
-        same as the vocals again. One that is not `due`, because the run stops here, does not count for the patience.
+        The processes share out the songs. One that is not `due`, because the run stops here, does not count for the
+        patience.
         """
         if not self.validation.songs:
             return
-        mine = sorted(self.validation.songs)[self.accelerator.process_index :: self.accelerator.num_processes]
-        seconds = self.recipe.train.validation_s
-        scores = [score_song(self.averaged, self.framing, self.validation.songs[name], name, seconds) for name in mine]
-        means = {name: mean for name, (mean, _) in averages(gather_object(scores)).items()}
-        stems = [mean for name, mean in means.items() if name != "accompaniment"]
-        score = sum(stems) / len(stems) if stems else -math.inf
+        names = sorted(self.validation.songs)[self.accelerator.process_index :: self.accelerator.num_processes]
+        mine = {name: self.validation.songs[name] for name in names}
+        first = self.run_log.validations == 0  # the oracle stays what it is
+        scores = score_songs(self.averaged, self.framing, mine, self.recipe.train.validation_s, oracle=first)
+        songs: list[ScoredSong] = gather_object(scores)
+        found = yardstick(songs).yardstick_db
         self.progress.unimproved += due
-        if score > self.progress.best_db:
-            self.progress.best_db, self.progress.unimproved = score, 0
+        if found is not None and found > self.progress.best_yardstick_db:
+            self.progress.best_yardstick_db, self.progress.unimproved = found, 0
             if self.accelerator.is_main_process:
                 save_checkpoint(self.averaged, self.folder / BEST_FILE, self.provenance())
-        self.run_log.validation(asdict(self.progress), loss, means, score)
+        self.run_log.validation(asdict(self.progress), loss, songs)
         self.save()
 
     def save(self) -> None:
         """Write the state to resume from, and the averaged weights as a checkpoint to export."""
         if self.accelerator.is_main_process:
-            state = {
-                "recipe": self.recipe.to_dict(),
-                "weights": self.network.state_dict(),
-                "averaged": self.averaged.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "progress": asdict(self.progress),
-            }
-            if self.accelerator.scaler is not None:
-                state["scaler"] = self.accelerator.scaler.state_dict()
-            save_atomically(state, self.folder / STATE_FILE)
+            save_state(self.folder, self.recipe, self.progress, self._parts())
             save_checkpoint(self.averaged, self.folder / WEIGHTS_FILE, self.provenance())
         self.accelerator.wait_for_everyone()
 
@@ -327,9 +295,3 @@ def _freeze(model: BSRNN, parts: Sequence[str]) -> None:
         if part not in having:
             raise TrainingError(f"frozen: the model has no part '{part}': choose from {', '.join(sorted(having))}")
         model.get_submodule(part).requires_grad_(False)
-
-
-def _total(provenance: dict[str, Any], what: str) -> float:
-    """Seconds that weights have taken in all, those included that they began with."""
-    progress = provenance.get("progress", {})
-    return float(progress.get(what, 0.0) + progress.get(f"before_{what}", 0.0))

@@ -1,4 +1,4 @@
-"""A picture of a run's log: validation uSDR per target and the loss over the hours of audio heard.
+"""A picture of a run's log: the yardstick, uSDR per target and the loss over the hours of audio heard.
 
 python -m stemlive.training.plot_log runs/live/log.csv live.png
 """
@@ -16,7 +16,8 @@ PROGRESS = (
     "audio_s",
     "wall_s",
     "processor_s",
-    "best_db",
+    "best_db",  # as runs called it before there was a yardstick
+    "best_yardstick_db",
     "unimproved",
     "before_audio_s",
     "before_wall_s",
@@ -53,7 +54,7 @@ def draw(path: Path, picture: Path) -> None:
     scores, losses = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     for name in (name for name in columns if name != "loss"):
         scores.plot(hours, columns[name], "o-", label=f"{name} {columns[name][-1]:.2f} dB")
-    scores.set_ylabel("validation uSDR, dB")
+    scores.set_ylabel("yardstick and uSDR, dB")
     scores.legend()
     losses.plot(hours, columns["loss"], "o-", color="black")
     losses.set_ylabel("loss")

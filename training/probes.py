@@ -54,7 +54,7 @@ def _mean_usdr(
     cells = []
     for name, song in sorted(songs.items()):
         reference = load_reference(song, name, sample_rate_hz, seconds)
-        if "vocals" in reference.tracks:
+        if "vocals" in reference.targets:
             probe = changed(reference)
             outputs = probe.outputs(estimator(name, probe.mixture))
             judged = [target for target in TARGETS if target in outputs]

@@ -3,12 +3,15 @@
 * A song without a bass file has its bass inside `other`: the two are judged together, as `bass+other`.
 * With an `accompaniment` file only the voice and the accompaniment are judged, whatever other files there are.
 * Any other stem without a file, or with a silent one, is silent: only what leaks into it is judged.
+* So is a stem that stays below SILENCE_DBFS over the song, though it is part of the mixture: an error too quiet to be
+  heard would be as loud as it is.
 * The mixture is the song's `mixture` file, or else the sum of its stems.
 * `accompaniment` is everything but the voice; it is judged where there is a voice to be taken out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -18,6 +21,7 @@ from stemlive.errors import TrainingError
 from stemlive.model.config import STEMS
 from stemlive.training.layout import MIXTURE
 from stemlive.training.recordings import Recording
+from stemlive.training.scores import is_silent
 
 REST = tuple(stem for stem in STEMS if stem != "vocals")
 
@@ -40,13 +44,20 @@ class Reference:
         """What is to be separated, `[C, n]`."""
         return torch.stack(list(self.tracks.values())).sum(0) if self.mixed is None else self.mixed
 
-    @property
+    @cached_property
+    def quiet(self) -> tuple[str, ...]:
+        """The tracks that are as good as silent, and not judged."""
+        return tuple(name for name, track in self.tracks.items() if is_silent(track))
+
+    @cached_property
     def targets(self) -> dict[str, Tensor]:
         """True signal of everything that is judged: the tracks, and the accompaniment if it is not one of them."""
+        judged = {name: track for name, track in self.tracks.items() if name not in self.quiet}
         rest = [track for name, track in self.tracks.items() if name != "vocals"]
-        if "vocals" not in self.tracks or "accompaniment" in self.tracks or not rest:
-            return self.tracks
-        return {**self.tracks, "accompaniment": torch.stack(rest).sum(0)}
+        if "vocals" not in judged or "accompaniment" in self.tracks or not rest:
+            return judged
+        accompaniment = torch.stack(rest).sum(0)
+        return judged if is_silent(accompaniment) else {**judged, "accompaniment": accompaniment}
 
     def outputs(self, estimates: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Of a model's or program's stems, the signal to judge for each target; targets that it lacks are left out.
@@ -66,6 +77,10 @@ class Reference:
         if "accompaniment" in self.targets and "accompaniment" not in outputs and "vocals" in estimates:
             outputs["accompaniment"] = self.mixture - estimates["vocals"]
         return outputs
+
+    def left_out(self, files: Collection[str]) -> tuple[str, ...]:
+        """Those of a song's files that are as good as silent and so count in no average."""
+        return tuple(stem for stem in (*self.silent, *self.quiet) if stem in files or stem in self.quiet)
 
     def with_late_voice(self, samples: int) -> "Reference":
         """The same song with the right side of its voice so many samples late, in the mixture too.
@@ -87,16 +102,26 @@ def _mono(stereo: Tensor) -> Tensor:
     return stereo.mean(0, keepdim=True).expand_as(stereo)
 
 
+def judged_files(song: Mapping[str, Recording]) -> dict[str, Recording]:
+    """Those files of a song whose sum is the mixture."""
+    kinds = ("vocals", "accompaniment") if "accompaniment" in song else STEMS
+    return {kind: song[kind] for kind in kinds if kind in song}
+
+
+def song_samples(song: Mapping[str, Recording], sample_rate_hz: int, seconds: float | None = None) -> int:
+    """How many samples of a song are judged; `seconds` limits it to its beginning."""
+    longest = max((recording.num_samples for recording in judged_files(song).values()), default=0)
+    return longest if seconds is None else min(longest, int(seconds * sample_rate_hz))
+
+
 def load_reference(
     song: Mapping[str, Recording], name: str, sample_rate_hz: int, seconds: float | None = None
 ) -> Reference:
     """Read a song; `seconds` limits it to its beginning. Raises TrainingError for a song without any stem."""
-    kinds = ("vocals", "accompaniment") if "accompaniment" in song else STEMS
-    files = {kind: song[kind] for kind in kinds if kind in song}
+    files = judged_files(song)
     if not any(not recording.silent for recording in files.values()):
         raise TrainingError(f"song {name} has no stem: check the data")
-    longest = max(recording.num_samples for recording in files.values())
-    count = longest if seconds is None else min(longest, int(seconds * sample_rate_hz))
+    count = song_samples(files, sample_rate_hz, seconds)
     hidden_bass = "other" in files and "bass" not in files
     tracks = {
         "bass+other" if stem == "other" and hidden_bass else stem: torch.from_numpy(recording.read(0, count).T.copy())

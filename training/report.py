@@ -15,6 +15,9 @@ from stemlive.training.scores import chunk_sdr, leakage, median_sdr, usdr, vocal
 Cells = dict[str, dict[str, float]]
 """Target, then name of the score: a number in dB. A score that has no meaning for the target is left out."""
 
+TARGETS = ("vocals", "drums", "bass", "other", "bass+other", "accompaniment")
+"""Everything that is judged, in the order of every table."""
+
 MEDIANS = ("csdr_db", "mixture_csdr_db", "oracle_csdr_db")
 
 
@@ -25,7 +28,7 @@ def judge(reference: Reference, estimates: Mapping[str, Tensor], framing: Framin
     """
     targets, mixture = reference.targets, reference.mixture
     outputs = reference.outputs(estimates)
-    silent = [stem for stem in reference.silent if stem in estimates]
+    silent = [stem for stem in (*reference.silent, *reference.quiet) if stem in estimates]
     if not outputs and not silent:
         raise TrainingError(
             f"song {reference.name} has no stem in common with the estimates: it has {', '.join(targets)}"
@@ -43,7 +46,8 @@ def judge(reference: Reference, estimates: Mapping[str, Tensor], framing: Framin
             row[whole] = usdr(targets[target], signals[target])
             if (db := medians[target]) is not None:
                 row[median] = db
-    for target, true in [*((t, targets[t]) for t in cells), *((s, torch.zeros_like(mixture)) for s in silent)]:
+    nothing = torch.zeros_like(mixture)
+    for target, true in [*((t, targets[t]) for t in cells), *((s, reference.tracks.get(s, nothing)) for s in silent)]:
         estimate = outputs[target] if target in outputs else estimates[target]
         if (db := leakage(true, estimate, mixture, chunk)) is not None:
             cells.setdefault(target, {})["leakage_db"] = db
@@ -74,7 +78,7 @@ def csdr(
 
 
 def average(songs: Iterable[Cells]) -> Cells:
-    """Over the songs that have a score: the mean, and for cSDR the median."""
+    """Over the songs that have a score: the mean, and for cSDR the median; in the order of TARGETS."""
     values: dict[str, dict[str, list[float]]] = {}
     for cells in songs:
         for target, row in cells.items():
@@ -84,7 +88,7 @@ def average(songs: Iterable[Cells]) -> Cells:
         target: {
             score: float(np.median(numbers) if score in MEDIANS else np.mean(numbers)) for score, numbers in row.items()
         }
-        for target, row in values.items()
+        for target, row in sorted(values.items(), key=lambda item: TARGETS.index(item[0]))
     }
 
 

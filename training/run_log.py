@@ -3,11 +3,13 @@
 import csv
 import logging
 import time
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from stemlive.errors import TrainingError
+from stemlive.training.yardstick import YARDSTICK, ScoredSong, beside, in_words, silence, yardstick
 from stemlive.whole_file import whole_file
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class RunLog:
     """Log of one run in its folder. A process that is not the main one makes it with `quiet`: then it says nothing.
 
     `first_step` is where this session begins: what TensorBoard has from there on, of a session that was cut off before
-    it saved, is hidden.
+    it saved, is hidden. `validations`: how many this session has logged.
     """
 
     def __init__(self, folder: Path, *, quiet: bool, tensorboard: bool, first_step: int, audio_s: float) -> None:
@@ -42,6 +44,7 @@ class RunLog:
         if tensorboard and not quiet:
             self._board = import_tensorboard().SummaryWriter(folder / "tensorboard", purge_step=first_step + 1)
         self._reported = (time.monotonic(), audio_s)
+        self.validations = 0
 
     def say(self, text: str) -> None:
         """One line on the console."""
@@ -56,13 +59,23 @@ class RunLog:
         self.say(f"step {step} loss {loss:.4f} rate {rate:.2e} {speed:.1f} s/s {audio_s / 3600:.2f} h heard")
         self._plot({"loss": loss, "rate": rate, "audio seconds per second": speed}, step)
 
-    def validation(self, progress: dict[str, Any], loss: float, means_db: dict[str, float], score_db: float) -> None:
-        """The uSDR of each target in dB, and the mean that the best weights are chosen by: a row of the log."""
-        rounded = {name: round(mean, 2) for name, mean in means_db.items()}
-        self.say(f"validation uSDR {rounded}, mean {score_db:.2f} dB")
+    def validation(self, progress: dict[str, Any], loss: float, songs: list[ScoredSong]) -> None:
+        """The yardstick, which the best weights are chosen by, and the means beside it, in dB: a row of the log.
+
+        The first one of a session also says what the mixture and the oracle have, and which stems do not count.
+        """
+        found, means_db = yardstick(songs), beside(songs)
+        self.say(f"{in_words(asdict(found))}; uSDR {', '.join(f'{name} {db:.2f}' for name, db in means_db.items())}")
+        if self.validations == 0:
+            for line in silence({song.name: song.silent for song in songs}):
+                self.say(line)
+        self.validations += 1
+        if found.yardstick_db is not None:
+            means_db = {YARDSTICK: found.yardstick_db, **means_db}
         if not self.quiet:
-            self._add_row({**progress, "loss": loss, **rounded})
-        self._plot({f"uSDR/{name}": mean for name, mean in {**means_db, "mean": score_db}.items()}, progress["step"])
+            self._add_row({**progress, "loss": loss, **{name: round(db, 2) for name, db in means_db.items()}})
+        plotted = {name if name == YARDSTICK else f"uSDR/{name}": db for name, db in means_db.items()}
+        self._plot(plotted, progress["step"])
 
     def close(self) -> None:
         """Flush TensorBoard's buffers."""

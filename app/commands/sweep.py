@@ -123,6 +123,7 @@ def _run(
     """Run cells and update the table. Exits with 128 plus the number of a signal; TrainingError if cells failed."""
     from stemlive.training.sweep_run import Place, read_result, run_cells
     from stemlive.training.sweep_table import write_tables
+    from stemlive.training.yardstick import in_words
 
     failed: list[str] = []
     results = {cell.name: result for cell in sweep.cells if (result := read_result(folder, cell)) is not None}
@@ -139,7 +140,7 @@ def _run(
                 scores = ", ".join(
                     f"{t} {row['usdr_db']:.2f}" for t, row in outcome["scores"].items() if "usdr_db" in row
                 )
-                click.echo(f"{cell.name}: uSDR {scores}")
+                click.echo(f"{cell.name}: {in_words(outcome['yardstick'])}; uSDR {scores}")
             write_tables(sweep, results, folder)
             advance(1)
     write_tables(sweep, results, folder)

@@ -69,9 +69,9 @@ def command(
 ) -> None:
     """Train a model by RECIPE (TOML; see training/recipes) and leave its weights in the folder given by --run.
 
-    weights.pt has the averaged weights of the last save, best.pt those with the best mean validation uSDR. Stop it with
-    Ctrl-C or --time-limit; the same command goes on from the last save. Schedules that end with the run end with its
-    steps, or with its time when --time-limit is given. GPUs are used where there are any, one by each process.
+    weights.pt has the averaged weights of the last save, best.pt those with the best yardstick (see `evaluate`). Stop
+    it with Ctrl-C or --time-limit; the same command goes on from the last save. Schedules that end with the run end
+    with its steps, or with its time when --time-limit is given. GPUs are used where there are any, one by each process.
 
     On several machines, start the same command on each by torchrun instead of --processes, with a folder for --run
     that all of them share (here 2 machines of 4 GPUs or cores; --node-rank is 0 on the first and 1 on the second):

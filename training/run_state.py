@@ -1,0 +1,75 @@
+"""The files of a run in its folder, and what of it is saved to go on from: how far it is, weights, optimiser."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from stemlive.errors import TrainingError
+from stemlive.model.checkpoint import load_values, save_atomically
+from stemlive.model.config import ModelConfig
+from stemlive.training.recipe import Recipe
+
+STATE_FILE = "state.pt"
+WEIGHTS_FILE = "weights.pt"
+BEST_FILE = "best.pt"
+
+
+@dataclass
+class Progress:
+    """How far a run is; saved with it. Times are of the main process, all its sessions together.
+
+    best_yardstick_db: best yardstick so far. unimproved: validations since then. before_audio_s, before_wall_s: what
+        the weights that it began with had taken.
+    """
+
+    step: int = 0
+    audio_s: float = 0.0
+    wall_s: float = 0.0
+    processor_s: float = 0.0
+    best_yardstick_db: float = -math.inf
+    unimproved: int = 0
+    before_audio_s: float = 0.0
+    before_wall_s: float = 0.0
+
+    @classmethod
+    def after(cls, provenance: Mapping[str, Any]) -> "Progress":
+        """That of a run that begins with weights of this provenance."""
+        spent = provenance.get("progress", {})
+
+        def total(what: str) -> float:
+            return float(spent.get(what, 0.0) + spent.get(f"before_{what}", 0.0))
+
+        return cls(before_audio_s=total("audio_s"), before_wall_s=total("wall_s"))
+
+
+class Part(Protocol):
+    """What is saved as it is and goes on from there: a network, an optimiser, a scaler of gradients."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of it, in tensors and plain values."""
+        ...
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> Any:
+        """Become that."""
+        ...
+
+
+def save_state(folder: Path, recipe: Recipe, progress: Progress, parts: Mapping[str, Part]) -> None:
+    """Write the state to resume from, whole or not at all."""
+    state = {name: part.state_dict() for name, part in parts.items()}
+    save_atomically({"recipe": recipe.to_dict(), "progress": asdict(progress), **state}, folder / STATE_FILE)
+
+
+def restore_state(folder: Path, recipe: Recipe, parts: Mapping[str, Part]) -> Progress:
+    """Bring the parts back to where the run in this folder saved them. Raises TrainingError for another run's."""
+    saved = load_values(folder / STATE_FILE)
+    if ModelConfig.from_dict(saved["recipe"]["model"]) != recipe.model:  # an old run lacks newer choices
+        raise TrainingError(f"{folder} holds a run of another model: choose another folder with --run")
+    for name, part in parts.items():
+        if name in saved:
+            part.load_state_dict(saved[name])
+    known = {field.name for field in dataclasses.fields(Progress)}  # an old run chose by another score: not kept
+    return Progress(**{name: value for name, value in saved["progress"].items() if name in known})
