@@ -82,7 +82,7 @@ def _scores(scores: dict[str, Any]) -> list[str]:
     columns = list(scores["average"])
     split = scores.get("split", "?")
     parts = [f"By `stemlive evaluate` on the songs of `{split}`, which training never saw."]
-    groups = {"average": scores["average"]}  # all that a report had before there was a yardstick
+    groups = {"average": scores["average"]}  # older reports, from before the yardstick, have only this
     if "yardstick" in scores:
         kinds = list(scores["kinds"].values())
         groups = {f"{kind} ({kinds.count(kind)})": cells for kind, cells in scores["groups"].items()}

@@ -18,6 +18,6 @@ LONG_PLAY = {"last_db": "  of the last one", "afresh_db": "  of the same, begun 
 
 
 def score_rows(average: Mapping[str, Mapping[str, float]], columns: list[str]) -> list[tuple[str, list[float | None]]]:
-    """Return a row for each score that some target has: what it is called, and its value by column."""
+    """Return a row for each score that any target has: its display name, and its value by column."""
     rows = [(title, [average.get(c, {}).get(score) for c in columns]) for score, title in SCORES.items()]
     return [row for row in rows if any(value is not None for value in row[1])]

@@ -157,7 +157,7 @@ def as_markdown(ours: Contestant, peer: Contestant, machine: str) -> str:
 
 
 def _yardstick(ours: dict[str, Any], peer: dict[str, Any]) -> list[str]:
-    """The row of the yardstick; the peer has none where it lacks stems that it is the mean of."""
+    """Return the table's row of the yardstick, which the peer has only if it has all stems of that mean."""
     theirs = peer["yardstick_db"] if peer["targets"] == ours["targets"] else None
     values = (ours["yardstick_db"], theirs, ours["mixture_db"], ours["oracle_db"])
     return ["**yardstick, dB**", *("-" if value is None else f"**{value:.2f}**" for value in values)]

@@ -50,7 +50,7 @@ def markdown(path: Path) -> str:
 
 
 def _lines(card: "ModelCard") -> list[str]:
-    """Return a card for people."""
+    """Return a card as lines of text."""
     rows = [
         *([("", card.description)] if card.description else []),
         ("stems", ", ".join(card.stems)),

@@ -54,7 +54,7 @@ def whole_flac(file: BinaryIO, stretch: range) -> Contents:
 
 
 def _mask(file: BinaryIO, stretch: range) -> int:
-    """For which speakers the channels are, where a tag says it; else 0."""
+    """Return the channel mask from the tags; 0 if there is none."""
     file.seek(stretch.start)
     found = _MASK.search(file.read(_TAGS_BYTES))
     return int(found[1], 16) if found else 0

@@ -1,4 +1,4 @@
-"""What audio is taken: every sample rate that can be resampled, and any channels, mixed down to stereo beyond two."""
+"""Which audio is accepted: any sample rate that can be resampled; more than two channels are mixed down to stereo."""
 
 from dataclasses import dataclass
 
@@ -14,19 +14,19 @@ _USUAL_RATES_HZ = range(8000, 192001)
 
 @dataclass(frozen=True)
 class Intake:
-    """How blocks of a file or pipe are handed on: with 1 or 2 `channels`. `note` tells the user what is converted."""
+    """The conversion of a file's or pipe's blocks to 1 or 2 `channels`. `note` tells the user what is converted."""
 
     channels: int
     note: str
     _gains: NDArray[np.float32] | None
 
     def hand_on(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return a block [n, channels] of a block [n, C] as it was read."""
+        """Convert a block [n, C], as it was read, to [n, channels]."""
         return block if self._gains is None else block @ self._gains
 
 
 def intake(name: str, sample_rate_hz: int, channels: int, mask: int = 0, *, ogg: bool = False) -> Intake:
-    """Return how audio is taken; `mask` and `ogg` as in `stereo_gains`. AudioFileError for rates out of reach."""
+    """Return the conversion for some audio; `mask` and `ogg` as in `stereo_gains`. AudioFileError for other rates."""
     if not LOWEST_RATE_HZ <= sample_rate_hz <= HIGHEST_RATE_HZ:
         raise AudioFileError(
             f"{name} has a sample rate of {sample_rate_hz} Hz, stemlive takes {LOWEST_RATE_HZ} to "

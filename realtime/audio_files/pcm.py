@@ -84,7 +84,7 @@ class WavHeader:
 
     @property
     def mask(self) -> int:
-        """For which speakers the channels are, 0 where that is not said."""
+        """The channel mask, which assigns channels to speakers; 0 if there is none."""
         extended = self.form[:2] == _WAVE_EXTENSIBLE.to_bytes(2, "little") and len(self.form) >= 24
         return int.from_bytes(self.form[20:24], "little") if extended else 0
 

@@ -55,7 +55,7 @@ class PipeReader:
 
     @property
     def note(self) -> str:
-        """What the user should know: how it is converted, and at the end that less came than the header announced."""
+        """A remark for the user: what is converted and, at the end, that less came than the header announced."""
         if not self._ended or not self._left or self.frames is None:
             return self._intake.note
         seconds = (self.frames - self._left) / self.sample_rate_hz

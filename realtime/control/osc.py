@@ -133,7 +133,7 @@ class OscControl:
 
         try:
             messages = [timed.message for timed in OscPacket(data).messages]
-        except Exception:  # anybody may send anything, and the parser raises anything at it
+        except Exception:  # any datagram may arrive, and the parser raises all kinds of errors
             self._bad("", "a datagram that is not OSC")
             return
         for message in messages:
@@ -145,13 +145,13 @@ class OscControl:
     def _obey(self, message: Any, sender: Any) -> None:
         address, values = str(message.address), list(message.params)
         if address == _PING:
-            # The same arguments byte by byte, of whatever type: both addresses are equally long.
+            # Copy the arguments byte by byte, whatever their types: both addresses have the same length.
             self._send(message.dgram.replace(_PING.encode(), _PONG.encode(), 1), sender)
             return
         if address == f"{_PREFIX}/state":
             self._answer(sender, self.state())
             return
-        if address.count("*") > _MOST_STARS:  # a pattern with many of them takes for ever
+        if address.count("*") > _MOST_STARS:  # matching a pattern with many of them takes exponential time
             self._bad(address, f"{address[:80]}: too many wildcards")
             return
         handlers = list(self._dispatcher.handlers_for_address(address))
@@ -182,7 +182,7 @@ class OscControl:
             self._send(builder.build().dgram, sender)
 
     def _send(self, data: bytes, receiver: Any) -> None:
-        with suppress(OSError):  # nobody is there
+        with suppress(OSError):  # the sender is gone
             self._socket.sendto(data, receiver)
 
 

@@ -70,7 +70,7 @@ class CallbackDevice(PortAudioDevice):
     # On the device's thread. Nothing here blocks, or allocates more than a view.
 
     def _guarded(self, callback: Callable[..., None], outdata_at: int | None) -> Callable[..., None]:
-        """Return the callback with its exceptions kept: one means a block of silence, several in a minute the end."""
+        """Wrap the callback: an exception gives a block of silence, and several in a minute end the device."""
 
         def call(*arguments: Any) -> None:
             try:

@@ -39,7 +39,7 @@ class StreamRequest:
         latency: str | float = "low",
         held_back_s: float = 0.0,
     ) -> None:
-        """`held_back_s` is the delay that the engine is asked for, which its rings have to hold."""
+        """`held_back_s` is the delay that the engine adds, which the rings must hold."""
         self.source, self.target = source, target
         self.sample_rate_hz = sample_rate_hz
         self.input_channels = tuple(input_channels)

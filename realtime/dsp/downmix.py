@@ -1,4 +1,4 @@
-"""More than two channels mixed down to stereo, as ITU-R BS.775 has it: L + 0.7071 C + 0.7071 Ls, without the LFE."""
+"""Mix more than two channels down to stereo by ITU-R BS.775: L + 0.7071 C + 0.7071 Ls, without the LFE."""
 
 import math
 

@@ -192,7 +192,7 @@ class _Keeper:
                 self._replace("died" if dead else "does not answer")
 
     def _failed(self, problem: str) -> None:
-        """Say that nobody watches any more, which ends the process."""
+        """Publish that the watcher has failed, and end the process."""
         self._error = StemliveError(f"the engine's process is not watched any more: {problem}")
         self._tell(State.FAILED, str(self._error))
 

@@ -119,7 +119,7 @@ class MicrophoneWorker:
 
     @property
     def problem(self) -> str:
-        """Why the microphone is heard no more; empty while it is."""
+        """Why the microphone has stopped; empty while it works."""
         return self._thread.problem
 
     def start(self, poll_s: float) -> None:

@@ -119,7 +119,7 @@ class LiveRun:
         return State.RUNNING
 
     def _troubles(self) -> Iterator[str]:
-        """What has failed although the sound goes on."""
+        """Yield what has failed while the sound goes on."""
         if self._microphone_worker is not None and self._microphone_worker.problem:
             yield f"the microphone is not heard any more: {self._microphone_worker.problem}"
         if self._key.problem:

@@ -1,4 +1,4 @@
-"""What a model file says about itself, in plain values."""
+"""The card of a model file, as plain values."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +13,10 @@ class ModelCard:
     """One model file; what `stemlive models --json` prints."""
 
     name: str
-    """What `model` takes, for one that is bundled."""
+    """The name that `model` arguments accept, for a bundled model."""
     file: str
     default: bool
-    """Whether it is the one that is taken when none is named."""
+    """Whether it is the default model."""
     description: str
     stems: list[str]
     latency_ms: float

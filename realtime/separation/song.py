@@ -26,15 +26,15 @@ class Stems(dict[str, NDArray[np.float32]]):
         super().__init__(stems)
         self.sample_rate_hz = sample_rate_hz
         self.notes = notes
-        """What the user should know: a file that ends early, samples that were no numbers. Empty when all is well."""
+        """Remarks for the user: a file that ends early, samples that were NaN. Empty if there are none."""
 
 
 class HasCounts(Protocol):
-    """What counts the faults of audio and model as `Separator` does."""
+    """Anything that counts faults of audio and model as `Separator` does."""
 
     @property
     def bad_samples(self) -> int:
-        """Input samples that were no numbers, or too loud to be any."""
+        """Input samples that were NaN, infinite or far too loud."""
         ...
 
     @property
@@ -78,7 +78,7 @@ def separate(
 
 
 def faults(counts: HasCounts) -> list[str]:
-    """Return a sentence for each kind of fault that was met; empty when all is well."""
+    """Return a sentence for each kind of fault that has occurred; empty if there was none."""
     found = []
     if counts.bad_samples:
         found.append(f"{counts.bad_samples} input samples were NaN, infinite or far too loud: replaced")
