@@ -26,7 +26,7 @@ from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import load_checkpoint, save_checkpoint
 from stemlive.model.config import STEMS, ModelConfig
 from stemlive.model.framing import Framing
-from stemlive.training.devices import fast_bfloat16, use_gpu
+from stemlive.training.devices import fast_bfloat16, quicker_in_bfloat16, use_gpu
 from stemlive.training.inference import separate_whole
 from stemlive.training.loop import Trainer
 from stemlive.training.losses import Comparison, group_weights, loudness_weight, separation_loss
@@ -482,20 +482,36 @@ def test_gpus_are_used_where_there_are_enough(gpus, processes, expected, monkeyp
             use_gpu("fp16", processes)
 
 
-@pytest.mark.parametrize(("instructions", "precision"), [(True, "bf16"), (False, "no")])
-def test_cores_without_the_instructions_compute_in_float32(
-    instructions, precision, sources, tmp_path, monkeypatch, caplog
+@pytest.mark.parametrize(
+    ("instructions", "times_s", "precision"),
+    [(True, {True: 0.5, False: 0.9}, "bf16"), (True, {True: 1.0, False: 0.9}, "no"), (False, {}, "no")],
+)
+def test_a_core_computes_in_what_was_quicker_there(
+    instructions, times_s, precision, sources, tmp_path, monkeypatch, caplog
 ):
-    """PyTorch's bfloat16 is many times slower than its float32 there."""
+    """A Xeon without avx512_bf16 says that it can, and emulates it; without AVX-512 it is many times slower."""
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr(AcceleratorState, "_shared_state", {})  # one precision for all trainers of a process
     monkeypatch.setattr("torch.ops.mkldnn._is_mkldnn_bf16_supported", lambda: instructions)
+    monkeypatch.setattr("stemlive.training.devices._step_s", lambda model, frames, bfloat16: times_s[bfloat16])
     caplog.set_level(logging.INFO, "stemlive")
     trainer = Trainer(changed(recipe(1), precision="bf16"), sources, Sources(), tmp_path / "run")
     assert trainer.accelerator.mixed_precision == precision
-    assert ("this processor has no instructions for bf16" in caplog.text) == (not instructions)
+    assert ("on this processor bf16 would take longer" in caplog.text) == (precision == "no")
     assert fast_bfloat16(on_gpu=False) == instructions
     assert fast_bfloat16(on_gpu=True)
+
+
+def test_timing_a_precision_leaves_the_model_and_the_random_numbers_as_they_were():
+    model = BSRNN(TINY)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    torch.manual_seed(4)
+    expected = torch.rand(3)
+    torch.manual_seed(4)
+    quicker_in_bfloat16(model)
+    assert torch.equal(torch.rand(3), expected)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
 
 
 def test_a_time_limit_counts_processor_time_where_the_recipe_says_so(sources, corpus, tmp_path, monkeypatch):

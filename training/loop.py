@@ -24,7 +24,7 @@ from stemlive.errors import TrainingError
 from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import save_checkpoint
 from stemlive.model.framing import Framing
-from stemlive.training.devices import check_compiler, fast_bfloat16, use_gpu
+from stemlive.training.devices import check_compiler, quicker_in_bfloat16, use_gpu
 from stemlive.training.grow import start_model
 from stemlive.training.mixing import SegmentMixer, describe
 from stemlive.training.objective import batch_loss, pieces, prepare
@@ -68,14 +68,14 @@ class Trainer:
         torch.manual_seed(c.seed)
         torch.set_flush_denormal(True)
         on_gpu = use_gpu(c.precision, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-        slow = c.precision == "bf16" and not fast_bfloat16(on_gpu)
-        self.accelerator = Accelerator(mixed_precision="no" if slow else c.precision, cpu=not on_gpu)
         self.progress = Progress()
         if start_weights is None:
             model = BSRNN(recipe.model)
         else:
             model, started = start_model(recipe.model, start_weights)
             self.progress = Progress.after(started)
+        slow = c.precision == "bf16" and not on_gpu and not quicker_in_bfloat16(model)
+        self.accelerator = Accelerator(mixed_precision="no" if slow else c.precision, cpu=not on_gpu)
         self.framing = Framing(recipe.model.framing).to(self.accelerator.device)
         self.averaged = BSRNN(recipe.model).eval()
         self.averaged.load_state_dict(model.state_dict())
@@ -96,7 +96,7 @@ class Trainer:
             audio_s=self.progress.audio_s,
         )
         if slow:
-            self.run_log.say("computing in float32: this processor has no instructions for bf16, and would take longer")
+            self.run_log.say("computing in float32: on this processor bf16 would take longer")
 
     @property
     def network(self) -> BSRNN:

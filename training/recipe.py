@@ -53,8 +53,8 @@ class TrainConfig:
     epoch_segments: segments of all processes that make an epoch (original: 20 000).
     clock: what a time limit counts, of CLOCKS: `wall`, or `processor`: the time that a processor core spent on this
         process (its helpers that mix segments not counted), so that runs on a busy machine get equal shares.
-    precision: of the network; losses and the optimiser's sums are always float32. `bf16` is float32 on processors that
-        have no instructions for it (without AVX-512), where it would take several times as long.
+    precision: of the network; losses and the optimiser's sums are always float32. `bf16` is float32 on processor cores
+        where a few steps, timed when the run begins, are no quicker in it.
     compile: the network by torch.compile, at the run's start: a minute or two, then quicker steps. Needs a C++ compiler
         and Python's headers (Debian: g++, python3-dev), on a GPU Triton.
     validate_epochs: validate after so many epochs; with 0 after `validate_minutes`.
