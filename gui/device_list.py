@@ -3,11 +3,14 @@
 import json
 from dataclasses import dataclass
 
-from PyQt6.QtCore import QObject, QProcess, pyqtSignal
+from PyQt6.QtCore import QObject, QProcess, QTimer, pyqtSignal
 
 from stemlive.child import PROGRAM
+from stemlive.gui.command_process import CommandProcess
 
 DEFAULT = "default"
+_PATIENCE_MS = 10_000
+"""For Python to start on a busy machine; the query itself waits three seconds for the sound system."""
 
 
 @dataclass(frozen=True)
@@ -26,30 +29,40 @@ class DeviceList(QObject):
     def __init__(self, command: tuple[str, ...] = (*PROGRAM, "devices", "--json")) -> None:
         super().__init__()
         self._command = command
-        self._process = QProcess(self)
+        self._process = CommandProcess(self)
         self._process.finished.connect(self._read)
         self._process.errorOccurred.connect(self._failed)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._give_up)
         self.inputs: tuple[DeviceName, ...] = ()
         self.outputs: tuple[DeviceName, ...] = ()
         self.problem = ""
 
     def refresh(self) -> None:
         """Start a query, unless one is running."""
-        if self._process.state() == QProcess.ProcessState.NotRunning:
+        if not self._process.running:
             self._process.start(self._command[0], list(self._command[1:]))
+            self._timer.start(_PATIENCE_MS)
 
     def close(self) -> None:
         """Abort a running query."""
-        self._process.blockSignals(True)
-        if self._process.state() != QProcess.ProcessState.NotRunning:
-            self._process.kill()
-            self._process.waitForFinished()
+        self._timer.stop()
+        self._process.end()
+
+    def _give_up(self) -> None:
+        self._process.end()
+        self._process.blockSignals(False)
+        self.problem = f"the list of devices has not come within {_PATIENCE_MS // 1000} s: restart the sound server"
+        self.changed.emit()
 
     def _failed(self, _: QProcess.ProcessError) -> None:
+        self._timer.stop()
         self.problem = f"the list of devices could not be asked for: {self._process.errorString()}"
         self.changed.emit()
 
     def _read(self, code: int) -> None:
+        self._timer.stop()
         if code:
             said = self._process.readAllStandardError().data().decode(errors="replace").strip()
             self.problem = said.rpartition("\n")[2].removeprefix("stemlive: error: ") or "no list of devices"

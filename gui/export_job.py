@@ -6,6 +6,7 @@ from pathlib import Path
 from PyQt6.QtCore import QObject, QProcess, pyqtSignal
 
 from stemlive.child import PROGRAM
+from stemlive.gui.command_process import CommandProcess
 
 COMMAND = (*PROGRAM, "separate", "--json")
 
@@ -19,7 +20,7 @@ class ExportJob(QObject):
     def __init__(self, command: tuple[str, ...] = COMMAND) -> None:
         super().__init__()
         self._command = command
-        self._process = QProcess(self)
+        self._process = CommandProcess(self)
         self._process.readyReadStandardOutput.connect(self._read)
         self._process.finished.connect(self._finished)
         self._process.errorOccurred.connect(self._failed)
@@ -29,7 +30,7 @@ class ExportJob(QObject):
     @property
     def running(self) -> bool:
         """Whether an export is running."""
-        return self._process.state() != QProcess.ProcessState.NotRunning
+        return self._process.running
 
     def start(self, song: Path, folder: Path, *, extension: str, model: str | None, replace: bool) -> None:
         """Write `folder`/<song>/<stem>.<extension>. Existing files are replaced only with `replace`."""
@@ -45,15 +46,16 @@ class ExportJob(QObject):
         """Cancel the export; it leaves no files behind."""
         if self.running:
             self._cancelled = True
-            self._process.terminate()
+            self._process.ask_to_end()
 
     def close(self) -> None:
-        """Cancel the export, and wait for its process to end."""
+        """Cancel the export without a word, and return at once."""
         self._process.blockSignals(True)
         self.cancel()
-        if not self._process.waitForFinished(5000):
-            self._process.kill()
-            self._process.waitForFinished()
+
+    def finish(self) -> None:
+        """Wait until a cancelled export has ended."""
+        self._process.end(asked=True)
 
     def _read(self) -> None:
         while self._process.canReadLine():

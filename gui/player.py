@@ -1,10 +1,11 @@
 """The life cycle of the engine: opened, replaced and closed on a thread, so that the window never waits."""
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +17,8 @@ from stemlive.gui.mix import Mix
 from stemlive.realtime.control.controls import Controls
 from stemlive.realtime.engine.engine import LiveEngine
 from stemlive.realtime.recording.tap import Tap
+from stemlive.realtime.shared.heartbeat import LIMIT_S
+from stemlive.realtime.shared.limited import JobThread
 from stemlive.realtime.shared.settings import EngineSettings
 from stemlive.realtime.shared.snapshot import Snapshot, State
 
@@ -60,7 +63,8 @@ class Player:
 
     def __init__(self, make: MakeEngine) -> None:
         self._make = make
-        self._opener = ThreadPoolExecutor(1, thread_name_prefix="stemlive opener")
+        self._opener = JobThread("stemlive opener")
+        self._ending: Future[None] | None = None
         self._job: Future[LiveEngine] | None = None
         self._next: tuple[EngineSettings, Mix] | None = None
         self._engine: LiveEngine | None = None
@@ -148,17 +152,22 @@ class Player:
         self.song.loop = part
 
     def close(self) -> None:
-        """Stop the engine and the thread; a failure is left in `message`."""
+        """Let the engine stop, and return at once: `finish` waits for it."""
         self._next = None
-        if self._job is not None:
-            with suppress(Exception):  # the window closes in any case
-                self._engine = self._job.result()
-            self._job = None
+        self.phase, self.message = Phase.IDLE, ""
         engine, self._engine = self._engine, None
-        if engine is not None:
-            self._opener.submit(self._stop, engine).result()
-        self._opener.shutdown()
-        self.phase = Phase.IDLE
+        self._ending = self._opener.submit(partial(self._end, self._job, engine))
+        self._opener.close()
+
+    def finish(self) -> str:
+        """Wait, after `close`, for the end of the engine; return what it could not complete, empty if nothing.
+
+        What plays has time for its files. What is still being opened has none, and ends with the program at the latest.
+        """
+        if self._ending is not None:
+            with suppress(TimeoutError):
+                self._ending.result(LIMIT_S if self._job is not None else None)
+        return self.message
 
     def _begin_next(self) -> None:
         if self._job is not None or self._next is None:
@@ -166,7 +175,8 @@ class Player:
         (settings, mix), self._next = self._next, None
         old, self._engine, self.now = self._engine, None, None
         self._columns = 0
-        self._job = self._opener.submit(self._change, old, settings, self.taps, mix, self.karaoke, replace(self.song))
+        change = partial(self._change, old, settings, self.taps, mix, self.karaoke, replace(self.song))
+        self._job = self._opener.submit(change)
 
     def _change(
         self,
@@ -188,11 +198,19 @@ class Player:
                 engine.controls.song.seek(song.position_s)
                 engine.controls.song.set_loop(song.loop)
                 engine.controls.song.play(song.playing)
-            engine.start()
+            if self._ending is None:  # not closed meanwhile
+                engine.start()
         except BaseException:
             self._stop(engine)
             raise
         return engine
+
+    def _end(self, job: "Future[LiveEngine] | None", engine: LiveEngine | None) -> None:
+        """Stop the engine that runs, or that was opened just now. Runs on the player's thread."""
+        if job is not None and job.exception() is None:
+            engine = job.result()
+        if engine is not None:
+            self._stop(engine)
 
     def _stop(self, engine: LiveEngine) -> None:
         try:

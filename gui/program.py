@@ -7,6 +7,7 @@ from pathlib import Path
 from PyQt6.QtCore import QSettings, QTimer
 from PyQt6.QtWidgets import QApplication
 
+from stemlive.errors import StemliveError
 from stemlive.gui.crash import CrashLog, data_folder
 from stemlive.gui.device_list import DeviceList
 from stemlive.gui.export_job import ExportJob
@@ -48,7 +49,10 @@ def build_window(
 
 
 def run(song: Path | None, *, model: str | None, source: str | None, target: str | None) -> int:
-    """Run the window until it is closed, and return the exit code. `source` and `target` are device names."""
+    """Run the window until it is closed, and return the exit code; StemliveError for a file that is unfinished.
+
+    `source` and `target` are device names.
+    """
     app = application()
     window = build_window(QSettings(), data_folder() / "presets.json", model=model)
     log = CrashLog(data_folder() / "stemlive.log", window)
@@ -65,6 +69,10 @@ def run(song: Path | None, *, model: str | None, source: str | None, target: str
     elif source is not None:
         QTimer.singleShot(0, window.rig.listen)
     try:
-        return app.exec()
+        code = app.exec()
+        unfinished = window.finish()
     finally:
         log.close()
+    if unfinished:
+        raise StemliveError(unfinished)
+    return code

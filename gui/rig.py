@@ -201,10 +201,14 @@ class Rig(QObject):
             self.problem.emit(str(error))
 
     def close(self) -> None:
-        """Stop the engine and all background work."""
+        """Begin to stop the engine and all background work, and return at once: `finish` waits for it."""
         self.devices.close()
         self.player.close()
         self._put_away()
+
+    def finish(self) -> str:
+        """Wait, after `close`, for the end of the engine; return what it could not complete, empty if nothing."""
+        return self.player.finish()
 
     def _put_away(self) -> None:
         if self.waveform is not None:

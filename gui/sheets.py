@@ -4,12 +4,12 @@ import html
 import json
 from typing import Any
 
-from PyQt6.QtCore import QProcess
 from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QTextBrowser, QVBoxLayout, QWidget
 
 from stemlive import __version__
 from stemlive.child import PROGRAM
 from stemlive.gui.actions import COMMANDS, FADER_KEYS, STEM_COMMANDS
+from stemlive.gui.command_process import CommandProcess
 
 
 class Sheet(QDialog):
@@ -54,16 +54,13 @@ class ModelSheet(Sheet):
     def __init__(self, model: str, parent: QWidget) -> None:
         super().__init__("About the model", "<p>Reading the models' cards…</p>", parent)
         self._model = model
-        self._process = QProcess(self)
+        self._process = CommandProcess(self)
         self._process.finished.connect(self._read)
         self._process.start(PROGRAM[0], [*PROGRAM[1:], "models", "--json"])
 
     def done(self, result: int) -> None:
         """Abort the query, and close."""
-        self._process.blockSignals(True)
-        if self._process.state() != QProcess.ProcessState.NotRunning:
-            self._process.kill()
-            self._process.waitForFinished()
+        self._process.end()
         super().done(result)
 
     def _read(self, code: int) -> None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from stemlive.guarded_thread import GuardedThread
 from stemlive.realtime.audio_files.reader import AudioReader
+from stemlive.realtime.shared.heartbeat import LIMIT_S
 
 BARS = 1600
 
@@ -48,7 +49,7 @@ class Waveform:
     def close(self) -> None:
         """Stop the thread."""
         self._closing.set()
-        self._thread.join()
+        self._thread.end(LIMIT_S)
 
     def _read(self) -> None:
         edges = np.linspace(0, self._reader.frames, BARS + 1).astype(int)

@@ -135,7 +135,7 @@ class Window(WindowParts):
             self.rig.open_song(paths[0])
 
     def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802
-        """Save the settings and stop everything."""
+        """Save the settings, and let everything stop: the window goes at once, and `finish` waits for the rest."""
         self._frames.stop()
         self._texts.stop()
         self.remembered.geometry = self.saveGeometry()
@@ -145,6 +145,11 @@ class Window(WindowParts):
         self.model.attach(None)
         self.rig.close()
         super().closeEvent(event)
+
+    def finish(self) -> str:
+        """Wait, after the window has closed, for what it has let stop; return what could not be completed."""
+        self.export.finish()
+        return self.rig.finish()
 
     def _lay_out(self) -> None:
         central = QWidget()

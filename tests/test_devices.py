@@ -417,6 +417,35 @@ main(["devices"])
     )
 
 
+def test_a_sound_server_that_hangs_is_not_waited_for(tmp_path, model):
+    """Stopped, it answers nobody: listing devices hung for ever then, and the end of a stream for a minute."""
+    server = Server(tmp_path)
+    server.start()
+    ends = ("-i", "device:system", "-o", "device:system", "--model", model)
+    said = "stemlive: error: the sound system has not answered for 3 s: restart it, or plug the device in again\n"
+    try:
+        with streaming(server, *ends, "--reconnect") as stream:
+            wait_until(lambda: "PortAudio:out_0" in ports(server), "the ports")
+            time.sleep(1)
+            with server.hanging():
+                for command in (["devices"], ["stream", *ends]):
+                    done = subprocess.run(
+                        [*PROGRAM, *command],
+                        env=server.environment,
+                        capture_output=True,
+                        text=True,
+                        timeout=PATIENCE_S,
+                        check=False,
+                    )
+                    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+                time.sleep(5)  # by then the next engine waits for the server
+                stream.send_signal(signal.SIGTERM)
+                assert stream.wait(15) == 143
+                assert "reconnecting: " in stream.stderr.read()
+    finally:
+        server.stop()
+
+
 @pytest.fixture
 def pulse_environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A PulseAudio server of the test's own, with two null sinks, which ALSA's plugin makes the default devices."""

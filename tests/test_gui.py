@@ -25,6 +25,7 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QAbstractButton, QApplication, QComboBox, QDialog, QFileDialog, QLineEdit, QSlider, QWidget
 
 from stemlive.errors import StemliveError, UsageError
+from stemlive.gui import device_list
 from stemlive.gui.actions import COMMANDS, STEM_COMMANDS, readme_list
 from stemlive.gui.crash import CrashLog
 from stemlive.gui.device_list import DeviceList
@@ -110,6 +111,7 @@ def make_window(qapp, qtbot, tmp_path, engines, settings_file, nothing_left):
     yield make
     for window in windows:
         window.close()
+        window.finish()
         window.deleteLater()
     windows.clear()
 
@@ -539,6 +541,78 @@ class TestSong:
         damaged.write_bytes(content)
         playing.rig.open_song(damaged)
         qtbot.waitUntil(lambda: "damaged.flac is damaged: only" in playing.state.message.toolTip())
+
+
+class TestNeverWaits:
+    """What may take its time happens elsewhere; each of these froze the window."""
+
+    @pytest.fixture
+    def gate(self):
+        """Closed until a test opens it, or gives up."""
+        gate = threading.Event()
+        timer = threading.Timer(20, gate.set)
+        timer.start()
+        yield gate
+        gate.set()
+        timer.cancel()
+        timer.join()
+
+    def test_an_engine_that_does_not_stop(self, playing, monkeypatch, gate):
+        fake, stopped = engine(playing), []
+        stop = fake.stop
+        monkeypatch.setattr(fake, "stop", lambda: (gate.wait(), stop(), stopped.append(True)))
+        playing.close()
+        assert not gate.is_set()
+        assert not playing.isVisible()
+        gate.set()
+        assert playing.finish() == ""
+        assert stopped
+
+    def test_an_engine_that_is_still_being_opened(self, window, qtbot, monkeypatch, engines, song, gate):
+        start = engines.start
+        monkeypatch.setattr(engines, "start", lambda engine: (gate.wait(), start(engine)))
+        window.rig.open_song(song)
+        qtbot.waitUntil(lambda: len(engines.made) == 1)
+        window.close()
+        assert not gate.is_set()
+        gate.set()
+        window.finish()
+        assert engines.made[0].stopped
+
+    def test_what_an_engine_could_not_complete_is_handed_on(self, playing, monkeypatch):
+        def stop():
+            raise StemliveError("the disk is full: the recording ends after 3.0 s")
+
+        monkeypatch.setattr(engine(playing), "stop", stop)
+        playing.close()
+        assert playing.finish() == "the disk is full: the recording ends after 3.0 s"
+
+    def test_a_list_of_devices_that_does_not_come(self, window, qtbot, monkeypatch):
+        qtbot.waitUntil(lambda: not window.rig.devices._process.running)
+        monkeypatch.setattr(device_list, "_PATIENCE_MS", 200)
+        window.rig.devices._command = (sys.executable, "-c", "import time; time.sleep(60)")
+        window.rig.devices.refresh()
+        qtbot.waitUntil(lambda: "the list of devices has not come" in window.state.message.toolTip())
+        assert not window.rig.devices._process.running
+        monkeypatch.setattr(device_list, "_PATIENCE_MS", 20_000)
+        window.rig.devices._command = NO_DEVICES
+        window.rig.devices.refresh()
+        qtbot.waitUntil(lambda: window.rig.devices.problem == "")
+
+    def test_an_export_that_does_not_end(self, window, qtbot, song, tmp_path):
+        stubborn = (
+            "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+        )
+        window.export._command = (sys.executable, "-c", stubborn)
+        heard = []
+        window.export._process.readyReadStandardOutput.disconnect()
+        window.export._process.readyReadStandardOutput.connect(lambda: heard.append(True))
+        window.export.start(song, tmp_path, extension="wav", model=None, replace=False)
+        qtbot.waitUntil(lambda: len(heard) > 0)
+        window.close()
+        assert window.export.running, "it was waited for"
+        window.finish()
+        assert not window.export.running
 
 
 class TestDevices:

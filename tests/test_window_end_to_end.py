@@ -93,6 +93,31 @@ def test_a_fader_that_is_moved_is_heard(tmp_path):
     assert log.read_text() == ""
 
 
+def test_with_a_sound_server_that_hangs_it_ends_when_it_is_closed(tmp_path):
+    server, display = Server(tmp_path), Display()
+    server.start()
+    homes = {name: str(tmp_path / name) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")}
+    command = [sys.executable, "-m", "stemlive", "gui", "-i", "device:system", "-o", "device:system"]
+    program = subprocess.Popen(command, env=server.environment | display.environment | homes, stderr=subprocess.PIPE)
+    listener = Listener(server)
+    try:
+        wait_until(listener.ports, "the program's ports")
+        time.sleep(1)
+        with server.hanging():
+            time.sleep(8)  # by then the device has been given up, and the next engine waits for the server
+            program.send_signal(signal.SIGTERM)
+            assert program.wait(20) == 0
+            assert program.stderr.read() == b""
+    finally:
+        if program.poll() is None:
+            program.kill()
+            program.wait(10)
+        program.stderr.close()
+        listener.close()
+        server.stop()
+        display.close()
+
+
 def test_without_any_device_it_says_so_and_ends_as_asked(tmp_path):
     display = Display()
     homes = {name: str(tmp_path / name) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")}

@@ -5,12 +5,14 @@ import math
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from stemlive.errors import StemliveError, UsageError
+from stemlive.errors import DeviceError, StemliveError, UsageError
 from stemlive.realtime.control.controls import Controls
 from stemlive.realtime.separation.mixer import MAX_GAIN_DB, PRESETS
+from stemlive.realtime.shared.limited import LimitedCalls
 from stemlive.whole_file import whole_file
 
 _UNITY = 80
@@ -21,6 +23,8 @@ _JACK_MIDI = "mido.backends.rtmidi/UNIX_JACK"
 
 Control = tuple[int, int]
 """MIDI channel, 1 to 16, and controller number, 0 to 127."""
+_Port = tuple[LimitedCalls, Callable[..., Any]]
+"""How to call a MIDI system, and what opens one of its ports."""
 
 
 def fader_db(value: int) -> float:
@@ -111,11 +115,13 @@ class MidiControl:
             systems = [mido, mido.Backend(_JACK_MIDI)] if sys.platform.startswith("linux") else [mido]
         except ImportError as error:
             raise StemliveError('--midi needs mido and python-rtmidi: pip install "stemlive[live]"') from error
-        ports: dict[str, Callable[..., Any]] = {}
+        ports: dict[str, _Port] = {}
         problem: Exception | None = None
         for system in systems:
+            calls = LimitedCalls("stemlive midi", "the MIDI system")  # each may hang by itself
             try:
-                ports |= {each: system.open_input for each in system.get_input_names() if each not in ports}
+                names = calls.call(system.get_input_names)
+                ports |= {each: (calls, system.open_input) for each in names if each not in ports}
             except ImportError as error:
                 raise StemliveError('--midi needs mido and python-rtmidi: pip install "stemlive[live]"') from error
             except Exception as error:  # rtmidi raises its own types, and SystemError where there is no MIDI system
@@ -157,16 +163,19 @@ class MidiControl:
     def close(self) -> None:
         """Stop listening."""
         if self._port is not None:
-            self._port.close()
+            with suppress(DeviceError):
+                self._calls.call(self._port.close)
+            self._calls.close()
             self._port = None
 
-    def _open(self, ports: dict[str, Callable[..., Any]], name: str) -> str:
+    def _open(self, ports: dict[str, _Port], name: str) -> str:
         found = [each for each in ports if each == name] or [each for each in ports if name.lower() in each.lower()]
         if len(found) != 1:
             there = ", ".join(ports) if ports else "none"
             what = "ambiguous" if found else "not there"
             raise StemliveError(f"MIDI input '{name}' is {what}: there are {there}")
-        self._port = ports[found[0]](found[0], callback=self.receive)
+        self._calls, open_input = ports[found[0]]
+        self._port = self._calls.call(lambda: open_input(found[0], callback=self.receive))
         return found[0]
 
     def _move(self, target: str, value: int, *, pressed: bool) -> None:

@@ -2,11 +2,17 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from stemlive.errors import DeviceError
+from stemlive.realtime.shared.limited import LimitedCalls
 
+CALLS = LimitedCalls("stemlive portaudio", "the sound system")
+"""For every call into PortAudio that may wait for a device or a sound server."""
+_module: Any = None
 _MONITOR_WORDS = ("monitor", "loopback", "stereo mix", "what u hear", "blackhole", "cable output")
 _PULSE_NAMES = ("pulse", "default")
 """ALSA's names for the sound server, which records from the source named in PULSE_SOURCE."""
@@ -44,7 +50,15 @@ class AudioDevice:
 
 
 def portaudio() -> Any:
-    """Return the module `sounddevice`. DeviceError, with the remedy, when PortAudio is not installed."""
+    """Return the module `sounddevice`. DeviceError, with the remedy, when PortAudio is missing or does not answer."""
+    global _module  # noqa: PLW0603
+    if _module is None:
+        with _standard_error_kept():
+            _module = CALLS.call(_imported)
+    return _module
+
+
+def _imported() -> Any:
     try:
         import sounddevice
     except OSError as error:
@@ -53,9 +67,30 @@ def portaudio() -> Any:
     return sounddevice
 
 
+@contextmanager
+def _standard_error_kept() -> Iterator[None]:
+    """Put standard error back if an import that hangs has switched it off: sounddevice does, while PortAudio starts."""
+    try:
+        kept = os.dup(2)
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    except DeviceError:
+        os.dup2(kept, 2)
+        raise
+    finally:
+        os.close(kept)
+
+
 def list_devices() -> list[AudioDevice]:
     """Return all devices. DeviceError without PortAudio."""
     sounddevice = portaudio()
+    return CALLS.call(lambda: _listed(sounddevice))
+
+
+def _listed(sounddevice: Any) -> list[AudioDevice]:
     hosts = sounddevice.query_hostapis()
     default_input, default_output = sounddevice.default.device
     if default_input < 0 and default_output < 0:

@@ -1,22 +1,23 @@
 """PortAudio devices: the request for a stream, and what devices with a C and a Python callback share."""
 
 import atexit
-import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
 from stemlive.errors import DeviceError
-from stemlive.realtime.devices.catalogue import AudioDevice, portaudio
+from stemlive.realtime.devices.catalogue import CALLS, AudioDevice, portaudio
 from stemlive.realtime.devices.device import DeviceFaults
 from stemlive.realtime.devices.ring import InputRing, OutputRing, ring_frames
+from stemlive.realtime.shared.heartbeat import LIMIT_S
 
 RING_S = 1.0
 """Shortest length of the rings between the callback and the engine."""
 _SHORTEST_RING = 1 << 15
 """Room for the longest blocks at the lowest rates: between two clocks the engine holds back three."""
 _CLOSING_S = 0.5
-_SILENT_S = 3.0
+_SILENT_S = LIMIT_S
 """A device without a callback for this long is gone. PulseAudio devices pause for 1.4 s after their first blocks."""
 _LONGEST_LATENCY_S = 10.0
 """Reported latencies beyond this are not believed."""
@@ -82,7 +83,7 @@ def accepts_rate(device: AudioDevice, direction: str, channels: int, sample_rate
     sounddevice = portaudio()
     check = sounddevice.check_input_settings if direction == "input" else sounddevice.check_output_settings
     try:
-        check(device=device.index, channels=channels, dtype="float32", samplerate=sample_rate_hz)
+        CALLS.call(lambda: check(device=device.index, channels=channels, dtype="float32", samplerate=sample_rate_hz))
     except (sounddevice.PortAudioError, ValueError):
         return False
     return True
@@ -105,7 +106,7 @@ class PortAudioDevice:
         self._problem = ""
         sounddevice = portaudio()
         try:
-            self._stream = make()
+            self._stream = CALLS.call(make)
         except (sounddevice.PortAudioError, ValueError) as error:
             raise DeviceError(f"cannot open {self._label}: {_reason(error)}") from error
         self._seen_samples = -1
@@ -146,7 +147,7 @@ class PortAudioDevice:
         """Start the stream. DeviceError when that fails."""
         sounddevice = portaudio()
         try:
-            self._stream.start()
+            CALLS.call(self._stream.start)
         except sounddevice.PortAudioError as error:
             self.close()
             raise DeviceError(f"cannot start {self._label}: {_reason(error)}") from error
@@ -170,15 +171,13 @@ class PortAudioDevice:
         if self._closed:
             return
         self._closed = True
-        if self._problem:
+        gone = bool(self._problem)
+        with suppress(DeviceError):
+            CALLS.call(self._stream.close, _CLOSING_S if gone else LIMIT_S)
+        if gone or CALLS.hang:
             # PortAudio may wait for ever on a device that is gone and, when that is a JACK server, abort the process
             # in its exit handler.
             atexit.unregister(portaudio()._exit_handler)
-            closing = threading.Thread(target=self._stream.close, name="stemlive closing", daemon=True)
-            closing.start()
-            closing.join(_CLOSING_S)
-        else:
-            self._stream.close()
 
 
 def _reason(error: Exception) -> str:

@@ -204,7 +204,6 @@ class _Keeper:
         elif len(self._deaths) > _MOST_DEATHS:
             self._tell(State.FAILED, f"the engine's process {what} {len(self._deaths)} times in a row")
         else:
-            self.restarts += 1
             self._reconnect(f"the engine's process {what}: started again", at_once=True)
 
     def _reconnect(self, message: str, *, at_once: bool = False) -> None:
@@ -212,6 +211,7 @@ class _Keeper:
         counts = not at_once
         while True:
             self._tell(State.RECONNECTING, message)
+            self.restarts += at_once
             if self._stopping.wait(0.0 if at_once else _RETRY_S):
                 self._tell(State.STOPPED)
                 return

@@ -8,6 +8,7 @@ import numpy as np
 from stemlive.errors import DeviceError, UsageError
 from stemlive.realtime.devices.open_devices import open_ends
 from stemlive.realtime.engine.playout import Playout
+from stemlive.realtime.shared.heartbeat import LIMIT_S
 from stemlive.realtime.shared.settings import EngineSettings
 
 _CLICKS = 3
@@ -15,7 +16,6 @@ _LEVEL = 0.5
 _HEARD = 0.05
 _APART_S = 0.5
 _LEAD_S = 0.2
-_PATIENCE_S = 5.0
 
 
 def loopback_samples(settings: EngineSettings, model_rate_hz: int, hop_samples: int) -> int | None:
@@ -42,7 +42,7 @@ def loopback_samples(settings: EngineSettings, model_rate_hz: int, hop_samples: 
         for _ in range(_CLICKS):
             position = device.output.read + round(_LEAD_S * rate_hz)
             device.output.memory.put(position, click)
-            deadline = perf_counter() + _PATIENCE_S
+            deadline = perf_counter() + LIMIT_S
             while device.input.written < position + apart:
                 playout.refresh()
                 device.refresh()

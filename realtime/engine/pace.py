@@ -10,8 +10,8 @@ from stemlive.realtime.devices.drift import DriftSource
 from stemlive.realtime.devices.open_devices import Ends
 from stemlive.realtime.engine.playout import FADE_SAMPLES
 from stemlive.realtime.model_file.metadata import ModelInfo
+from stemlive.realtime.shared.heartbeat import LIMIT_S
 
-_PATIENCE_S = 5.0
 _LOOK_S = 0.00025
 _CARRYING_S = 0.003
 """Time for the microphone's thread where its device has a clock of its own."""
@@ -67,7 +67,7 @@ class Pace:
     def wait(self) -> None:
         """Wait until all portions are known. Call it after the start; DeviceError if a device gives no sound."""
         devices = self._ends.devices
-        deadline = perf_counter() + _PATIENCE_S
+        deadline = perf_counter() + LIMIT_S
         while True:
             for device in devices:
                 device.refresh()
@@ -75,8 +75,9 @@ class Pace:
             if all(portions.known for portions in self._portions.values()):
                 return
             problem = next((device.problem for device in devices if device.problem), "")
-            if problem or perf_counter() > deadline:
-                raise DeviceError(problem or f"the device gave no sound within {_PATIENCE_S:g} s")
+            silent = any(device.samples <= 0 for device in devices)
+            if problem or (silent and perf_counter() > deadline):
+                raise DeviceError(problem or f"the device gave no sound within {LIMIT_S:g} s")
             sleep(_LOOK_S)
 
     @property
