@@ -1,7 +1,10 @@
 """The engine in a process of its own: it ends when it should, whatever happens, and says what went wrong."""
 
+import errno
 import gc
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -172,3 +175,35 @@ def test_a_process_that_is_being_born_does_not_keep_stop_waiting(model, devices)
     assert time.monotonic() - began < LIMIT_S + MARGIN_S
     assert not runs(pid)
     assert engine.snapshot().state == State.STOPPED
+
+
+def test_no_room_for_shared_memory_is_said_and_no_name_is_left(monkeypatch, model):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    before = set(Path("/dev/shm").iterdir())
+    with pytest.raises(StemliveError, match=r"/dev/shm has no room for \d+ KB \(No space left on device\); remove"):
+        EngineProcess(settings(model))
+    assert set(Path("/dev/shm").iterdir()) <= before
+
+
+@pytest.fixture
+def own_mounts() -> list[str]:
+    """The beginning of a command that may mount what others do not see."""
+    command = ["unshare", "--mount", "--map-root-user"]
+    if shutil.which("unshare") is None or subprocess.run([*command, "true"], check=False).returncode:
+        pytest.skip("no file system may be mounted here")
+    return command
+
+
+def test_a_shared_memory_that_is_full_ends_in_one_line_not_in_a_signal(own_mounts, model):
+    script = (
+        "mount -t tmpfs -o size=64k tmpfs /dev/shm && "
+        f"exec '{sys.executable}' -P -m stemlive stream -i device:a -o device:a --model '{model}'"
+    )
+    done = subprocess.run([*own_mounts, "sh", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert re.fullmatch(
+        "stemlive: error: cannot create shared memory for the engine: /dev/shm has no room .*\n", done.stderr
+    )

@@ -4,11 +4,13 @@ Reconnecting needs the child, too: PortAudio lists devices only once per process
 a stream whose JACK server is gone.
 """
 
+import os
 import threading
 import time
 from contextlib import suppress
 from multiprocessing.shared_memory import SharedMemory
 from multiprocessing.util import Finalize
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -26,6 +28,8 @@ from stemlive.realtime.shared.memory import EngineMemory
 from stemlive.realtime.shared.settings import EngineSettings
 from stemlive.realtime.shared.snapshot import Snapshot, State
 
+_SHARED = Path("/dev/shm")
+"""Where Linux keeps shared memory as files."""
 _BIRTH_S = 60.0
 """Limit for starting a process and loading its model on a busy machine. `stop` ends the wait at once."""
 _RETRY_S = 1.0
@@ -102,8 +106,7 @@ class _Keeper:
 
     def __init__(self, settings: EngineSettings, taps: tuple[Tap, ...]) -> None:
         self._settings, self._taps = settings, taps
-        with safe_path():  # the first shared memory starts multiprocessing's resource tracker, a process
-            self._shared = SharedMemory(create=True, size=EngineMemory.SIZE)
+        self._shared = _new_memory(EngineMemory.SIZE)
         self.memory = EngineMemory(self._shared.buf)
         self.restarts = self.reconnects = 0
         self._deaths: list[float] = []
@@ -249,3 +252,25 @@ class _Keeper:
                 break
             time.sleep(0.01)
         self._shared.unlink()
+
+
+def _new_memory(size: int) -> SharedMemory:
+    """Create shared memory, all of it now: pages that were found missing later would end the program by SIGBUS."""
+    try:
+        with safe_path():  # the first shared memory starts multiprocessing's resource tracker, a process
+            shared = SharedMemory(create=True, size=size)
+    except OSError as error:
+        raise StemliveError(f"cannot create shared memory for the engine: {error.strerror}") from error
+    place = _SHARED / shared.name
+    try:
+        if hasattr(os, "posix_fallocate") and place.is_file():
+            with place.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        shared.close()
+        shared.unlink()
+        raise StemliveError(
+            f"cannot create shared memory for the engine: {_SHARED} has no room for {size // 1024 + 1} KB "
+            f"({error.strerror}); remove files there, or make it larger"
+        ) from error
+    return shared
