@@ -14,6 +14,7 @@ import click
 
 from stemlive import __version__
 from stemlive.errors import StemliveError
+from stemlive.option_names import in_options
 
 COMMANDS = {
     "separate": "stemlive.commands.separate:command",
@@ -57,11 +58,18 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the sub-command; exit quietly, as `cat` does, when the reader of standard output has closed it."""
+        """Run the sub-command; exit quietly, as `cat` does, when the reader of standard output has closed it.
+
+        Errors of the library name its parameters, and get this command's options here.
+        """
         try:
             result = super().invoke(ctx)
             if sys.stdout is not None:
                 sys.stdout.flush()
+        except StemliveError as error:
+            called = self.get_command(ctx, ctx.invoked_subcommand or "")
+            error.args = (in_options(str(error), called),)
+            raise
         except BrokenPipeError:
             # Otherwise Python would try to flush at exit, and complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

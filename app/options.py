@@ -39,6 +39,7 @@ def inference_options(function: Decorated) -> Decorated:
     )
     return click.option(
         "--inference",
+        "method",
         type=click.Choice(["stream", "segments", "overlap-add"]),
         help="Whole songs at once with carried state, 10 s segments with a cross-fade, or overlapping 3 s pieces.  "
         "[default: stream if causal, else segments]",

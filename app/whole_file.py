@@ -19,7 +19,7 @@ _NAME_LETTERS = 40
 def refuse_existing(path: Path | None, force: bool) -> None:
     """Raise UsageError if a file exists (unless `force`), before any work is done. None is no file."""
     if path is not None and path.exists() and not force:
-        raise UsageError(f"{path} exists: name another file or add --force")
+        raise UsageError(f"{path} exists: name another file or add `force=True`")
 
 
 @contextmanager

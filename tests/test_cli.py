@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from stemlive import __version__
 from stemlive.cli import COMMANDS, main
+from stemlive.errors import UsageError
 
 RATE_HZ = 44100
 STEMS = ("vocals", "drums", "bass", "other")
@@ -152,6 +153,32 @@ def test_what_is_not_installed_is_named_with_the_way_to_get_it(monkeypatch):
         1,
         "stemlive: error: this needs torch: run ./install.sh train, or pip install 'stemlive[train]'\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "callback", "said", "shown"),
+    [
+        (
+            ["stream", "-i", "a.wav", "-o", "b.wav"],
+            "stream.command",
+            'leave `reconnect` out, `force=True`, `force=False`, `mode="callback"`, `nonsense`, `pip install x`',
+            "leave --reconnect out, --force, no --force, --mode callback, `nonsense`, `pip install x`",
+        ),
+        (
+            ["corpus", "build", "x"],
+            "corpus.build",
+            "`accompaniment=False` or `voices`, `root`",
+            "--no-accompaniment or --voices, `root`",
+        ),
+        (["models"], "models.command", "`force=True`", "`force=True`"),
+    ],
+)
+def test_errors_of_the_library_get_the_options_of_the_command(monkeypatch, arguments, callback, said, shown):
+    def refuse(**_: object) -> None:
+        raise UsageError(said)
+
+    monkeypatch.setattr(f"stemlive.commands.{callback}.callback", refuse)
+    assert fail(*arguments) == (2, f"stemlive: error: {shown}\n")
 
 
 # separate

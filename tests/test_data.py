@@ -205,7 +205,7 @@ def test_a_root_without_anything_usable_is_one_error(tmp_path):
     write(tmp_path / "mute/train/song/vocals.wav", np.zeros(RATE))
     with pytest.raises(TrainingError, match=r"mute can be used: .*vocals.wav: silent"):
         scan([tmp_path / "mute"], tmp_path / "cache", RATE)
-    with pytest.raises(TrainingError, match="check --data"):
+    with pytest.raises(TrainingError, match="check `roots`"):
         scan([tmp_path / "cache"], tmp_path / "cache", RATE)
     with pytest.raises(AudioFileError, match="No such file"):
         decode(tmp_path / "none.wav", tmp_path / "cache", RATE)

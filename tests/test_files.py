@@ -121,7 +121,7 @@ def test_an_exception_leaves_nothing_behind(tmp_path):
 def test_an_existing_file_is_replaced_only_with_force(tmp_path):
     path = tmp_path / "a.wav"
     path.write_text("precious")
-    with pytest.raises(AudioFileError, match=r"a\.wav exists.*--force"):
+    with pytest.raises(AudioFileError, match=r"a\.wav exists.*replace it with `force=True`"):
         AudioWriter(path, RATE_HZ, 2)
     with pytest.raises(ZeroDivisionError), AudioWriter(path, RATE_HZ, 2, force=True):
         raise ZeroDivisionError

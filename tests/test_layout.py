@@ -1,6 +1,7 @@
 """Who may import whom (the table in the README), and that the package list matches the folders."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -178,3 +179,16 @@ def test_the_command_line_starts_without_anything_heavy():
     code = "import sys; import stemlive.cli; print([m for m in sys.argv[1:] if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code, *HEAVY, "numpy"], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_the_library_does_not_speak_command_line():
+    """What it says may be read by a program in Python: the command line puts its options in (`option_names`)."""
+    for folder in ("realtime", "model", "export", "training", "gui"):
+        for path in sources(folder):
+            tree = ast.parse(path.read_text())
+            documented = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documented:
+                    text = node.value.replace("pip install --no-deps", "")  # an option of pip
+                    word = re.fullmatch(r"--\S+", text)  # of a command that is run
+                    assert word or not re.search(r"--[a-z]", text), f"{path}: {text}"

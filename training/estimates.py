@@ -28,7 +28,7 @@ def estimates_in(folder: Path, sample_rate_hz: int, whole_songs: bool = True) ->
     the beginning of the songs is scored: not `whole_songs`).
     """
     if not any(path.suffix.lower() in SUFFIXES and path.stem in KNOWN for path in folder.glob("*/*")):
-        raise TrainingError(f"{folder} holds no <song>/<stem>.wav (or flac, ogg): check --estimates")
+        raise TrainingError(f"{folder} holds no <song>/<stem>.wav (or flac, ogg): check `estimates`")
 
     def estimate(song: str, mixture: Tensor) -> dict[str, Tensor]:
         files = {p.stem: p for p in sorted(folder.glob(f"{_literal(song)}/*")) if p.suffix.lower() in SUFFIXES}

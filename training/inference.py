@@ -52,7 +52,9 @@ def separator(model: BSRNN, framing: Framing, method: str | None = None, hop_s: 
     match method or default_method(model):
         case "stream":
             if not model.config.causal:
-                raise UsageError("this model is not causal and cannot stream: use --inference segments or overlap-add")
+                raise UsageError(
+                    'this model is not causal and cannot stream: take `method="segments"` or `method="overlap-add"`'
+                )
             return whole
         case "segments":
             return lambda mixture: separate_pieces(whole, mixture, SEGMENTS, rate_hz)

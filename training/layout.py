@@ -88,7 +88,7 @@ def find_audio(roots: list[Path], split: str = "train", *, scoring: bool = False
             _find_pools(root, layout)
         if len(layout.files()) == before:
             pools = " and no pool/<stem>" if split == "train" and not scoring else ""
-            raise TrainingError(f"{root} has no {split}/<song>/<stem>{pools} audio files: check --data")
+            raise TrainingError(f"{root} has no {split}/<song>/<stem>{pools} audio files: check `roots`")
     return layout
 
 

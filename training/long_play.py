@@ -39,7 +39,7 @@ def long_play(
     references = [load_reference(song, name, sample_rate_hz) for name, song in sorted(songs.items())]
     sung = [reference for reference in references if "vocals" in reference.targets]
     if not sung:
-        raise TrainingError("no song has a voice: check --data and --split")
+        raise TrainingError("no song has a voice: check `roots` and `split`")
     whole = _joined(sung, sample_rate_hz, count)
     ending = Reference("last minute", sample_rate_hz, {name: t[:, -last:] for name, t in whole.tracks.items()}, ())
     played = {stem: sound[:, -last:] for stem, sound in estimator("long play", whole.mixture).items()}

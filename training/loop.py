@@ -108,9 +108,7 @@ class Trainer:
         path = self.folder / STATE_FILE
         found = path.exists()
         if len(set(gather_object([found]))) > 1:
-            raise TrainingError(
-                f"{path} is not there for all processes: --run must be a folder that all machines share"
-            )
+            raise TrainingError(f"{path} is not there for all processes: `folder` must be one that all machines share")
         if not found:
             return
         self.progress = restore_state(self.folder, self.recipe, self._parts())

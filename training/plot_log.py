@@ -49,7 +49,7 @@ def draw(path: Path, picture: Path) -> None:
 
     hours, columns = read_log(path)
     if not hours:
-        raise TrainingError(f"{path} has no validation yet: train on, with --validate")
+        raise TrainingError(f"{path} has no validation yet: train on, with songs to validate by")
     figure = Figure(figsize=(9, 5), layout="constrained")
     scores, losses = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     for name in (name for name in columns if name != "loss"):

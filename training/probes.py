@@ -60,5 +60,5 @@ def _mean_usdr(
             judged = [target for target in TARGETS if target in outputs]
             cells.append({target: {"usdr_db": usdr(probe.targets[target], outputs[target])} for target in judged})
     if not cells:
-        raise TrainingError("no song has a voice: check --data and --split")
+        raise TrainingError("no song has a voice: check `roots` and `split`")
     return {target: row["usdr_db"] for target, row in rounded(average(cells)).items()}

@@ -94,7 +94,7 @@ def write_whole(target: Path, content: npt.NDArray[np.generic] | str) -> None:
                 with part.open("wb") as file:  # of a path, numpy would make another name
                     np.save(file, content)
     except OSError as error:
-        raise TrainingError(f"cannot write to {target.parent}: {error}: make room there or choose --cache") from error
+        raise TrainingError(f"cannot write to {target.parent}: {error}: make room or choose another `cache`") from error
 
 
 def _read_audio(path: Path, sample_rate_hz: int) -> npt.NDArray[np.float32]:

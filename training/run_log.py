@@ -26,7 +26,7 @@ def import_tensorboard() -> ModuleType:
         import torch.utils.tensorboard
     except ImportError as error:
         raise TrainingError(
-            "TensorBoard is not installed: run `pip install tensorboard`, or leave out --tensorboard"
+            "TensorBoard is not installed: run `pip install tensorboard`, or leave out `tensorboard`"
         ) from error
     return torch.utils.tensorboard
 

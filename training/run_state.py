@@ -67,7 +67,7 @@ def restore_state(folder: Path, recipe: Recipe, parts: Mapping[str, Part]) -> Pr
     """Bring the parts back to where the run in this folder saved them. Raises TrainingError for another run's."""
     saved = load_values(folder / STATE_FILE)
     if ModelConfig.from_dict(saved["recipe"]["model"]) != recipe.model:  # an old run lacks newer choices
-        raise TrainingError(f"{folder} holds a run of another model: choose another folder with --run")
+        raise TrainingError(f"{folder} holds a run of another model: choose another `folder`")
     for name, part in parts.items():
         if name in saved:
             part.load_state_dict(saved[name])

@@ -90,7 +90,7 @@ def _claim(cell: Cell, folder: Path) -> None:
     if not path.exists():
         _write_json(path, _asked(cell))
     elif json.loads(path.read_text(encoding="utf-8")) != _asked(cell):
-        raise UsageError(f"{folder} holds this cell with another recipe or time: choose another --out, or remove it")
+        raise UsageError(f"{folder} holds this cell with another recipe or time: choose another `folder`, or remove it")
 
 
 def _run(cell: Cell, place: Place) -> Result:

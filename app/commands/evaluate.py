@@ -73,7 +73,7 @@ def command(
     model: str | None,
     checkpoint: Path | None,
     estimates: Path | None,
-    inference: str | None,
+    method: str | None,
     hop_s: float,
     seconds: float | None,
     minutes: float | None,
@@ -102,7 +102,7 @@ def command(
     """
     if sum(choice is not None for choice in (model, checkpoint, estimates)) > 1:
         raise UsageError("name one of --model, --checkpoint and --estimates")
-    options = {"--inference": inference, "--long-play": minutes, "--late-voice": late_ms, "--mono": in_mono}
+    options = {"--inference": method, "--long-play": minutes, "--late-voice": late_ms, "--mono": in_mono}
     for option, value in options.items():
         if estimates is not None and value:
             raise UsageError(f"{option} is about running a model: leave it out with --estimates")
@@ -121,13 +121,13 @@ def command(
         estimator = estimates_in(estimates, rate_hz, seconds is None)
         about = {"estimates": str(estimates)}
     elif checkpoint is not None:
-        estimator, network, method = torch_estimator(checkpoint, inference, hop_s)
+        estimator, network, taken = torch_estimator(checkpoint, method, hop_s)
         rate_hz, preset = network.config.sample_rate_hz, network.config.preset
-        about = {"checkpoint": str(checkpoint), "inference": method}
+        about = {"checkpoint": str(checkpoint), "inference": taken}
     else:
-        estimator, info, name = onnx_estimator(model, threads, inference or "stream", hop_s)
+        estimator, info, name = onnx_estimator(model, threads, method or "stream", hop_s)
         rate_hz, preset = info.sample_rate_hz, info.preset
-        about = {"model": name, "inference": inference or "stream"}
+        about = {"model": name, "inference": method or "stream"}
     if about.get("inference") == "overlap-add":
         about["hop_s"] = hop_s
 

@@ -87,7 +87,7 @@ def command(
     duration: float | None,
     model: str | None,
     checkpoint: Path | None,
-    inference: str | None,
+    method: str | None,
     hop_s: float,
     threads: int,
     as_json: bool,
@@ -108,14 +108,14 @@ def command(
 
     if checkpoint is not None and model is not None:
         raise UsageError("name one of --model and --checkpoint")
-    if checkpoint is None and inference is not None:
+    if checkpoint is None and method is not None:
         raise UsageError("--inference is for --checkpoint: an exported model streams")
     with AudioReader(song) as reader:
         rate = reader.sample_rate_hz
         total = _part(reader, offset, duration)
         separator: Separator | WholeSong
         if checkpoint is not None:
-            separator = WholeSong(checkpoint, inference, hop_s, sample_rate_hz=rate, channels=reader.channels)
+            separator = WholeSong(checkpoint, method, hop_s, sample_rate_hz=rate, channels=reader.channels)
             block_frames = rate
         else:
             separator, block_frames = _streaming(model, threads, reader)

@@ -140,6 +140,6 @@ def check_output(path: str | Path, *, force: bool) -> None:
     if path.is_dir():
         raise AudioFileError(f"{path} is a folder: name a file")
     if path.exists() and not force:
-        raise AudioFileError(f"{path} exists: choose another name, or --force to replace it")
+        raise AudioFileError(f"{path} exists: choose another name, or replace it with `force=True`")
     if not path.parent.is_dir():
         raise AudioFileError(f"cannot write {path}: there is no folder {path.parent}")

@@ -111,8 +111,8 @@ def read_wav_header(read: Callable[[int], bytes], name: str) -> WavHeader:
         raise AudioFileError(f"{name} is empty: nothing was sent (did the decoder before it fail?)")
     if start[:4] not in WAV_MARKS or start[8:] != b"WAVE":
         raise AudioFileError(
-            f"{name} is not WAV: decode it first (ffmpeg -i SONG -f wav - | stemlive stream ...), "
-            "or describe headerless audio with --raw, --rate and --channels"
+            f"{name} is not WAV: decode it first (ffmpeg -i SONG -f wav -), "
+            "or say with `raw` what headerless audio it is"
         )
     form: bytes | None = None
     long_size: int | None = None

@@ -64,7 +64,7 @@ class MidiMap:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(
                 f'{path} is not a MIDI map: it holds {{"gain vocals": {{"channel": 1, "control": 7}}, ...}}; '
-                "remove it and learn anew with --midi-learn"
+                "remove it and learn the controller again"
             ) from error
 
     def bind(self, control: Control, target: str) -> None:
@@ -114,7 +114,7 @@ class MidiControl:
 
             systems = [mido, mido.Backend(_JACK_MIDI)] if sys.platform.startswith("linux") else [mido]
         except ImportError as error:
-            raise StemliveError('--midi needs mido and python-rtmidi: pip install "stemlive[live]"') from error
+            raise StemliveError('MIDI needs mido and python-rtmidi: pip install "stemlive[live]"') from error
         ports: dict[str, _Port] = {}
         problem: Exception | None = None
         for system in systems:
@@ -123,7 +123,7 @@ class MidiControl:
                 names = calls.call(system.get_input_names)
                 ports |= {each: (calls, system.open_input) for each in names if each not in ports}
             except ImportError as error:
-                raise StemliveError('--midi needs mido and python-rtmidi: pip install "stemlive[live]"') from error
+                raise StemliveError('MIDI needs mido and python-rtmidi: pip install "stemlive[live]"') from error
             except Exception as error:  # rtmidi raises its own types, and SystemError where there is no MIDI system
                 problem = problem or error
         if not ports and problem is not None:

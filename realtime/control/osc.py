@@ -57,7 +57,7 @@ class OscControl:
         try:
             from pythonosc.dispatcher import Dispatcher
         except ImportError as error:
-            raise StemliveError('--osc needs the package python-osc: pip install "stemlive[live]"') from error
+            raise StemliveError('OSC needs the package python-osc: pip install "stemlive[live]"') from error
         self._controls = controls
         self._complain = complain
         self._named: set[str] = set()

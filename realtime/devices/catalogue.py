@@ -148,21 +148,6 @@ def find_device(name: str, direction: str, devices: list[AudioDevice] | None = N
     raise DeviceError(f"{direction} device '{name}' is ambiguous: choose one of {candidates}")
 
 
-def how_to_capture() -> str:
-    """Return one line on how to capture what other programs play on this system."""
-    if sys.platform == "win32":
-        return (
-            "Windows: enable `Stereo Mix` in the sound settings, or install VB-CABLE, play into `CABLE Input` and "
-            "capture `CABLE Output`"
-        )
-    if sys.platform == "darwin":
-        return "macOS: install BlackHole (`brew install blackhole-2ch`), play into it and capture `BlackHole 2ch`"
-    return (
-        "Linux: start with `PULSE_SOURCE=NAME.monitor stemlive stream --input device:pulse ...` (names: `pactl list "
-        "short sources`), or with `pw-jack stemlive ...` connect any program's ports (package pipewire-jack)"
-    )
-
-
 def _range_ms(device: dict[str, Any], direction: str) -> tuple[float, float]:
     low, high = (round(1000 * float(device[f"default_{kind}_{direction}_latency"]), 2) for kind in ("low", "high"))
     return low, high

@@ -204,7 +204,9 @@ class _Opener:
 def _mode(settings: EngineSettings, place: _MicrophonePlace) -> str:
     """Return the mode to use. DeviceError when rtmixer is requested but not installed."""
     if settings.mode == "rtmixer" and not find_spec("rtmixer"):
-        raise DeviceError("mode rtmixer needs the package of this name: pip install rtmixer, or choose --mode callback")
+        raise DeviceError(
+            'mode rtmixer needs the package of this name: pip install rtmixer, or choose `mode="callback"`'
+        )
     if settings.mode != "auto":
         return settings.mode
     # A Python callback can add a microphone without extra delay; rtmixer's cannot.
@@ -243,7 +245,7 @@ def _share_a_clock(source: AudioDevice, target: AudioDevice) -> bool:
 def _input_channels(settings: EngineSettings, source: AudioDevice | None) -> tuple[int, ...]:
     if source is None:
         if settings.input_channels is not None:
-            raise UsageError("--input-channels chooses among the channels of a device: --input is none")
+            raise UsageError("`input_channels` chooses among the channels of a device, and the input is none")
         return ()
     chosen = settings.input_channels or tuple(range(1, min(2, source.inputs) + 1))
     if max(chosen) > source.inputs:

@@ -53,7 +53,7 @@ class EngineSettings:
 
     def __post_init__(self) -> None:
         if self.reconnect and not self.between_devices:
-            raise UsageError("only with a device at both ends can a device be waited for: leave --reconnect out")
+            raise UsageError("only with a device at both ends can a device be waited for: leave `reconnect` out")
         if self.mode not in MODES:
             raise UsageError(f"unknown mode '{self.mode}': known are {', '.join(MODES)}")
         if self.provider not in PROVIDERS:

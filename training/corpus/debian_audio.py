@@ -60,7 +60,7 @@ def require_apt() -> None:
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise StemliveError(
-                f"{tool} not found: build on Debian or Ubuntu, or leave the accompaniment out (--no-accompaniment)"
+                f"{tool} not found: build on Debian or Ubuntu, or leave the accompaniment out: `accompaniment=False`"
             )
 
 

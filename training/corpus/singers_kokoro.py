@@ -94,11 +94,11 @@ def fetch_kokoro(root: Path) -> PackageResult:
 
 def _fetch(command: list[str], into: Path) -> None:
     if shutil.which(command[0]) is None:
-        raise StemliveError(f"{command[0]} not found: install it, or make singers without --voices")
+        raise StemliveError(f"{command[0]} not found: install it, or make singers without `voices`")
     fetched = subprocess.run(command, cwd=into, capture_output=True, text=True, check=False)
     if fetched.returncode:
         reason = (fetched.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise StemliveError(f"cannot download Kokoro ({reason}): try again, or make singers without --voices")
+        raise StemliveError(f"cannot download Kokoro ({reason}): try again, or make singers without `voices`")
 
 
 def speak(root: Path, seed: int, index: int) -> bool:
