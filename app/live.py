@@ -74,6 +74,8 @@ def play(
         raise DeviceError(f"{last.message}: plug it in again, or let --reconnect wait for it")
     if last.state.label == "failed":
         raise StemliveError(last.message)
+    if not stop.requested and recorder is not None and recorder.status().problem:
+        raise click.exceptions.Exit(1)  # it was told when it happened
     if stop.requested:
         click.echo(f"stemlive: stopped after {last.stream_s:.2f} s", err=True)
         raise click.exceptions.Exit(stop.exit_code)

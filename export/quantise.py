@@ -14,9 +14,10 @@ def quantise(path: Path) -> None:
 
     They are unsigned: with signed weights, the sum of two products overflows on processors without VNNI.
     """
-    metadata = onnx.load(str(path)).metadata_props
+    graph = onnx.load(str(path))
+    metadata = list(graph.metadata_props)
     with _quiet():
-        quantize_dynamic(str(path), str(path), weight_type=QuantType.QUInt8)
+        quantize_dynamic(graph, str(path), weight_type=QuantType.QUInt8)
     graph = onnx.load(str(path))
     del graph.metadata_props[:]
     graph.metadata_props.extend(metadata)

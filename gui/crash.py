@@ -9,12 +9,14 @@ from types import TracebackType
 from PyQt6.QtCore import QStandardPaths, QTimer
 from PyQt6.QtWidgets import QMessageBox, QWidget
 
+from stemlive.gui.file_names import chosen
+
 _LOG = logging.getLogger("stemlive.gui")
 
 
 def data_folder() -> Path:
     """Return the folder of the user's presets and the log."""
-    return Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppDataLocation))
+    return chosen(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppDataLocation))
 
 
 class CrashLog:

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PyQt6.QtCore import QStandardPaths
+from PyQt6.QtCore import QDir, QStandardPaths
 from PyQt6.QtGui import QAction, QActionGroup
 from PyQt6.QtWidgets import QDialog, QFileDialog, QInputDialog, QMenu, QMessageBox
 
+from stemlive.gui.file_names import chosen, shown
 from stemlive.gui.record_dialog import RecordDialog
 from stemlive.gui.settings_dialog import SettingsDialog
 from stemlive.gui.sheets import ModelSheet, Sheet, about_page, keys_page
@@ -47,19 +48,19 @@ class Dialogs:
         """Fill the menu of recent songs."""
         self._recent.clear()
         for path in self._window.remembered.recent:
-            action = self._recent.addAction(path.name)
+            action = self._recent.addAction(shown(Path(path.name)))
             assert action is not None
-            action.setToolTip(str(path))
+            action.setToolTip(shown(path))
             action.triggered.connect(partial(self._open_recent, path))
         self._recent.setEnabled(not self._recent.isEmpty())
 
     def open_song(self) -> None:
         """Ask for a song and open it."""
         recent = self._window.remembered.recent
-        folder = str(recent[0].parent) if recent else str(Path.home())
+        folder = shown(recent[0].parent) if recent else QDir.homePath()
         name, _ = QFileDialog.getOpenFileName(self._window, "Open a song", folder, _SONGS)
         if name:
-            self._window.rig.open_song(Path(name))
+            self._window.rig.open_song(chosen(name))
 
     def export_stems(self) -> None:
         """Ask for a folder, and export the stems of the open song into it."""
@@ -68,9 +69,10 @@ class Dialogs:
         if song is None or window.export.running:
             window.note("an export is running" if window.export.running else "open a song first")
             return
-        name = QFileDialog.getExistingDirectory(window, f"Folder for the stems of {song.name}", str(song.parent))
+        title = f"Folder for the stems of {window.rig.title}"
+        name = QFileDialog.getExistingDirectory(window, title, shown(song.parent))
         if name:
-            self.export_to(Path(name))
+            self.export_to(chosen(name))
 
     def export_to(self, folder: Path) -> None:
         """Export the stems of the open song into a folder; ask first if files would be replaced."""
@@ -88,9 +90,10 @@ class Dialogs:
         """Ask where recordings go."""
         rig, folder = self._window.rig, self._window.remembered.record_folder
         music = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.MusicLocation)
-        name = QFileDialog.getExistingDirectory(self._window, "Folder for recordings", str(folder or music))
+        before = shown(folder) if folder else music
+        name = QFileDialog.getExistingDirectory(self._window, "Folder for recordings", before)
         if name:
-            rig.record_in(Path(name))
+            rig.record_in(chosen(name))
 
     def choose_record_stems(self) -> None:
         """Ask which stems are recorded; not during a take."""
@@ -177,9 +180,9 @@ class Dialogs:
         self._window.rig.open_song(path)
 
     def _open_model(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self._window, "Open a model", str(Path.home()), _MODELS)
+        name, _ = QFileDialog.getOpenFileName(self._window, "Open a model", QDir.homePath(), _MODELS)
         if name:
-            self._window.rig.choose_model(name)
+            self._window.rig.choose_model(str(chosen(name)))
 
     def _set_appearance(self, appearance: str) -> None:
         self._window.remembered.appearance = appearance

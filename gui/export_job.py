@@ -5,10 +5,11 @@ from pathlib import Path
 
 from PyQt6.QtCore import QObject, QProcess, pyqtSignal
 
-from stemlive.child import PROGRAM
+from stemlive.child import QUOTED_PROGRAM, quoted
 from stemlive.gui.command_process import CommandProcess
+from stemlive.gui.file_names import shown
 
-COMMAND = (*PROGRAM, "separate", "--json")
+COMMAND = (*QUOTED_PROGRAM, "separate", "--json")
 
 
 class ExportJob(QObject):
@@ -35,12 +36,12 @@ class ExportJob(QObject):
     def start(self, song: Path, folder: Path, *, extension: str, model: str | None, replace: bool) -> None:
         """Write `folder`/<song>/<stem>.<extension>. Existing files are replaced only with `replace`."""
         assert not self.running, "an export is running"
-        arguments = [*self._command[1:], "-o", str(folder), "--format", extension]
-        arguments += ["--model", model] if model else []
+        arguments = [*self._command[1:], "-o", quoted(folder), "--format", extension]
+        arguments += ["--model", quoted(model)] if model else []
         arguments += ["--force"] if replace else []
         self._cancelled = False
         self._written.clear()
-        self._process.start(self._command[0], [*arguments, "--", str(song)])
+        self._process.start(self._command[0], [*arguments, "--", quoted(song)])
 
     def cancel(self) -> None:
         """Cancel the export; it leaves no files behind."""
@@ -79,4 +80,4 @@ class ExportJob(QObject):
             self.ended.emit(reason or f"the export ended with code {code}", False)
         else:
             folder = Path(self._written[0]).parent if self._written else Path()
-            self.ended.emit(f"{len(self._written)} stems written in {folder}", True)
+            self.ended.emit(f"{len(self._written)} stems written in {shown(folder)}", True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from PyQt6.QtCore import QByteArray, QSettings
 
 from stemlive.errors import UsageError
+from stemlive.gui.file_names import chosen, shown
 from stemlive.gui.karaoke import Karaoke
 from stemlive.gui.mix import Mix
 from stemlive.realtime.model_file.provider import existing_providers
@@ -61,11 +62,11 @@ class Remembered:
     def record_folder(self) -> Path | None:
         """The folder for recordings; None until it is chosen."""
         folder = self._text("files/record", "")
-        return Path(folder) if folder else None
+        return chosen(folder) if folder else None
 
     @record_folder.setter
     def record_folder(self, folder: Path) -> None:
-        self._settings.setValue("files/record", str(folder))
+        self._settings.setValue("files/record", shown(folder))
 
     @property
     def unrecorded(self) -> tuple[str, ...]:
@@ -83,14 +84,14 @@ class Remembered:
     def recent(self) -> list[Path]:
         """Recently opened songs, the newest first."""
         try:
-            return [Path(str(path)) for path in json.loads(self._text("files/recent", "[]"))]
+            return [chosen(str(path)) for path in json.loads(self._text("files/recent", "[]"))]
         except (ValueError, TypeError):
             return []
 
     def add_recent(self, path: Path) -> None:
         """Put a song at the front of the recent ones."""
         songs = [path, *(other for other in self.recent if other != path)][:_MOST_RECENT]
-        self._settings.setValue("files/recent", json.dumps([str(song) for song in songs]))
+        self._settings.setValue("files/recent", json.dumps([shown(song) for song in songs]))
 
     @property
     def mix(self) -> Mix | None:

@@ -9,6 +9,7 @@ from PyQt6.QtCore import QObject, pyqtSignal
 
 from stemlive.errors import AudioFileError, StemliveError
 from stemlive.gui.device_list import DeviceList
+from stemlive.gui.file_names import shown
 from stemlive.gui.karaoke import OFF, Karaoke
 from stemlive.gui.mix_model import MixModel
 from stemlive.gui.player import Phase, Player, Song
@@ -62,7 +63,7 @@ class Rig(QObject):
         """The source, for display."""
         if self.live:
             return "Live input"
-        return self.song.name if self.song is not None else "No song"
+        return shown(Path(self.song.name)) if self.song is not None else "No song"
 
     @property
     def model_name(self) -> str:

@@ -1,7 +1,6 @@
 """The main window: lays out its parts, and polls the engine with a timer."""
 
 import time
-from pathlib import Path
 
 from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
@@ -10,6 +9,7 @@ from PyQt6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from stemlive.gui.banner import Banner
 from stemlive.gui.dialogs import Dialogs
 from stemlive.gui.export_job import ExportJob
+from stemlive.gui.file_names import dropped
 from stemlive.gui.handlers import Handlers
 from stemlive.gui.menus import Menus
 from stemlive.gui.microphone import MicrophoneBar
@@ -129,7 +129,7 @@ class Window(WindowParts):
         """Open the first file."""
         assert event is not None
         data = event.mimeData()
-        paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()] if data is not None else []
+        paths = [dropped(url) for url in data.urls() if url.isLocalFile()] if data is not None else []
         if paths:
             event.acceptProposedAction()
             self.rig.open_song(paths[0])

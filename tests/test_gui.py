@@ -3,12 +3,14 @@
 import gc
 import json
 import math
+import os
 import re
 import subprocess
 import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -783,6 +785,22 @@ print(json.dumps({"written": str(target)}))
         with qtbot.waitSignal(exporter.export.ended):
             exporter.dialogs.export_to(tmp_path)
         assert written.read_text() == "--force"
+
+    def test_a_song_whose_name_is_not_utf_8_is_dropped_remembered_and_exported(self, playing, qtbot, song, tmp_path):
+        odd = tmp_path / os.fsdecode(b"s\xffng.wav")
+        song.rename(odd)
+        data = QMimeData()
+        data.setUrls([QUrl.fromEncoded(b"file://" + quote(os.fsencode(odd)).encode())])
+        drop, keys = Qt.DropAction.CopyAction, Qt.KeyboardModifier.NoModifier
+        playing.dropEvent(QDropEvent(QPointF(5, 5), drop, data, Qt.MouseButton.LeftButton, keys))
+        assert playing.rig.song == odd
+        playing.remembered.flush()
+        again = Remembered(QSettings(playing.remembered._settings.fileName(), QSettings.Format.IniFormat))
+        assert again.recent == [odd, song]
+        with qtbot.waitSignals([playing.export.progressed, playing.export.ended], timeout=60_000):
+            playing.dialogs.export_to(tmp_path)
+        assert "4 stems written" in playing.state.message.toolTip()
+        assert (tmp_path / os.fsdecode(b"s\xffng") / "vocals.flac").exists()
 
     def test_the_real_command_writes_what_it_says(self, playing, qtbot, tmp_path):
         with qtbot.waitSignals([playing.export.progressed, playing.export.ended], timeout=60_000):

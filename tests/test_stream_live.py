@@ -1,6 +1,7 @@
 """`stemlive stream` as a person and as a program use it, on a JACK server: keys, events, OSC, recording, microphone."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -114,6 +115,34 @@ def test_a_file_is_played_to_its_real_end_and_what_is_missing_is_told(server, mo
         assert len(warnings) == bool(note)
         assert note is None or note in warnings[0]
         assert result.stderr.count("warning: ") - result.stderr.count("hops came late") == bool(note)
+
+
+def test_songs_and_recordings_may_have_names_that_are_not_utf_8(server, model, tmp_path):
+    sound = 0.1 * np.random.default_rng(0).standard_normal((RATE_HZ, 2))
+    soundfile.write(tmp_path / "song.wav", sound, RATE_HZ)
+    song, takes = (os.fsencode(tmp_path) + name for name in (b"/s\xffng.wav", b"/t\xff/takes"))
+    with open(song, "wb") as file:  # noqa: PTH123 Path would hold the name as text
+        file.write((tmp_path / "song.wav").read_bytes()[: 44 + 2 * RATE_HZ])
+    command = stream(model, "-i", os.fsdecode(song), "-o", "device:system", "--mode", "callback", "--json")
+    command += ["--record", os.fsdecode(takes)]
+    result = subprocess.run(command, env=server.environment, capture_output=True, check=True)
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    (warning,) = [event["message"] for event in events if event["event"] == "warning"]
+    assert os.fsencode(warning).startswith(song + b" ends after 0.50 s of the 1.00 s")
+    stopped = next(event for event in events if event["event"] == "recording stopped")
+    assert os.fsencode(stopped["folder"]) == takes + b"/take-001"
+    names = {f"{name}.flac".encode() for name in ("input", "mix", "vocals", "drums", "bass", "other")}
+    assert set(os.listdir(takes + b"/take-001")) == names  # noqa: PTH208
+
+
+def test_a_recording_that_fails_ends_in_a_failure(server, model, tmp_path):
+    soundfile.write(tmp_path / "song.wav", np.zeros((RATE_HZ, 2)), RATE_HZ)
+    # A folder for takes in it has a path that is too long, which no check beforehand sees.
+    deep = (str(tmp_path) + ("/" + "x" * 99) * 50)[:4090]
+    command = stream(model, "-i", tmp_path / "song.wav", "-o", "device:system", "--mode", "callback", "--record", deep)
+    result = subprocess.run(command, env=server.environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 1, result.stderr
+    assert result.stderr.count("recording stopped: cannot record in") == 1
 
 
 def test_keys_and_one_line_on_a_terminal(server, model, tmp_path):

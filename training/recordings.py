@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def decode(path: Path, cache: Path, sample_rate_hz: int, *, exact: bool = False)
         status = path.stat()
         kind = "float32" if exact else "int16 rounded"
         key = f"{path.resolve()}:{status.st_size}:{status.st_mtime_ns}:{sample_rate_hz}:{kind}"
-        target = cache / f"{hashlib.sha1(key.encode()).hexdigest()}.npy"
+        target = cache / f"{hashlib.sha1(os.fsencode(key)).hexdigest()}.npy"
         level = target.with_suffix(".json")
         audio = None if target.exists() and level.exists() else _read_audio(path, sample_rate_hz)
     except (OSError, ValueError, RuntimeError) as error:

@@ -1,5 +1,6 @@
 """`stemlive demo`: write a short synthetic song to try the program with."""
 
+import os
 from pathlib import Path
 
 import click
@@ -31,4 +32,4 @@ def command(path: Path, force: bool, quiet: bool) -> None:
     with AudioWriter(path, RATE_HZ, 2, force=force) as writer:
         writer.write(song())
     if not quiet:
-        click.echo(str(path))
+        click.echo(os.fsencode(path))

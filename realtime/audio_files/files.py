@@ -1,5 +1,6 @@
 """Audio files, written so that a file under its final name is always complete."""
 
+import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -60,7 +61,7 @@ class AudioWriter:
             raise AudioFileError(f"cannot write {path}: {error.strerror}") from error
         try:
             self._file = soundfile.SoundFile(
-                self._part, "w", sample_rate_hz, channels, format=kind, subtype=self._encoding
+                native(self._part), "w", sample_rate_hz, channels, format=kind, subtype=self._encoding
             )
         except (soundfile.SoundFileError, ValueError, TypeError) as error:
             self._part.unlink(missing_ok=True)
@@ -89,7 +90,7 @@ class AudioWriter:
             return
         try:
             self._file.close()
-            arrived = soundfile.info(str(self._part)).frames if self._written else 0
+            arrived = soundfile.info(native(self._part)).frames if self._written else 0
         except soundfile.SoundFileError as error:
             raise AudioFileError(f"cannot write {self.name}: {self._cause(error)}") from error
         if arrived != self._written:
@@ -126,6 +127,11 @@ class AudioWriter:
             self.close()
         else:
             self.discard()
+
+
+def native(path: Path) -> str | bytes:
+    """Return a path as libsndfile takes it: on POSIX in bytes, which need not be text."""
+    return os.fsencode(path) if os.name == "posix" else str(path)
 
 
 def check_output(path: str | Path, *, force: bool) -> None:

@@ -40,7 +40,7 @@ class Session:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
         try:
-            self._onnx = ort.InferenceSession(str(self.path), options, providers=providers)
+            self._onnx = ort.InferenceSession(_path_or_bytes(self.path), options, providers=providers)
         except Exception as error:  # ONNX Runtime has a dozen types without a common base
             raise ModelError(f"{self.path}: not a usable ONNX model ({_first_line(error)})") from error
         if provider == "cuda" and self._onnx.get_providers()[0] != "CUDAExecutionProvider":
@@ -146,6 +146,15 @@ class _BoundHop:
 def _bind(bind: Callable[..., None], name: str, values: NDArray[np.float32]) -> None:
     """Bind an input or output to the memory of `values`, which the caller must keep alive."""
     bind(name, "cpu", 0, np.float32, values.shape, values.ctypes.data)
+
+
+def _path_or_bytes(path: Path) -> str | bytes:
+    """Return a model as ONNX Runtime takes it: by its path, or as bytes if the path is no text."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return path.read_bytes()
+    return str(path)
 
 
 def _first_line(error: Exception) -> str:

@@ -15,6 +15,7 @@ from stemlive.errors import AudioFileError, UsageError
 from stemlive.guarded_thread import GuardedThread, in_words
 from stemlive.realtime.recording.record_ring import RecordRing
 from stemlive.realtime.recording.take import PIECE, TAKE_FORMATS, Take
+from stemlive.realtime.shared.texts import pack, unpack
 
 FloatArray = NDArray[np.float32]
 
@@ -24,6 +25,7 @@ _HELD_S = 10.0
 _NAP_S = 0.02
 _FINISH_S = 60.0
 _NICE = 5
+_PATH_BYTES, _PROBLEM_BYTES = 4096, 512
 _STATUS = np.dtype(
     [
         ("wanted", "u1"),
@@ -34,8 +36,8 @@ _STATUS = np.dtype(
         ("lost_blocks", "i8"),
         ("lost_before", "i8"),
         ("clipped", "i8"),
-        ("folder", "S1024"),
-        ("problem", "S512"),
+        ("folder", f"S{_PATH_BYTES}"),
+        ("problem", f"S{_PROBLEM_BYTES}"),
     ],
     align=True,
 )
@@ -106,11 +108,11 @@ class Recorder:
         return Recording(
             on=bool(status["wanted"] or status["recording"]),
             takes=int(status["takes"]),
-            folder=status["folder"].item().decode(errors="replace"),
+            folder=unpack(status["folder"].item()),
             seconds=int(status["frames"]) / max(1, int(status["rate_hz"])),
             lost_blocks=int(status["lost_blocks"]),
             clipped_samples=int(status["clipped"]),
-            problem=status["problem"].item().decode(errors="replace"),
+            problem=unpack(status["problem"].item()),
         )
 
     # For the engine.
@@ -210,7 +212,7 @@ class Recorder:
             return
         status["lost_before"] = self._heard.lost_blocks + self._played.lost_blocks
         status["frames"] = status["lost_blocks"] = status["clipped"] = 0
-        status["folder"] = str(take.folder).encode()
+        status["folder"] = pack(str(take.folder), _PATH_BYTES)
         status["takes"] += 1
         status["recording"] = True
 
@@ -249,5 +251,5 @@ class Recorder:
             self._fail(str(error))
 
     def _fail(self, problem: str) -> None:
-        self._status["problem"] = problem.encode()[:512]
+        self._status["problem"] = pack(problem, _PROBLEM_BYTES)
         self._status["wanted"] = False

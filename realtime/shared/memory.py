@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from stemlive.realtime.dsp.meters import COLUMN_BINS
 from stemlive.realtime.shared.record import SharedRecord
 from stemlive.realtime.shared.snapshot import Latency, Snapshot, State
+from stemlive.realtime.shared.texts import pack, unpack
 
 MOST_STEMS = 8
 COLUMNS = 256
@@ -153,17 +154,17 @@ class EngineMemory:
     def set_state(self, state: State, message: str = "") -> None:
         """Engine: publish the state and the reason for it."""
         self.telemetry["state"] = state
-        self.telemetry["message"] = _fitting(message)
+        self.telemetry["message"] = pack(message, _MESSAGE_BYTES)
         self.publish()
 
     def set_note(self, note: str) -> None:
         """Engine: publish what the user should know of the source."""
-        self.telemetry["note"] = _fitting(note)
+        self.telemetry["note"] = pack(note, _MESSAGE_BYTES)
         self.publish()
 
     def set_trouble(self, trouble: str) -> None:
         """Engine: set what has failed while the sound goes on, for the next `publish`."""
-        self.telemetry["trouble"] = _fitting(trouble)
+        self.telemetry["trouble"] = pack(trouble, _MESSAGE_BYTES)
 
     def set_latency(self, latency: Latency) -> None:
         """Engine: set the parts of the latency, for the next `publish`."""
@@ -197,7 +198,7 @@ class EngineMemory:
         for field in fields(Snapshot):
             if field.name in (_TELEMETRY.names or ()) and field.name not in ("state", "latency", "stems", *lists):
                 value = record[field.name].item()
-                values[field.name] = value.decode(errors="surrogateescape") if field.name in _TEXTS else value
+                values[field.name] = unpack(value) if field.name in _TEXTS else value
         return Snapshot(
             **values,
             state=State(int(record["state"])),
@@ -218,13 +219,6 @@ class EngineMemory:
         first = max(number, newest - COLUMNS + 2, 0)
         lanes = len(self._record.read()["stems"].item().split()) + 2
         return newest, self.columns[np.arange(first, newest) % COLUMNS, :lanes]
-
-
-def _fitting(text: str) -> bytes:
-    """Encode a text, truncated to the room for it; file names may contain bytes that are not valid text."""
-    while len(data := text.encode(errors="surrogateescape")) > _MESSAGE_BYTES:
-        text = text[:-1]
-    return data
 
 
 def decibels(level: float) -> float:

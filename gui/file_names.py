@@ -1,0 +1,26 @@
+"""Names of files between Qt, whose texts are Unicode, and Python, whose paths may hold any bytes."""
+
+import os
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from PyQt6.QtCore import QUrl
+
+_IS_BYTES = os.name == "posix"
+
+
+def shown(path: Path) -> str:
+    """Return a path as a text for Qt, in UTF-8 whatever Python takes the system's encoding for."""
+    return os.fsencode(path).decode(errors="surrogateescape") if _IS_BYTES else str(path)
+
+
+def chosen(text: str) -> Path:
+    """Return the path of a text from Qt."""
+    return Path(os.fsdecode(text.encode(errors="surrogateescape")) if _IS_BYTES else text)
+
+
+def dropped(url: QUrl) -> Path:
+    """Return the path of a local file's address; Qt's own text of it loses bytes that are not UTF-8."""
+    if not _IS_BYTES:
+        return Path(url.toLocalFile())
+    return Path(os.fsdecode(unquote_to_bytes(url.path(QUrl.ComponentFormattingOption.FullyEncoded))))
