@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stemlive.machine import resident_bytes
-from stemlive.options import progress
+from stemlive.options import progress, tell_terms
 
 if TYPE_CHECKING:
     from stemlive.realtime.shared.settings import EngineSettings
@@ -75,6 +75,7 @@ def measure_live(settings: "EngineSettings", seconds: float, *, in_process: bool
     if device_of(settings.source) is None or device_of(settings.target) is None:
         raise UsageError("--live measures devices: write device:NAME for --input and --output")
     engine = Engine(settings) if in_process else EngineProcess(settings)
+    tell_terms(engine.snapshot().terms)
     where = engine.pid if isinstance(engine, EngineProcess) else "self"
     heard = None
     if settings.source == settings.target:

@@ -12,7 +12,7 @@ import click
 from stemlive.errors import DeviceError, StemliveError
 from stemlive.live_events import EventWriter, Moment, changes, levels, started
 from stemlive.live_options import LiveOptions
-from stemlive.options import warn
+from stemlive.options import tell_terms, warn
 from stemlive.terminal.keyboard import Keyboard, Screen
 from stemlive.terminal.keys import Desk, help_text
 from stemlive.terminal.status_line import status_line
@@ -54,6 +54,7 @@ def play(
     with StopRequest() as stop:
         try:
             controls = engine.controls
+            tell_terms(engine.snapshot().terms)
             set_up(controls)
             controls.set_microphone_gain_db(options.microphone_gain_db)
             controls.set_microphone_reverb(options.microphone_reverb)

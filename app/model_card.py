@@ -8,7 +8,7 @@ from stemlive.score_names import LONG_PLAY, SCORES, score_rows
 if TYPE_CHECKING:
     from stemlive.realtime.model_file.metadata import ModelInfo
 
-_LAYERS = {"lstm": "LSTM", "gru": "GRU", "conv": "convolution"}
+_LAYERS = {"lstm": "LSTM", "gru": "GRU", "mingru": "minGRU", "conv": "convolution"}
 
 
 def markdown(info: "ModelInfo", size_bytes: int) -> str:
@@ -37,6 +37,7 @@ def _facts(info: "ModelInfo", size_bytes: int) -> list[list[str]]:
         ],
         ["latency", f"{info.framing.latency_samples} samples, {1000 * info.framing.latency_samples / rate:.1f} ms"],
         ["licence", info.licence],
+        *([["terms", info.card["terms"]]] if info.card.get("terms") else []),
     ]
     if speed:
         times = ", ".join(f"{name.replace('_', '.')} {ms:.2f}" for name, ms in speed["ms_per_hop"].items())
@@ -51,8 +52,13 @@ def _facts(info: "ModelInfo", size_bytes: int) -> list[list[str]]:
 def _architecture(config: dict[str, Any]) -> str:
     """Return one line on a configuration of `stemlive.model`; for any other, its entries."""
     try:
-        time, band = _LAYERS[config["time_layer"]], _LAYERS[config["band_layer"]]
         hidden, masks = (round(config[f"{part}_factor"] * config["feature_dim"]) for part in ("hidden", "mask"))
+        time = _LAYERS[config["time_layer"]]
+        layers = (
+            f"{time} of {hidden} units over time and one recurrence of {config['global_dim']} over all bands"
+            if config["band_layer"] == "global"
+            else f"{time} over time and {_LAYERS[config['band_layer']]} over bands with {hidden} units"
+        )
         bands = (
             config["band_scheme"]
             if isinstance(config["band_scheme"], str)
@@ -60,8 +66,8 @@ def _architecture(config: dict[str, Any]) -> str:
         )
         return (
             f"{'causal ' if config['causal'] else ''}Band-Split RNN, {config['num_repeat']} blocks of "
-            f"{config['feature_dim']} features, {time} over time and {band} over bands with {hidden} units, mask heads "
-            f"with {masks}, bands {bands}, stereo {config['stereo']}, "
+            f"{config['feature_dim']} features, {layers}, mask heads with {masks}, "
+            f"bands {bands}, stereo {config['stereo']}, "
             f"inputs {config.get('inputs', 'complex')}{' of middle and side' if config.get('mid_side') else ''}"
             f"{', pitches and their harmonics' if config.get('harmonics') else ''}"
             f"{', panning of each bin' if config.get('panning') else ''}"

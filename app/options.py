@@ -133,6 +133,12 @@ def warn(message: str) -> None:
     click.echo(f"stemlive: warning: {' '.join(message.split())}", err=True)
 
 
+def tell_terms(line: str) -> None:
+    """Print the conditions on using a model (ModelInfo.terms_line) on standard error, even if all else is quiet."""
+    if line:
+        click.echo(f"stemlive: {line}", err=True)
+
+
 def warn_of_input(note: str, separator: "Separator | WholeSong") -> None:
     """Warn of problems with the audio: the reader's `note`, bad samples, frames on which the model failed."""
     from stemlive.realtime.separation.song import faults

@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
 from stemlive.errors import ModelError, UsageError
+from stemlive.export.half import rounded, store_halves
 from stemlive.export.quantise import quantise
 from stemlive.export.recurrence import write_scans
 from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import load_checkpoint
 from stemlive.model.framing import PRESETS, Framing
+from stemlive.model.onnx_weights import PREFIX
 from stemlive.model.state import State
 from stemlive.realtime.model_file.metadata import MODEL_CHANNELS, ModelInfo, StateSpec
 from stemlive.realtime.model_file.session import Session
@@ -27,6 +30,7 @@ from stemlive.whole_file import refuse_existing, whole_file
 
 OPSET = 17  # the first with LayerNormalization
 PARITY_LIMIT = 1e-4  # largest allowed difference of the audio between any two ways; full scale is 1
+HALVES_LIMIT_DB = -60.0  # most that weights of 16 bits may change the audio, relative to the stems
 INT8_LIMIT = 0.05
 INT8_SUFFIX = "-int8"
 PARITY_S = 2.0
@@ -34,15 +38,21 @@ PARITY_S = 2.0
 
 @dataclass(frozen=True)
 class Parity:
-    """Largest differences, on a test signal, of the audio from torch on the whole signal and of the state from zero."""
+    """Largest differences, on a test signal, of the audio from torch on the whole signal and of the state from zero.
+
+    Torch runs with weights rounded as in the file. `rounding_db` is the change by rounding to 16 bits, in dB relative
+    to the stems, None if that was not tried; `bits` is the size of a large weight in the file.
+    """
 
     frame_by_frame: float
     onnx: float
     state_change: float
+    rounding_db: float | None = None
+    bits: int = 32
 
 
 class _Graph(nn.Module):
-    """The model with its state as separate tensors."""
+    """The model, as `model` (see PREFIX), with its state as separate tensors."""
 
     def __init__(self, model: BSRNN) -> None:
         super().__init__()
@@ -59,15 +69,18 @@ def export_onnx(
     *,
     scores: dict[str, Any] | None = None,
     speed: dict[str, Any] | None = None,
+    card: dict[str, Any] | None = None,
     framing: str | None = None,
     int8: bool = False,
+    float32: bool = False,
     force: bool = False,
 ) -> Parity:
     """Write `checkpoint` to `output` as ONNX with all metadata, and verify that it gives the same audio.
 
-    The card comes from the recipe of the checkpoint's training, plus `scores` and `speed`. With `int8` the weights are
-    rounded to 8 bits, and the audio may differ by INT8_LIMIT. `framing` names another framing preset (see
-    `in_framing`), which also becomes the card's name.
+    The card comes from the recipe of the checkpoint's training, or from `card`, plus `scores` and `speed`. Large
+    weights are rounded to 16 bits, unless that changes the audio by more than HALVES_LIMIT_DB or `float32` is set. With
+    `int8` they are rounded to 8 bits, and the audio may differ by INT8_LIMIT. `framing` names another framing preset
+    (see `in_framing`), which also becomes the card's name.
 
     ModelError when torch on the whole signal, torch frame by frame and ONNX Runtime frame by frame differ. UsageError
     when the model is not causal, the framing does not fit, or the file exists without `force`. `output` is written only
@@ -77,6 +90,8 @@ def export_onnx(
     if not model.config.causal:
         raise UsageError(f"{checkpoint} is not causal, so it cannot stream: train one with causal = true")
     refuse_existing(output, force)
+    if card is not None:
+        provenance = provenance | {"recipe": provenance.get("recipe", {}) | {"card": card}}
     if framing is not None:
         model = in_framing(model, framing)
     info = describe(model, provenance, scores or {}, speed or {})
@@ -84,14 +99,21 @@ def export_onnx(
         info.card["name"] = framing
     if int8:
         info.card["name"] += INT8_SUFFIX
+    rounding_db, halves = None, False
+    if not int8 and not float32:
+        smaller = rounded(model)
+        rounding_db = _difference_db(smaller, model)
+        halves = rounding_db < HALVES_LIMIT_DB
+        model = smaller if halves else model
     try:
         with whole_file(output) as part:
-            write_graph(model, part, info)
+            write_graph(model, part, info, halves=halves, folded=int8)
             if int8:
                 quantise(part)
-            return check_parity(model, part, INT8_LIMIT if int8 else PARITY_LIMIT)
+            parity = check_parity(model, part, INT8_LIMIT if int8 else PARITY_LIMIT)
     except OSError as error:
         raise ModelError(f"cannot write {output}: {error.strerror or error}") from error
+    return replace(parity, rounding_db=rounding_db, bits=8 if int8 else 16 if halves else 32)
 
 
 def in_framing(model: BSRNN, preset: str) -> BSRNN:
@@ -129,6 +151,7 @@ def describe(model: BSRNN, provenance: dict[str, Any], scores: dict[str, Any], s
         card={
             "name": card.pop("name", config.preset),
             "description": card.pop("description", ""),
+            "terms": card.pop("terms", ""),
             "training_data": card.pop("training_data", []),
             "hours": {
                 "trained": _hours(progress, "wall_s"),
@@ -145,8 +168,12 @@ def _hours(progress: dict[str, Any], what: str) -> float:
     return round(float(progress.get(what, 0.0) + progress.get(f"before_{what}", 0.0)) / 3600, 2)
 
 
-def write_graph(model: BSRNN, path: Path, info: ModelInfo) -> None:
-    """Trace the model with a dynamic number of frames, and write it with the metadata."""
+def write_graph(model: BSRNN, path: Path, info: ModelInfo, *, halves: bool = False, folded: bool = False) -> None:
+    """Trace the model with a dynamic number of frames, and write it with the metadata.
+
+    Every weight keeps its name in the state dict, after PREFIX, so that `load_checkpoint` finds it. `folded` lets the
+    tracer transpose and rename weights, as `quantise` needs it. `halves` stores large weights in 16 bits.
+    """
     state = model.initial_state(1).flatten()
     names = [spec.name for spec in model.state_specs]
     frames = torch.randn(1, 3, model.config.num_bins, MODEL_CHANNELS, 2)
@@ -164,25 +191,39 @@ def write_graph(model: BSRNN, path: Path, info: ModelInfo) -> None:
             dynamic_axes={"frames": {1: "T"}, "stems": {2: "T"}},
             opset_version=OPSET,
             custom_opsets={"stemlive": 1},
+            do_constant_folding=folded,
             dynamo=False,
         )
     graph = onnx.load_from_string(traced.getvalue())
     write_scans(graph)
+    if not folded:
+        _add_missing(graph.graph, model)
+    if halves:
+        store_halves(graph.graph)
     for key, text in info.to_metadata().items():
         graph.metadata_props.add(key=key, value=text)
     onnx.checker.check_model(graph)
     onnx.save(graph, str(path))
 
 
+def _add_missing(graph: onnx.GraphProto, model: BSRNN) -> None:
+    """Give every weight an initialiser: the tracer writes one for equal weights, and Identity nodes for the others."""
+    weights = {PREFIX + name: values.numpy() for name, values in model.state_dict().items()}
+    nodes = [node for node in graph.node if node.output[0] not in weights]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    there = {tensor.name for tensor in graph.initializer}
+    graph.initializer.extend(numpy_helper.from_array(weights[name], name) for name in weights if name not in there)
+
+
 def check_parity(model: BSRNN, path: Path, limit: float = PARITY_LIMIT) -> Parity:
     """Run a test signal in three ways. ModelError when they differ by more than `limit`, or the state stays zero."""
     framing = Framing(model.config.framing)
     mixture = _test_signal(model.config.sample_rate_hz, model.config.framing.hop_samples)
-    padded = functional.pad(mixture, (0, model.config.framing.synthesis_samples))
     count = mixture.shape[-1]
+    whole = _stems(model, mixture)
     with torch.no_grad():
-        frames = framing(padded.unsqueeze(0))
-        whole = framing.inverse(model(frames, model.initial_state(1))[0])[0, ..., :count]
+        frames = framing(_padded(model, mixture))
         state = model.initial_state(1)
         parts = []
         for frame in frames.split(1, dim=1):
@@ -205,6 +246,25 @@ def check_parity(model: BSRNN, path: Path, limit: float = PARITY_LIMIT) -> Parit
     if parity.state_change == 0:
         raise ModelError("the exported model does not carry its state on: it was not written")
     return parity
+
+
+def _padded(model: BSRNN, mixture: Tensor) -> Tensor:
+    return functional.pad(mixture, (0, model.config.framing.synthesis_samples)).unsqueeze(0)
+
+
+def _stems(model: BSRNN, mixture: Tensor) -> Tensor:
+    """Stems `[S, 2, n]` of a mixture `[2, n]`, all frames at once."""
+    framing = Framing(model.config.framing)
+    with torch.no_grad():
+        stems, _ = model(framing(_padded(model, mixture)), model.initial_state(1))
+        return framing.inverse(stems)[0, ..., : mixture.shape[-1]]
+
+
+def _difference_db(model: BSRNN, other: BSRNN) -> float:
+    """Energy of the difference between the stems of two models on the test signal, against those of the second."""
+    signal = _test_signal(other.config.sample_rate_hz, other.config.framing.hop_samples)
+    stems, wanted = _stems(model, signal), _stems(other, signal)
+    return float(10 * torch.log10((stems - wanted).square().sum() / wanted.square().sum()))
 
 
 def _test_signal(sample_rate_hz: int, hop_samples: int) -> Tensor:

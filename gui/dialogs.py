@@ -164,9 +164,8 @@ class Dialogs:
 
     def _fill_models(self) -> None:
         rig = self._window.rig
-        names = {path.stem: path.stem for path in bundled_models()}
         group = QActionGroup(self._window)
-        for name in names:
+        for name in bundled_models():
             self._choice(self._models, group, name, name == rig.model_name, partial(rig.choose_model, name))
         self._models.addSeparator()
         other = self._models.addAction("Open a model file…")

@@ -15,6 +15,7 @@ class Notices:
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
         self._note, self._note_until = "", 0.0
+        self._told: set[str] = set()
 
     def keep(self, note: str) -> None:
         """Show a note for a few seconds."""
@@ -23,6 +24,9 @@ class Notices:
     def state(self) -> tuple[str, bool]:
         """Return the text for the state line, and whether it is a warning."""
         player = self._rig.player
+        if player.now is not None and player.now.terms and player.now.terms not in self._told:
+            self._told.add(player.now.terms)
+            self.keep(player.now.terms)
         if time.monotonic() < self._note_until:
             return self._note, False
         if player.now is not None and player.now.trouble:

@@ -10,6 +10,7 @@ import torch
 from stemlive.errors import ModelError, StemliveError
 from stemlive.model.bsrnn import BSRNN
 from stemlive.model.config import ModelConfig
+from stemlive.model.onnx_weights import read_onnx
 from stemlive.whole_file import whole_file
 
 FORMAT = 1
@@ -62,7 +63,25 @@ def save_checkpoint(model: BSRNN, path: Path, provenance: dict[str, Any], half: 
 
 
 def load_checkpoint(path: Path) -> tuple[BSRNN, dict[str, Any]]:
-    """The model, in evaluation mode, and its provenance. Raises ModelError when the file does not hold one."""
+    """The model, in evaluation mode, and its provenance. Raises ModelError when the file does not hold one.
+
+    The file is what `save_checkpoint` wrote, or a model that `stemlive export` wrote (.onnx), which may have rounded
+    the weights to 16 bits.
+    """
+    if path.suffix == ".onnx":
+        config, weights, provenance = read_onnx(path)
+    else:
+        config, weights, provenance = _read_checkpoint(path)
+    try:
+        model = BSRNN(ModelConfig.from_dict(config))
+        model.load_state_dict(weights)
+    except (RuntimeError, TypeError, StemliveError) as error:
+        raise ModelError(f"{path} does not fit this version's model: {str(error).splitlines()[0]}") from error
+    return model.eval(), provenance
+
+
+def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Configuration, weights and provenance. Raises ModelError as `load_checkpoint`."""
     values = load_values(path)
     missing = {"format", "config", "weights", "provenance"} - set(values)
     if missing:
@@ -71,9 +90,4 @@ def load_checkpoint(path: Path) -> tuple[BSRNN, dict[str, Any]]:
         raise ModelError(
             f"{path} has checkpoint format {values['format']}, this program reads {FORMAT}: train or convert it again"
         )
-    try:
-        model = BSRNN(ModelConfig.from_dict(values["config"]))
-        model.load_state_dict(values["weights"])
-    except (RuntimeError, TypeError, StemliveError) as error:
-        raise ModelError(f"{path} does not fit this version's model: {str(error).splitlines()[0]}") from error
-    return model.eval(), values["provenance"]
+    return values["config"], values["weights"], values["provenance"]

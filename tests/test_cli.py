@@ -483,10 +483,11 @@ def test_models_shows_the_cards(tmp_path, monkeypatch):
     info["parameters"] = 1234567
     scores = {"split": "valid", "average": {"vocals": {"usdr_db": 5.12, "mixture_db": -3.0}}}
     info["card"] |= {"hours": {"trained": 1.5, "audio_heard": 12.25}, "scores": scores}
-    onnx_models.write_model(tmp_path / "live.onnx", info)
+    onnx_models.write_model(tmp_path / "small.onnx", info)
     monkeypatch.setattr("stemlive.realtime.model_file.bundled._ASSETS", tmp_path)
+    monkeypatch.setattr("stemlive.realtime.model_file.card.DEFAULT_MODEL", "small")
     text = succeed("models").stdout
-    assert text.startswith("live (default)\n  splits each bin by how steady it is\n")
+    assert text.startswith("small (default)\n  splits each bin by how steady it is\n")
     assert "  stems       vocals, drums, bass, other\n" in text
     assert "  latency     1.5 ms at 44100 Hz (preset live)\n" in text
     assert "MB, 1,234,567 parameters\n" in text
@@ -495,8 +496,8 @@ def test_models_shows_the_cards(tmp_path, monkeypatch):
     assert "  trained on  none (MIT)\n" in text
     assert "  uSDR, dB    vocals 5.12 (mixture -3.00)\n" in text
     (card,) = json.loads(succeed("models", "--json").stdout)
-    assert card["name"] == "live"
-    assert card["size_bytes"] == (tmp_path / "live.onnx").stat().st_size
+    assert card["name"] == "small"
+    assert card["size_bytes"] == (tmp_path / "small.onnx").stat().st_size
     assert card["scores"] == info["card"]["scores"]
 
 
@@ -553,10 +554,30 @@ def test_models_prints_a_card_in_markdown(tmp_path):
     assert "not found" in fail("models", "nosuch")[1]
 
 
-@pytest.mark.parametrize("name", ["live", "live-int8", "low"])
+@pytest.mark.parametrize("name", ["live", "live-free"])
 def test_the_card_in_the_repository_is_that_of_the_bundled_model(name, request):
     card = request.config.rootpath / "docs" / f"{name}.md"
     assert card.read_text(encoding="utf-8") == succeed("models", name).stdout
+
+
+def test_conditions_on_using_a_model_are_said_once_and_never_on_standard_output(tmp_path):
+    info = onnx_models.metadata()
+    free = onnx_models.write_model(tmp_path / "free.onnx", info)
+    info["card"]["terms"] = "for non-commercial use only"
+    path = onnx_models.write_model(tmp_path / "mine.onnx", info)
+    song = tmp_path / "song.wav"
+    soundfile.write(song, np.zeros((RATE_HZ // 10, 2), np.float32), RATE_HZ)
+    said = "stemlive: model one pole is for non-commercial use only; live-free is not (--model live-free)\n"
+    separate = ("separate", song, "--quiet", "--force", "-o", tmp_path / "out", "--model")
+    stream = ("stream", "-i", song, "-o", tmp_path / "out.wav", "--quiet", "--force", "--model")
+    bench = ("bench", "--seconds", 0.2, "--json", "--model")
+    for command in (separate, stream, bench):
+        done = run(*command, path)
+        assert (done.exit_code, done.stderr) == (0, said), command
+        assert "non-commercial" not in done.stdout
+        succeed(*command, free)
+    assert "| terms | for non-commercial use only |\n" in succeed("models", path).stdout
+    assert json.loads(succeed("models", path, "--json").stdout)["terms"] == "for non-commercial use only"
 
 
 def test_models_without_any(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from stemlive.demo_song import RATE_HZ, song
-from stemlive.realtime.model_file.bundled import bundled_models, resolve_model
+from stemlive.realtime.model_file.bundled import FREE_MODEL, IN_LOW, bundled_models
 from stemlive.realtime.model_file.session import Session
 from stemlive.realtime.separation.mixer import Mixer
 from stemlive.realtime.separation.offline import separate_blocks
@@ -36,31 +36,37 @@ def cut(audio, sizes):
     return blocks
 
 
-EACH = pytest.mark.parametrize("path", bundled_models(), ids=lambda path: path.stem)
+EACH = pytest.mark.parametrize("name", bundled_models())
+FILES = [name for name in bundled_models() if name not in IN_LOW]
 
 
 def test_a_model_of_each_latency_is_bundled():
-    latency = {path.stem: Separator(Session(path)).latency_samples for path in bundled_models()}
-    assert latency == {"live": 1024, "live-int8": 1024, "low": 512}
+    latency = {name: Separator(Session(name)).latency_samples for name in bundled_models()}
+    assert latency == {"live": 1024, "live-free": 1024, "low": 512, "low-free": 512}
 
 
-@EACH
-def test_bundled_models_hold_their_promises(path):
-    info = Session(path).info
-    assert path.stat().st_size < 25e6
+@pytest.mark.parametrize("name", FILES)
+def test_bundled_models_hold_their_promises(name):
+    session = Session(name)
+    info = session.info
+    assert session.path.stat().st_size < 12e6
+    assert info.card["name"] == name
+    assert bool(info.card.get("terms")) == ("NC" in info.licence) == (name != FREE_MODEL)
     assert info.stems == ("vocals", "drums", "bass", "other")
     assert info.licence
     assert info.card["training_data"]
     assert {"vocals", "accompaniment", "drums"} <= set(info.card["scores"]["average"])
 
 
-def test_weights_of_eight_bits_say_nearly_the_same(demo):
-    audio = demo[5 * RATE_HZ : 10 * RATE_HZ]
-    full, rounded = (
-        np.concatenate(list(separate_blocks(Separator(Session(resolve_model(name))), cut(audio, [512]))), 1)
-        for name in ("live", "live-int8")
-    )
-    assert -80 < decibels(rounded - full, audio) < -40
+def test_low_is_the_same_file_in_hops_half_as_long():
+    live, low = Session("live"), Session("low")
+    assert low.path == live.path
+    assert (low.info.preset, low.info.hop_samples, low.info.synthesis_samples) == ("low", 256, 512)
+    assert (low.info.card["name"], low.info.card["terms"]) == ("low", live.info.card["terms"])
+    assert low.info.card["scores"] == {}
+    frames = np.random.default_rng(1).standard_normal((5, 1025, 2, 2)).astype(np.float32)
+    spectra = frames.view(np.complex64)[..., 0].transpose(0, 2, 1)
+    assert np.array_equal(live.run(spectra), low.run(spectra))
 
 
 @pytest.mark.parametrize("rate_hz", [44100, 48000])
@@ -75,15 +81,15 @@ def test_any_cutting_gives_the_same_stems(demo, rate_hz):
 
 
 @EACH
-def test_the_future_changes_nothing_earlier(path, demo):
+def test_the_future_changes_nothing_earlier(name, demo):
     audio = demo[: 4 * RATE_HZ]
     changed = audio.copy()
     changed[3 * RATE_HZ :] = NOISE[:RATE_HZ]
     before, after = (
-        np.concatenate(list(separate_blocks(Separator(Session(path)), cut(signal, [512]))), 1)
+        np.concatenate(list(separate_blocks(Separator(Session(name)), cut(signal, [512]))), 1)
         for signal in (audio, changed)
     )
-    settled = 3 * RATE_HZ - Separator(Session(path)).latency_samples
+    settled = 3 * RATE_HZ - Separator(Session(name)).latency_samples
     assert np.array_equal(before[:, :settled], after[:, :settled])
     assert np.abs(before - after)[:, 3 * RATE_HZ :].max() > 1e-2
 
@@ -107,9 +113,9 @@ def test_silence_gives_silence_once_the_last_frame_with_sound_has_passed(demo):
 
 
 @EACH
-def test_an_impulse_comes_out_after_exactly_the_reported_latency(path):
+def test_an_impulse_comes_out_after_exactly_the_reported_latency(name):
     for rate_hz in (44100, 48000):
-        separator = Separator(Session(path), sample_rate_hz=rate_hz)
+        separator = Separator(Session(name), sample_rate_hz=rate_hz)
         click = np.zeros((rate_hz, 2), np.float32)
         click[5000] = 0.5
         out = np.concatenate([separator.process_mix(block, np.ones(4)) for block in cut(click, [480])])
@@ -117,18 +123,18 @@ def test_an_impulse_comes_out_after_exactly_the_reported_latency(path):
 
 
 @EACH
-def test_ten_minutes_leave_the_state_bounded_and_the_stems_as_they_were(path, demo):
-    """The song over and over: the LSTMs' cells stay as large as in the first minutes, the stems are much the same."""
-    session = Session(path)
+def test_ten_minutes_leave_the_state_bounded_and_the_stems_as_they_were(name, demo):
+    """The song over and over: no state grows beyond what it was in the first minutes, the stems are much the same."""
+    session = Session(name)
     separator = Separator(session, max_frames=128)
     repeats = 600 * RATE_HZ // len(demo)
-    cells, stems = [], None
+    largest, stems = [], None
     for _ in range(repeats):
         stems = separator.process(demo)
-        cells.append(np.abs(session.state["c"]).max())
+        largest.append(max(np.abs(values).max() for values in session.state.values()))
     assert repeats >= 21
-    assert max(cells) < 1.25 * max(cells[:5])
-    fresh = Separator(Session(path), max_frames=128)
+    assert max(largest) < 1.25 * max(largest[:5])
+    fresh = Separator(Session(name), max_frames=128)
     first = fresh.process(demo)
     settled = 10 * RATE_HZ
     assert decibels((stems - first)[:, settled:], first[:, settled:]) < -10

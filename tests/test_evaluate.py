@@ -366,7 +366,7 @@ def test_an_onnx_model_is_scored_as_it_streams(corpus, tmp_path):
         assert "\nuSDR at 10 ms  " in done.output
         assert "\nmixed down to mono, dB  " in done.output
     streamed, pieces = (json.loads((tmp_path / f"{m}.json").read_text()) for m in ("stream", "segments"))
-    assert streamed["model"] == "tiny.onnx"
+    assert streamed["model"] == "tiny"
     assert streamed["songs"] == pieces["songs"]  # three seconds are one segment
     assert [row["late_ms"] for row in streamed["late_voice"]] == [0.5, 10]
     assert streamed["late_voice"] == pieces["late_voice"]

@@ -14,7 +14,7 @@ from stemlive.errors import ModelError, UsageError
 from stemlive.export import exporter
 from stemlive.export.exporter import export_onnx
 from stemlive.model.bsrnn import BSRNN
-from stemlive.model.checkpoint import save_checkpoint
+from stemlive.model.checkpoint import load_checkpoint, save_checkpoint
 from stemlive.model.config import LAYERS, ModelConfig
 from stemlive.model.framing import Framing
 from stemlive.realtime.model_file.session import Session
@@ -78,7 +78,7 @@ def checkpoint(folder, config):
 def test_onnx_equals_torch_at_any_cutting(name, tmp_path):
     config = CONFIGS[name]
     model, path = checkpoint(tmp_path, config)
-    parity = export_onnx(path, tmp_path / "m.onnx")
+    parity = export_onnx(path, tmp_path / "m.onnx", float32=True)
     assert max(parity.frame_by_frame, parity.onnx) < 1e-5
     assert parity.state_change > 0
     audio = 0.1 * torch.randn(2, 20480, generator=torch.Generator().manual_seed(5))
@@ -113,7 +113,9 @@ def test_weights_in_another_framing_say_of_each_frame_what_they_said(tmp_path):
     """The file of `live` weights in `low` is that of a `low` model with the same weights, and says so."""
     model, path = checkpoint(tmp_path, TINY)
     assert (
-        CliRunner().invoke(main, ["export", str(path), "-o", str(tmp_path / "low.onnx"), "--framing", "low"]).exit_code
+        CliRunner()
+        .invoke(main, ["export", str(path), "-o", str(tmp_path / "low.onnx"), "--framing", "low", "--float32"])
+        .exit_code
         == 0
     )
     session = Session(tmp_path / "low.onnx")
@@ -157,11 +159,10 @@ def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch):
     _, path = checkpoint(tmp_path, TINY)
     write = exporter.write_graph
 
-    def damaged(model, target, info):
-        write(model, target, info)
+    def damaged(model, target, info, **options):
+        write(model, target, info, **options)
         graph = onnx.load(str(target))
-        lstm = next(node for node in graph.graph.node if node.op_type == "LSTM")
-        weights = next(t for t in graph.graph.initializer if t.name == lstm.input[1])
+        weights = next(t for t in graph.graph.initializer if t.name == "model.time_layers.0.rnn.weight_ih_l0")
         weights.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weights) * 1.5, weights.name))
         onnx.save(graph, str(target))
 
@@ -182,9 +183,76 @@ def test_metadata_is_json_with_the_contract_s_keys(tmp_path):
     ]
 
 
-def test_weights_of_8_bits_say_nearly_the_same_in_a_quarter_of_the_space(tmp_path):
-    _, path = checkpoint(tmp_path, dataclasses.replace(TINY, feature_dim=24))
-    export_onnx(path, tmp_path / "whole.onnx")
+LARGER = dataclasses.replace(
+    TINY, feature_dim=32, time_layer="mingru", band_layer="global", mask_gate=False, pairs_from_hz=6000.0
+)
+
+
+@pytest.mark.parametrize("config", [LARGER, dataclasses.replace(TINY, feature_dim=24)], ids=["mingru", "lstm"])
+def test_a_file_holds_the_weights_by_name_half_as_large_and_they_come_back(config, tmp_path):
+    model, path = checkpoint(tmp_path, config)
+    parity = export_onnx(path, tmp_path / "m.onnx")
+    assert parity.bits == 16
+    assert -100 < parity.rounding_db < exporter.HALVES_LIMIT_DB
+    again, provenance = load_checkpoint(tmp_path / "m.onnx")
+    assert again.config == config
+    assert provenance == PROVENANCE
+    weights, wanted = again.state_dict(), model.state_dict()
+    assert weights.keys() == wanted.keys()
+    for name, values in wanted.items():
+        halved = values.numel() >= 1024 and "bias" not in name
+        assert torch.equal(weights[name], values.half().float() if halved else values), name
+    export_onnx(tmp_path / "m.onnx", tmp_path / "again.onnx")
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "m.onnx").read_bytes()
+
+
+def test_weights_stay_in_32_bits_on_request_and_where_16_would_be_heard(tmp_path, monkeypatch):
+    model, path = checkpoint(tmp_path, LARGER)
+    export_onnx(path, tmp_path / "half.onnx")
+    asked = export_onnx(path, tmp_path / "asked.onnx", float32=True)
+    monkeypatch.setattr(exporter, "HALVES_LIMIT_DB", -120.0)
+    heard = export_onnx(path, tmp_path / "heard.onnx")
+    assert (asked.bits, asked.rounding_db, heard.bits) == (32, None, 32)
+    assert heard.rounding_db > -120
+    assert (tmp_path / "asked.onnx").read_bytes() == (tmp_path / "heard.onnx").read_bytes()
+    assert (tmp_path / "half.onnx").stat().st_size < 0.65 * (tmp_path / "asked.onnx").stat().st_size
+    weights = load_checkpoint(tmp_path / "heard.onnx")[0].state_dict()
+    assert all(torch.equal(values, weights[name]) for name, values in model.state_dict().items())
+
+
+def test_the_card_may_come_from_another_recipe(tmp_path):
+    _, path = checkpoint(tmp_path, TINY)
+    (tmp_path / "other.toml").write_text(
+        '[card]\nname = "other"\nlicence = "CC BY-NC-SA 4.0"\nterms = "for non-commercial use"\n'
+    )
+    arguments = ["export", path, "-o", tmp_path / "m.onnx", "--card", tmp_path / "other.toml"]
+    done = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert done.exit_code == 0, done.stderr
+    info = Session(tmp_path / "m.onnx").info
+    assert (info.card["name"], info.licence, info.card["terms"]) == (
+        "other",
+        "CC BY-NC-SA 4.0",
+        "for non-commercial use",
+    )
+    assert info.card["description"] == ""
+
+
+def test_what_is_no_exported_model_is_refused(tmp_path):
+    _, path = checkpoint(tmp_path, LARGER)
+    export_onnx(path, tmp_path / "small.onnx", int8=True)
+    with pytest.raises(ModelError, match="does not hold its weights by name"):
+        load_checkpoint(tmp_path / "small.onnx")
+    with pytest.raises(ModelError, match="no checkpoint at"):
+        load_checkpoint(tmp_path / "nosuch.onnx")
+    (tmp_path / "text.onnx").write_text("no model")
+    with pytest.raises(ModelError, match="is not a model of `stemlive export`"):
+        load_checkpoint(tmp_path / "text.onnx")
+
+
+@pytest.mark.parametrize("config", [LARGER, dataclasses.replace(TINY, feature_dim=24)], ids=["mingru", "lstm"])
+def test_weights_of_8_bits_say_nearly_the_same_in_a_quarter_of_the_space(config, tmp_path):
+    _, path = checkpoint(tmp_path, config)
+    export_onnx(path, tmp_path / "whole.onnx", float32=True)
     parity = export_onnx(path, tmp_path / "small.onnx", int8=True)
     whole, small = (Session(tmp_path / name) for name in ("whole.onnx", "small.onnx"))
     assert small.info.card["name"] == "tiny-int8"

@@ -966,6 +966,11 @@ class TestTheRest:
         engine(playing).tell(trouble=b"")
         qtbot.waitUntil(lambda: playing.state.message.toolTip() == "Playing")
 
+    def test_conditions_on_using_the_model_are_shown_first(self, playing, qtbot):
+        engine(playing).memory.set_terms("model live is for non-commercial use only")
+        qtbot.waitUntil(lambda: playing.state.message.toolTip() == "model live is for non-commercial use only")
+        qtbot.waitUntil(lambda: playing.state.message.toolTip() == "Playing", timeout=20_000)
+
     def test_advice_when_the_load_is_high(self, playing, qtbot, monkeypatch):
         snapshot = engine(playing).snapshot
         monkeypatch.setattr(engine(playing), "snapshot", lambda: replace(snapshot(), load=0.8))

@@ -372,15 +372,21 @@ class TestModelFiles:
         with pytest.raises(ModelError, match="no model comes with this installation"):
             bundled.resolve_model()
         (tmp_path / "assets").mkdir()
-        for name in ("low", "live"):
+        for name in ("live-free", "live"):
             (tmp_path / "assets" / f"{name}.onnx").touch()
         (tmp_path / "live").touch()
-        assert [path.stem for path in bundled.bundled_models()] == ["live", "low"]
-        assert bundled.resolve_model() == bundled.resolve_model("live") == tmp_path / "assets" / "live.onnx"
-        assert bundled.resolve_model("./live") == Path("live")
-        assert bundled.resolve_model(tmp_path / "live") == tmp_path / "live"
-        with pytest.raises(ModelError, match=r"'jazz' not found: .* one of: live, low"):
+        assert bundled.bundled_models() == ["live", "live-free", "low", "low-free"]
+        live, free = (tmp_path / "assets" / f"{name}.onnx" for name in ("live", "live-free"))
+        assert bundled.resolve_model("live") == bundled.ModelFile(live, "live")
+        assert bundled.resolve_model() == bundled.resolve_model(bundled.DEFAULT_MODEL)
+        assert bundled.resolve_model("low") == bundled.ModelFile(live, "low", low=True)
+        assert bundled.resolve_model("low-free") == bundled.ModelFile(free, "low-free", low=True)
+        assert bundled.resolve_model("./live") == bundled.ModelFile(Path("live"), "live")
+        assert bundled.resolve_model(tmp_path / "live") == bundled.ModelFile(tmp_path / "live", "live")
+        with pytest.raises(ModelError, match=r"'jazz' not found: .* one of: live, live-free, low, low-free$"):
             bundled.resolve_model("jazz")
+        with pytest.raises(ModelError, match=r"not bundled any more: make it with `stemlive export .*live.onnx -o"):
+            bundled.resolve_model("live-int8")
         with pytest.raises(ModelError, match="is a folder"):
             bundled.resolve_model("assets")
 

@@ -11,7 +11,7 @@ import click
 
 from stemlive.live_options import device_options, in_process_option
 from stemlive.machine import processor_name, resident_bytes
-from stemlive.options import model_option, progress, threads_option
+from stemlive.options import model_option, progress, tell_terms, threads_option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -150,6 +150,7 @@ def measure(model: str | None, seconds: float, threads: int, hops: int) -> Bench
 
     imported = perf_counter()
     session = Session(model, threads=threads)
+    tell_terms(session.info.terms_line)
     separator = Separator(session, max_frames=hops)
     loaded = perf_counter()
     info = session.info

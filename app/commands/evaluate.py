@@ -16,6 +16,7 @@ from stemlive.options import (
     progress,
     report_options,
     songs_options,
+    tell_terms,
     threads_option,
 )
 from stemlive.score_names import LONG_PLAY, SCORES, score_rows
@@ -192,7 +193,7 @@ def _text(value: float | str | None) -> str:
 
 
 def onnx_estimator(model: str | None, threads: int, method: str, hop_s: float) -> "tuple[Estimator, ModelInfo, str]":
-    """Return an estimator that runs an ONNX model as in live use, its metadata and its file name."""
+    """Return an estimator that runs an ONNX model as in live use, its metadata and its name."""
     import numpy as np
     import torch
 
@@ -202,6 +203,7 @@ def onnx_estimator(model: str | None, threads: int, method: str, hop_s: float) -
     from stemlive.training.inference import SEGMENTS, overlap_add, separate_pieces
 
     session = Session(model, threads=threads)
+    tell_terms(session.info.terms_line)
     separator = Separator(session)
     info = session.info
     block = 64 * info.hop_samples
@@ -220,4 +222,4 @@ def onnx_estimator(model: str | None, threads: int, method: str, hop_s: float) -
             stems = separate_pieces(separate, mixture, pieces, info.sample_rate_hz)
         return dict(zip(separator.stems, stems, strict=True))
 
-    return estimate, info, Path(session.path).name
+    return estimate, info, session.name

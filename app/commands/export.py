@@ -37,6 +37,13 @@ from stemlive.errors import UsageError
     "ones in `low` answer in half the time, for twice the work and some of the quality.",
 )
 @click.option(
+    "--card",
+    "card_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Take name, description, licence and training data from the [card] of this recipe, not of the one trained by.",
+)
+@click.option("--float32", is_flag=True, help="Keep the weights in 32 bits: twice the size.")
+@click.option(
     "--int8",
     is_flag=True,
     help="Round the weights to 8 bits: a quarter of the size, not faster on every processor (see `stemlive bench`). "
@@ -49,20 +56,38 @@ def command(
     scores_file: Path | None,
     speed_file: Path | None,
     framing: str | None,
+    card_file: Path | None,
+    float32: bool,
     int8: bool,
     force: bool,
 ) -> None:
     """Write CHECKPOINT as an ONNX model with all that the runtime needs to know, and prove that it says the same.
 
-    Nothing is written unless PyTorch on the whole signal, PyTorch frame by frame and ONNX Runtime frame by frame agree.
+    CHECKPOINT is weights.pt of a run, or an exported model (.onnx). Weights are stored in 16 bits, unless that changes
+    the audio by more than -60 dB. Nothing is written unless PyTorch on the whole signal, PyTorch frame by frame
+    and ONNX Runtime frame by frame agree.
     """
+    if int8 and float32:
+        raise UsageError("--int8 and --float32 exclude each other: give one")
     from stemlive.export.exporter import export_onnx
+    from stemlive.training.recipe import read_recipe
 
     scores, speed = (_read_json(path) for path in (scores_file, speed_file))
-    parity = export_onnx(checkpoint, output, scores=scores, speed=speed, framing=framing, int8=int8, force=force)
+    parity = export_onnx(
+        checkpoint,
+        output,
+        scores=scores,
+        speed=speed,
+        card=read_recipe(card_file).card if card_file else None,
+        framing=framing,
+        int8=int8,
+        float32=float32,
+        force=force,
+    )
+    change = "" if parity.rounding_db is None else f" (16 change the audio by {parity.rounding_db:.0f} dB)"
     click.echo(
-        f"{output}: {output.stat().st_size / 1e6:.1f} MB; audio differs from whole-file PyTorch by at most "
-        f"{parity.frame_by_frame:.1e} frame by frame, {parity.onnx:.1e} in ONNX Runtime"
+        f"{output}: {output.stat().st_size / 1e6:.1f} MB, weights in {parity.bits} bits{change}; audio differs from "
+        f"whole-file PyTorch by at most {parity.frame_by_frame:.1e} frame by frame, {parity.onnx:.1e} in ONNX Runtime"
     )
 
 

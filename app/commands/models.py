@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,15 +22,13 @@ def command(model: str | None, as_json: bool) -> None:
     Each with its stems, latency, size, licence, training data and scores. MODEL is a name from this list or an .onnx
     file.
     """
-    from stemlive.realtime.model_file.bundled import resolve_model
     from stemlive.realtime.model_file.card import list_models, read_card
 
     if model is not None:
-        path = resolve_model(model)
         if as_json:
-            click.echo(json.dumps(asdict(read_card(path)), indent=2))
+            click.echo(json.dumps(asdict(read_card(model)), indent=2))
         else:
-            click.echo(markdown(path), nl=False)
+            click.echo(markdown(model), nl=False)
         return
     cards = list_models()
     if as_json:
@@ -42,11 +39,12 @@ def command(model: str | None, as_json: bool) -> None:
         click.echo("no model comes with this installation: make one with `stemlive export`", err=True)
 
 
-def markdown(path: Path) -> str:
-    """Return the card of a model file in Markdown. ModelError as in Session."""
+def markdown(model: str) -> str:
+    """Return the card of a bundled model or a file in Markdown. ModelError as in Session."""
     from stemlive.realtime.model_file.session import Session
 
-    return model_card.markdown(Session(path).info, path.stat().st_size)
+    session = Session(model)
+    return model_card.markdown(session.info, session.path.stat().st_size)
 
 
 def _lines(card: "ModelCard") -> list[str]:
@@ -57,6 +55,7 @@ def _lines(card: "ModelCard") -> list[str]:
         ("latency", f"{card.latency_ms:.1f} ms at {card.sample_rate_hz} Hz (preset {card.preset})"),
         ("size", f"{card.size_bytes / 1e6:.1f} MB, {card.parameters:,} parameters"),
         ("licence", card.licence),
+        *([("terms", card.terms)] if card.terms else []),
         ("hours", text(card.hours)),
         ("trained on", text(card.training_data) or "not stated"),
         ("uSDR, dB", text(_average(card.scores)) or "not measured"),

@@ -17,6 +17,7 @@ from stemlive.options import (
     output_options,
     progress,
     split_gain,
+    tell_terms,
     threads_option,
     warn_of_clipping,
     warn_of_input,
@@ -156,6 +157,7 @@ def _streaming(model: str | None, threads: int, reader: "AudioReader") -> "tuple
     from stemlive.realtime.separation.separator import Separator
 
     session = Session(model, threads=threads)
+    tell_terms(session.info.terms_line)
     rate = reader.sample_rate_hz
     separator = Separator(session, sample_rate_hz=rate, channels=reader.channels, max_frames=_HOPS_PER_BLOCK)
     return separator, _HOPS_PER_BLOCK * session.info.hop_samples * rate // session.info.sample_rate_hz

@@ -17,6 +17,7 @@ from stemlive.options import (
     output_options,
     progress,
     split_gain,
+    tell_terms,
     threads_option,
     warn_of_clipping,
     warn_of_input,
@@ -170,6 +171,7 @@ def command(
         stack.enter_context(reader)
         rate = reader.sample_rate_hz
         session = Session(model, threads=threads)
+        tell_terms(session.info.terms_line)
         separator = Separator(session, sample_rate_hz=rate, channels=reader.channels)
         levels = _levels(separator.stems, preset, gains, mutes, solos)
         hop = max(1, session.info.hop_samples * rate // session.info.sample_rate_hz)

@@ -85,6 +85,7 @@ class Engine:
         self._memory = EngineMemory.local() if memory is None else memory
         # ONNX Runtime flushes denormals in this thread and in threads started later, the device's included.
         self._session = Session(settings.model, threads=settings.threads, provider=settings.provider)
+        self._memory.set_terms(self._session.info.terms_line)
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
         self._stopping = threading.Event()

@@ -26,6 +26,8 @@ class ModelCard:
     size_bytes: int
     parameters: int
     licence: str
+    terms: str
+    """Conditions on using the model, such as that it is not for commercial use; empty if there are none."""
     training_data: list[Any]
     hours: Any
     speed: dict[str, Any]
@@ -34,24 +36,26 @@ class ModelCard:
 
 def list_models() -> list[ModelCard]:
     """Return the cards of the bundled models, by name. Loads each, which takes about a second."""
-    return [read_card(path) for path in bundled_models()]
+    return [read_card(name) for name in bundled_models()]
 
 
-def read_card(path: Path) -> ModelCard:
-    """Read the card of a model file. ModelError as in Session."""
-    info = Session(path).info
+def read_card(model: str | Path) -> ModelCard:
+    """Read the card of a bundled model or a file. ModelError as in Session."""
+    session = Session(model)
+    info = session.info
     return ModelCard(
-        name=path.stem,
-        file=str(path),
-        default=path.stem == DEFAULT_MODEL,
+        name=session.name,
+        file=str(session.path),
+        default=session.name == DEFAULT_MODEL,
         description=info.card["description"],
         stems=list(info.stems),
         latency_ms=1000 * info.framing.latency_samples / info.sample_rate_hz,
         sample_rate_hz=info.sample_rate_hz,
         preset=info.preset,
-        size_bytes=path.stat().st_size,
+        size_bytes=session.path.stat().st_size,
         parameters=info.parameters,
         licence=info.licence,
+        terms=info.card.get("terms", ""),
         training_data=info.card["training_data"],
         hours=info.card["hours"],
         speed=info.card.get("speed", {}),

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
 from stemlive.errors import ModelError
 from stemlive.realtime.dsp.framing import Framing
+from stemlive.realtime.model_file.bundled import FREE_MODEL
 
 FORMAT_VERSION = "1"
 FORMAT_KEY = "stemlive_format"
@@ -48,6 +49,22 @@ class ModelInfo:
     def framing(self) -> Framing:
         """The window and hop lengths."""
         return Framing(self.analysis_samples, self.synthesis_samples, self.hop_samples)
+
+    @property
+    def terms_line(self) -> str:
+        """Return the conditions on using the model and the model without any, in one line; empty if there are none."""
+        terms = self.card.get("terms", "")
+        return f"model {self.card['name']} is {terms}; {FREE_MODEL} is not (--model {FREE_MODEL})" if terms else ""
+
+    def in_low(self, name: str) -> "ModelInfo":
+        """Return the metadata for running the same weights in the framing `low`, under another name.
+
+        The graph computes the same of each frame, however often frames come.
+        """
+        about = f"The weights of `{self.card['name']}` at half its delay, for twice the work and some of the quality."
+        card = self.card | {"name": name, "description": about, "scores": {}, "speed": {}}
+        config = self.config | {"preset": "low"}
+        return replace(self, preset="low", synthesis_samples=512, hop_samples=256, config=config, card=card)
 
     @classmethod
     def read(cls, onnx: Any, source: str) -> "ModelInfo":

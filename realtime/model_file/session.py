@@ -17,7 +17,7 @@ MAX_THREADS = 64
 
 
 class Session:
-    """A checked model file, ready to run: `info` is its metadata, `provider` where it runs.
+    """A checked model file, ready to run: `name` and `path`, `info` (its metadata), and `provider` (where it runs).
 
     `path` is a file, the name of a bundled model, or None for the default one. One thread by default, no spinning,
     denormals flushed. ONNX Runtime flushes them in the thread that creates the first session of a process and in
@@ -31,7 +31,8 @@ class Session:
         if not 1 <= threads <= MAX_THREADS:
             raise UsageError(f"threads must be from 1 to {MAX_THREADS}, not {threads}")
         providers = onnx_providers(provider)
-        self.path = resolve_model(path)
+        file = resolve_model(path)
+        self.path, self.name = file.path, file.name
         self.provider = provider
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
@@ -48,7 +49,8 @@ class Session:
                 "onnxruntime finds no CUDA and cuDNN of its version: install the packages of "
                 "`onnxruntime-gpu[cuda,cudnn]`, or use the CPU"
             )
-        self.info = ModelInfo.read(self._onnx, str(self.path))
+        info = ModelInfo.read(self._onnx, str(self.path))
+        self.info = info.in_low(file.name) if file.low else info
         self._hop: _BoundHop | None = None
         self._outputs = ["stems", *(f"new_{state.name}" for state in self.info.state)]
         self.reset()

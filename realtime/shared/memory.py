@@ -46,6 +46,7 @@ _TELEMETRY = np.dtype(
         ("message", f"S{_MESSAGE_BYTES}"),
         ("note", f"S{_MESSAGE_BYTES}"),
         ("trouble", f"S{_MESSAGE_BYTES}"),
+        ("terms", f"S{_MESSAGE_BYTES}"),
         ("mode", "S16"),
         ("stems", f"S{_NAMES_BYTES}"),
         ("stream_s", "f8"),
@@ -81,7 +82,7 @@ _TELEMETRY = np.dtype(
     align=True,
 )
 _SINGLE = np.dtype([("alive_s", "f8"), ("patience_s", "f8"), ("columns", "i8")], align=True)
-_TEXTS = ("message", "note", "trouble", "mode")
+_TEXTS = ("message", "note", "trouble", "terms", "mode")
 
 
 class EngineMemory:
@@ -160,6 +161,11 @@ class EngineMemory:
     def set_note(self, note: str) -> None:
         """Engine: publish what the user should know of the source."""
         self.telemetry["note"] = pack(note, _MESSAGE_BYTES)
+        self.publish()
+
+    def set_terms(self, terms: str) -> None:
+        """Engine: publish the conditions on using the model."""
+        self.telemetry["terms"] = pack(terms, _MESSAGE_BYTES)
         self.publish()
 
     def set_trouble(self, trouble: str) -> None:

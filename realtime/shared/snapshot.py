@@ -118,6 +118,8 @@ class Snapshot:
     """Whether the song has reached its end."""
     trouble: str = ""
     """What has failed while the sound goes on, such as the microphone; empty while nothing has."""
+    terms: str = ""
+    """Conditions on using the model, and the model without any, in one line; empty if there are none."""
     note: str = ""
     """A remark for the user about the source, such as that part of the file is missing; empty if there is none."""
 
