@@ -59,7 +59,7 @@ class SharedRecord:
             if not count:
                 break
             slot = self._slots[count % 2].copy()
-            if slot[:8].view(np.uint64)[0] == zlib.crc32(slot[_HEAD:]):
+            if slot[:8].view(np.uint64)[0] == zlib.crc32(slot[_HEAD:].data):
                 self._seen = slot
                 break
             time.sleep(0)
