@@ -108,6 +108,7 @@ def train(
     """One process of a run: read the recipe, scan the data, train. Arguments as in `stemlive train --help`."""
     import torch
 
+    from stemlive.training.fingerprint import drop_scored
     from stemlive.training.loop import Trainer
     from stemlive.training.recipe import read_recipe
     from stemlive.training.sources import Sources, scan
@@ -125,6 +126,7 @@ def train(
     validation = Sources()
     if validation_roots:
         validation = scan(validation_roots, cache, rate, "valid", scoring=True, quiet=quiet)
+        drop_scored(sources, validation, rate, quiet=quiet)
     trainer = Trainer(
         recipe,
         sources,

@@ -7,6 +7,7 @@ from typing import Any
 
 from stemlive.errors import TrainingError
 from stemlive.training.activity import active_passages
+from stemlive.training.fingerprint import Scored, overlaps
 from stemlive.training.layout import KINDS, SPLITS, Layout, find_audio
 from stemlive.training.recordings import Recording
 from stemlive.training.sources import Sources, load
@@ -48,21 +49,31 @@ def prepare(
 
     Calls `advance(1)` for each file, so many times in all as `steps` says. What is done stays done when this is
     interrupted. Returns, by split, `songs` and `hours` (by kind: in `songs`, in `pool`), `active` (with `sad`: the
-    share of the samples that is kept, by kind), and `skipped`: file to reason.
+    share of the samples that is kept, by kind), `skipped`: file to reason, and `scored`: recordings to train on that
+    hold what is scored (`fingerprint`), and in which song.
     """
-    report: dict[str, Any] = {"splits": {}, "skipped": {}}
+    report: dict[str, Any] = {"splits": {}, "skipped": {}, "scored": {}}
+    found: dict[str, Sources] = {}
     for split, layout in layouts.items():
         sources = load(layout, cache, sample_rate_hz, scoring=split != TRAIN, workers=workers, advance=advance)
         report["splits"][split] = {"songs": len(sources.songs), "hours": _hours(sources, sample_rate_hz)}
         report["skipped"] |= {str(path): reason for path, reason in sources.skipped.items()}
         if sad and split == TRAIN:
             report["active"] = _find_active(sources, sample_rate_hz, workers, advance)
+        found[split] = sources
+    scored = {f"{split}/{name}": song for split in found if split != TRAIN for name, song in found[split].songs.items()}
+    if scored and TRAIN in found:
+        recordings = [recording for kind in KINDS for recording in found[TRAIN].recordings(kind)]
+        for _, overlap in overlaps(Scored(scored, sample_rate_hz), recordings, workers=workers, advance=advance):
+            report["scored"][overlap.name] = overlap.song
     return report
 
 
 def steps(layouts: dict[str, Layout], *, sad: bool) -> int:
     """Return the most steps that `prepare` can take."""
-    return sum(len(layout.files()) * (2 if sad and split == TRAIN else 1) for split, layout in layouts.items())
+    to_train_on = len(layouts[TRAIN].files()) if TRAIN in layouts else 0
+    decoding = sum(len(layout.files()) for layout in layouts.values())
+    return decoding + to_train_on * (sad + (len(layouts) > 1))
 
 
 def _hours(sources: Sources, sample_rate_hz: int) -> dict[str, dict[str, float]]:

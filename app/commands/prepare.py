@@ -34,8 +34,8 @@ def command(
 
     Such a folder has MUSDB18-HQ's layout: train/<song>/<stem>.wav (or flac, ogg), valid/ and test/ likewise, and loose
     recordings of one stem in pool/<stem>/<source>/. Stems are vocals, drums, bass and other, and accompaniment: music
-    without a voice whose stems are unknown. Files that cannot be used are named with the reason. What an interrupted
-    call has done is not done again.
+    without a voice whose stems are unknown. Files that cannot be used are named with the reason, and recordings to
+    train on that hold what valid/ or test/ has. What an interrupted call has done is not done again.
     """
     from stemlive.training.prepare import find_splits, prepare, steps
 
@@ -52,6 +52,8 @@ def command(
         return
     for path, reason in report["skipped"].items():
         warn(f"skipped {path}: {reason}")
+    for recording, song in report["scored"].items():
+        warn(f"{recording} holds what is scored in {song}: `train --validate` leaves it out, by its sound")
     if not quiet:
         for line in lines(report):
             click.echo(line)
