@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,16 @@ FORMAT = 1
 
 
 def save_atomically(values: dict[str, Any], path: Path) -> None:
-    """Write a dictionary of tensors and plain values; `path` holds the old file or the whole new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as part:
-        torch.save(values, part)
+    """Write a dictionary of tensors and plain values; `path` holds the old file or the whole new one, never a part.
+
+    Raises StemliveError where there is no room, or it cannot be written for another reason.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as part:
+            torch.save(values, part)
+    except (OSError, RuntimeError) as error:  # torch's own writer tells a full disk by the latter
+        raise StemliveError(f"cannot write {path}: {str(error).splitlines()[0]}: is there room on the disk?") from error
 
 
 def load_values(path: Path) -> dict[str, Any]:
@@ -48,6 +55,13 @@ def load_values(path: Path) -> dict[str, Any]:
     return values
 
 
+def check_finite(weights: Mapping[str, Any], path: Path) -> None:
+    """Raise ModelError for weights that are not all finite, which a training that failed leaves behind."""
+    for name, value in weights.items():
+        if isinstance(value, torch.Tensor) and not bool(torch.isfinite(value).all()):
+            raise ModelError(f"{path}: the weights of {name} are not finite numbers: use a checkpoint from before")
+
+
 def save_checkpoint(model: BSRNN, path: Path, provenance: dict[str, Any], half: bool = False) -> None:
     """Write weights and configuration; `provenance` says in plain values what the weights were trained on.
 
@@ -72,6 +86,7 @@ def load_checkpoint(path: Path) -> tuple[BSRNN, dict[str, Any]]:
         config, weights, provenance = read_onnx(path)
     else:
         config, weights, provenance = _read_checkpoint(path)
+    check_finite(weights, path)
     try:
         model = BSRNN(ModelConfig.from_dict(config))
         model.load_state_dict(weights)

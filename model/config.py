@@ -1,13 +1,13 @@
 """The configuration of a model, as one frozen value that is saved with the weights."""
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
 from stemlive.errors import UsageError
 from stemlive.model.bands import band_widths
+from stemlive.model.choices import check_types
 from stemlive.model.framing import PRESETS, FramingPreset
 
 STEMS = ("vocals", "drums", "bass", "other")
@@ -42,7 +42,6 @@ LEAST = {
     "detail_channels": 0,
     "pairs_from_hz": 0,
 }
-TYPE_NAMES = {str: "a name", int: "a whole number", bool: "true or false", tuple: "a list of names (in Python a tuple)"}
 
 
 @dataclass(frozen=True)
@@ -166,19 +165,14 @@ class ModelConfig:
             raise UsageError(f"detail_channels must be even, not {self.detail_channels}: half of them are the finest")
 
     def _check_types(self) -> None:
-        """Raise UsageError for a value of another type than its default: TOML tells 1, 1.0 and "1" apart."""
-        for field in dataclasses.fields(self):
-            value, default = getattr(self, field.name), field.default
-            if field.name == "band_scheme":
-                widths = value if isinstance(value, tuple) else (None,)
-                good = isinstance(value, str) or all(type(width) is int for width in widths)
-                wanted = "a name or a list of whole numbers (in Python a tuple)"
-            elif isinstance(default, float):
-                good, wanted = type(value) in (int, float) and math.isfinite(value), "a finite number"
-            else:
-                good, wanted = type(value) is type(default), TYPE_NAMES[type(default)]
-            if not good:
-                raise UsageError(f"{field.name} must be {wanted}, not {value!r}")
+        check_types(self, but=("band_scheme",))
+        widths = self.band_scheme
+        if not isinstance(widths, str) and not (
+            isinstance(widths, tuple) and all(type(width) is int for width in widths)
+        ):
+            raise UsageError(
+                f"band_scheme must be a name or a list of whole numbers (in Python a tuple), not {widths!r}"
+            )
 
     @property
     def framing(self) -> FramingPreset:

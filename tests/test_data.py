@@ -282,6 +282,15 @@ def test_what_a_kill_left_of_the_cache_is_decoded_again(tmp_path):
         again = decode(tmp_path / "a.wav", tmp_path, RATE)
         assert again == first
         assert np.array_equal(again.read(0, RATE), audio)
+    for suffix in (".npy", ".json", ".sad"):
+        passages = active_passages(first, RATE)
+        damaged = first.cache_file.with_suffix(suffix)
+        whole = damaged.read_bytes()
+        for rest in (b"", whole[: len(whole) // 2]):
+            damaged.write_bytes(rest)
+            assert decode(tmp_path / "a.wav", tmp_path, RATE) == first
+            assert active_passages(first, RATE).tolist() == passages.tolist()
+            assert damaged.read_bytes() == whole
 
 
 # prepare

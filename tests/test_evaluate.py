@@ -335,6 +335,13 @@ def test_mistakes_are_told_in_one_line(corpus, tmp_path, monkeypatch, options, m
     assert not (tmp_path / "scores.json").exists()
 
 
+def test_songs_of_another_split_are_pointed_at(corpus, tmp_path):
+    (corpus / "valid").rename(corpus / "test")
+    refused = run("--data", corpus, "--cache", tmp_path / "cache")
+    assert refused.exit_code == 1
+    assert refused.stderr.endswith("has no valid/<song>/<stem> audio files: it has test: give --split test\n")
+
+
 def test_a_checkpoint_is_scored_by_each_method(corpus, tmp_path):
     torch.manual_seed(0)
     save_checkpoint(BSRNN(TINY).eval(), tmp_path / "causal.pt", {})

@@ -8,6 +8,9 @@ import itertools
 import json
 import logging
 import math
+import re
+import resource
+import signal
 import subprocess
 import sys
 
@@ -20,7 +23,7 @@ from run_state import assert_same_run
 from tone_corpus import make_corpus
 
 from stemlive.cli import main
-from stemlive.errors import TrainingError, UsageError
+from stemlive.errors import ModelError, StemliveError, TrainingError, UsageError
 from stemlive.export.exporter import describe
 from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import load_checkpoint, save_checkpoint
@@ -35,6 +38,7 @@ from stemlive.training.objective import batch_loss, prepare
 from stemlive.training.plot_log import main as plot_log
 from stemlive.training.plot_log import read_log
 from stemlive.training.recipe import CLOCKS, Recipe, TrainConfig, read_recipe
+from stemlive.training.recordings import Recording
 from stemlive.training.schedule import rate_factor
 from stemlive.training.scores import usdr
 from stemlive.training.segments import FromIndex
@@ -312,7 +316,7 @@ def test_accumulated_batches_are_one_large_batch(sources, tmp_path):
     parts = changed(once, batch=2, accumulate=3)
     for name, chosen in (("once", once), ("parts", parts)):
         trainer = Trainer(chosen, sources, Sources(), tmp_path / name)
-        groups = [batch["groups"].any(-1).sum() for batch in itertools.islice(trainer._batches(), 3)]
+        groups = [batch["groups"].any(-1).sum() for batch in itertools.islice(trainer.segments.batches(0), 3)]
         assert len(set(map(int, groups))) > 1 or name == "once"
         trainer.run()
     states = [torch.load(tmp_path / name / "state.pt", weights_only=True) for name in ("once", "parts")]
@@ -341,7 +345,7 @@ def test_pieces_with_carried_state_are_the_whole_segment(name, sources, tmp_path
     chosen = changed(Recipe(model, mix, recipe(1).train), carry=3, accumulate=2, loss="t", gradient_clip=1e9)
     trainer = Trainer(chosen, sources, Sources(), tmp_path)
     whole_model = copy.deepcopy(trainer.network)
-    segments = list(itertools.islice(trainer._batches(), 2))
+    segments = list(itertools.islice(trainer.segments.batches(0), 2))
     calls, gradients, unsynchronised = [], [], []
     trainer.network.register_forward_hook(lambda module, inputs, output: calls.append((*inputs, *output)))
     trainer.optimizer.step = lambda: gradients.extend(p.grad.clone() for p in trainer.network.parameters())
@@ -693,6 +697,22 @@ def test_recipes_in_the_repository_are_valid(request):
         ("[train]\ncarry = 2\n[model]\ncausal = false", "carry = 2 needs a causal model"),
         ("[train]\ncarry = 3\n[mix]\nsegment_s = 0.06", "segment_s 0.06 is too short: .* longer than the 1024"),
         ("[mix]\nsegment_s = 0.02", "segment_s 0.02 is too short"),
+        ("[mix]\nsegment_s = inf", "segment_s must be a finite number, not inf"),
+        ("[mix]\nmono_p = '0.5'", "mono_p must be a finite number, not '0.5'"),
+        ("[mix]\nsad = 1", "sad must be true or false, not 1"),
+        ("[mix]\ntries = 2.0", "tries must be a whole number, not 2.0"),
+        ("[mix.source_weights]\nchoir = nan", "source_weights: choir must be a finite number of 0 or more, not nan"),
+        ("[mix.source_weights]\nchoir = '2'", "source_weights: choir must be a finite number of 0 or more, not '2'"),
+        ("[train]\nlearning_rate = nan", "learning_rate must be a finite number, not nan"),
+        ("[train]\nlearning_rate = '1e-3'", "learning_rate must be a finite number, not '1e-3'"),
+        ("[train]\nlearning_rate = -1.0", "learning_rate must be at least 0, not -1.0"),
+        ("[train]\nbatch = 1.5", "batch must be a whole number, not 1.5"),
+        ("[train]\nbatch = true", "batch must be a whole number, not True"),
+        ("[train]\ngradient_clip = 0.0", "gradient_clip must be above 0, not 0.0"),
+        ("[train]\nema_decay = 2.0", "ema_decay must be below 1, not 2.0"),
+        ("[train]\nseed = -1", "seed must be at least 0, not -1"),
+        ("[train]\nsteps = 10.5", "steps must be a whole number, not 10.5"),
+        ("[train]\nloss = 3", "loss must be a name, not 3"),
         ("model = ", "cannot read the recipe"),
     ],
 )
@@ -701,6 +721,107 @@ def test_wrong_recipes_are_refused(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(UsageError, match=message):
         read_recipe(path)
+
+
+def bytes_of(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("*.pt")}
+
+
+@pytest.mark.parametrize("spoilt", ["loss", "gradient"])
+def test_a_run_ends_at_the_first_loss_or_gradient_that_is_not_finite(spoilt, sources, tmp_path, monkeypatch):
+    Trainer(recipe(2), sources, Sources(), tmp_path).run()
+    before, steps = bytes_of(tmp_path), itertools.count(3)
+
+    def spoil(stems, *arguments):
+        loss = batch_loss(stems, *arguments)
+        if next(steps) < 5:
+            return loss
+        return loss * math.nan if spoilt == "loss" else loss + torch.sqrt(0 * stems.square().sum())
+
+    monkeypatch.setattr("stemlive.training.loop.batch_loss", spoil)
+    trainer = Trainer(recipe(10), sources, Sources(), tmp_path)
+    handler = signal.getsignal(signal.SIGTERM)
+    value = "loss nan" if spoilt == "loss" else "loss 0.[0-9]+, gradient nan"
+    with pytest.raises(TrainingError, match=f"step 5: {value}.*state.pt holds what was learned before") as caught:
+        trainer.run()
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert next(steps) == 6  # no step more
+    assert bytes_of(tmp_path) == before
+    assert all(torch.isfinite(values).all() for values in trainer.network.state_dict().values())
+    named = str(caught.value).split("mixed from: ")[1].split(", ")
+    read, really = set(), Recording.read
+    monkeypatch.setattr(Recording, "read", lambda self, *part: read.add(self.name) or really(self, *part))
+    for index in (8, 9):  # step 5 of two segments each
+        trainer.segments._mixer[index]
+    assert named == sorted(read)
+
+
+def test_a_rate_that_blows_the_weights_up_is_one_line_for_two_processes(corpus, tmp_path):
+    recipe_file = tmp_path / "wild.toml"
+    recipe_file.write_text(
+        "[model]\nfeature_dim = 8\nnum_repeat = 1\nband_scheme = 'v3'\n[mix]\nsegment_s = 0.3\n"
+        "[train]\nbatch = 1\nsteps = 9\nlearning_rate = 1e30\nwarmup_steps = 0\nprecision = 'no'\n"
+    )
+    arguments = [recipe_file, "--data", corpus, "--run", tmp_path / "run", "--cache", tmp_path / "cache"]
+    command = [sys.executable, "-m", "stemlive", "train", *arguments, "--processes", "2"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+    assert re.match(
+        r"stemlive: error: step [2-9]: loss \S+, gradient \S+: the run ends, nothing was saved before", line
+    )
+    assert not (tmp_path / "run/weights.pt").exists()
+
+
+@pytest.mark.parametrize("command", ["separate", "export", "average", "evaluate", "train"])
+def test_weights_that_are_not_finite_are_refused_everywhere(command, corpus, tmp_path):
+    model, weights, out = BSRNN(TINY), tmp_path / "bad.pt", tmp_path / "out"
+    save_checkpoint(model, tmp_path / "good.pt", {})
+    next(model.parameters()).data[0] = math.nan
+    save_checkpoint(model, weights, {})
+    (tmp_path / "recipe.toml").write_text("[train]\nsteps = 1\n")
+    arguments = {
+        "separate": [corpus / "valid/unseen/vocals.wav", "--checkpoint", weights, "-o", out],
+        "export": [weights, "-o", out],
+        "average": [tmp_path / "good.pt", weights, "-o", out],
+        "evaluate": ["--checkpoint", weights, "--data", corpus, "--cache", tmp_path / "cache", "--json", out],
+        "train": [tmp_path / "recipe.toml", "--data", corpus, "--cache", tmp_path / "cache", "--run", tmp_path / "run",
+                  "--start-from", weights],
+    }[command]  # fmt: skip
+    done = CliRunner().invoke(main, [command, *map(str, arguments)])
+    assert done.exit_code == 1, done.output
+    (line,) = done.stderr.splitlines()
+    assert re.search(r"bad.pt: the weights of \S+ are not finite numbers: use a checkpoint from before$", line)
+    assert not out.exists()
+
+
+def test_a_folder_that_holds_no_such_run_is_refused(sources, tmp_path):
+    Trainer(recipe(1), sources, Sources(), tmp_path).run()
+    with pytest.raises(TrainingError, match="holds a run by the optimiser adam, not muon: keep it"):
+        Trainer(changed(recipe(2), optimiser="muon"), sources, Sources(), tmp_path)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    next(iter(state["averaged"].values()))[0] = math.inf
+    torch.save(state, tmp_path / "state.pt")
+    with pytest.raises(ModelError, match=r"state.pt: the weights of \S+ are not finite"):
+        Trainer(recipe(2), sources, Sources(), tmp_path)
+    (tmp_path / "weights.pt").replace(tmp_path / "state.pt")
+    with pytest.raises(TrainingError, match=r"state\.pt is no state of a run: it lacks averaged, optimizer"):
+        Trainer(recipe(2), sources, Sources(), tmp_path)
+
+
+def test_a_disk_that_is_full_at_a_save_is_one_line_and_harms_nothing(sources, tmp_path):
+    trainer = Trainer(recipe(1), sources, Sources(), tmp_path)
+    trainer.run()
+    before = bytes_of(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(StemliveError, match=r"^cannot write .*state.pt: .*: is there room on the disk\?$"):
+            trainer.save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert bytes_of(tmp_path) == before
+    assert [path.name for path in tmp_path.iterdir() if "part" in path.name] == []
 
 
 def test_data_that_cannot_be_trained_on_is_one_line_for_two_processes(tmp_path):

@@ -6,6 +6,7 @@ and above 1e-3; a window is kept when more than half of its chunks are active, i
 """
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -39,7 +40,7 @@ def active_passages(recording: Recording, sample_rate_hz: int, config: ActivityC
     """
     file = recording.cache_file.with_suffix(".sad")
     made_by = {**asdict(config), "sample_rate_hz": sample_rate_hz}
-    if file.exists():
+    with suppress(OSError, ValueError, KeyError, TypeError):  # not there yet, or damaged
         kept = json.loads(file.read_text(encoding="utf-8"))
         if kept["made_by"] == made_by:
             return np.array(kept["passages"], np.int64).reshape(-1, 2)

@@ -88,7 +88,9 @@ def find_audio(roots: list[Path], split: str = "train", *, scoring: bool = False
             _find_pools(root, layout)
         if len(layout.files()) == before:
             pools = " and no pool/<stem>" if split == "train" and not scoring else ""
-            raise TrainingError(f"{root} has no {split}/<song>/<stem>{pools} audio files: check `roots`")
+            others = [other for other in SPLITS if other != split and song_folders(root, other)] if scoring else []
+            known = f'it has {" and ".join(others)}: give `split="{others[-1]}"`' if others else "check `roots`"
+            raise TrainingError(f"{root} has no {split}/<song>/<stem>{pools} audio files: {known}")
     return layout
 
 

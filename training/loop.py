@@ -8,7 +8,6 @@ import math
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -26,14 +25,23 @@ from stemlive.model.checkpoint import save_checkpoint
 from stemlive.model.framing import Framing
 from stemlive.training.devices import check_compiler, quicker_in_bfloat16, use_gpu
 from stemlive.training.grow import start_model
-from stemlive.training.mixing import SegmentMixer, describe
+from stemlive.training.mixing import describe
 from stemlive.training.objective import batch_loss, pieces, prepare
-from stemlive.training.optimiser import OPTIMISERS
+from stemlive.training.optimiser import OPTIMISERS, follow, freeze
 from stemlive.training.recipe import CLOCKS, Recipe
 from stemlive.training.run_log import RunLog
-from stemlive.training.run_state import BEST_FILE, STATE_FILE, WEIGHTS_FILE, Part, Progress, restore_state, save_state
+from stemlive.training.run_state import (
+    BEST_FILE,
+    STATE_FILE,
+    WEIGHTS_FILE,
+    Part,
+    Progress,
+    not_finite,
+    restore_state,
+    save_state,
+)
 from stemlive.training.schedule import rate_factor
-from stemlive.training.segments import FromIndex, segment_batches
+from stemlive.training.segments import Segments
 from stemlive.training.sources import Sources
 from stemlive.training.validation import score_songs
 from stemlive.training.yardstick import ScoredSong, yardstick
@@ -62,7 +70,7 @@ class Trainer:
         """
         self.started = {name: clock() for name, clock in CLOCKS.items()}
         self.recipe, self.sources, self.validation, self.folder = recipe, sources, validation, folder
-        self.time_limit_s, self.workers = time_limit_s, workers
+        self.time_limit_s = time_limit_s
         folder.mkdir(parents=True, exist_ok=True)
         c = recipe.train
         torch.manual_seed(c.seed)
@@ -79,13 +87,15 @@ class Trainer:
         self.framing = Framing(recipe.model.framing).to(self.accelerator.device)
         self.averaged = BSRNN(recipe.model).eval()
         self.averaged.load_state_dict(model.state_dict())
-        _freeze(model, c.frozen)
+        freeze(model, c.frozen)
         optimizer = OPTIMISERS[c.optimiser](model, c.learning_rate, c.weight_decay)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.averaged.to(self.accelerator.device)
         if c.compile:
             check_compiler(on_gpu)
             self.model.compile(dynamic=False)
+        at = self.accelerator
+        self.segments = Segments(sources, recipe, at.process_index, at.num_processes, workers)
         self.stopping = False
         self._resume()
         self.run_log = RunLog(
@@ -121,14 +131,32 @@ class Trainer:
         return parts if self.accelerator.scaler is None else {**parts, "scaler": self.accelerator.scaler}
 
     def run(self) -> None:
-        """Train to the end of the steps, of the time or of the patience, then save and validate."""
+        """Train to the end of the steps, of the time or of the patience, then save and validate.
+
+        Raises TrainingError at the first loss or gradient that is not finite, and leaves what was saved before.
+        """
+        begun = self.progress.step
+        handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            losses, validated_step = self._train()
+            stopped = self._largest(float(self.stopping)) > 0  # for any process: a signal does not reach all at once
+            if self.progress.step > begun:
+                self.save()
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        if self.progress.step > validated_step and not stopped:
+            self.validate(float(torch.stack(losses).mean()), due=False)
+        self.run_log.close()
+
+    def _train(self) -> tuple[list[Tensor], int]:
+        """All steps; returns the losses since the last validation, and the step of that."""
         c, progress = self.recipe.train, self.progress
         before = dataclasses.replace(progress)
         saved_at = validated_at = time.monotonic()
         validated_step = progress.step
         losses: list[Tensor] = []
-        handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        batches = self._batches()
+        batches = self.segments.batches(progress.step)
         parameters = f"{count_parameters(self.network) / 1e6:.2f} M parameters"
         self.run_log.say(f"{parameters}, {describe(self.sources, self._rate_hz)}")
         while progress.step < c.steps and not (c.patience and progress.unimproved >= c.patience):
@@ -140,7 +168,7 @@ class Trainer:
                 group["lr"] = rate
             losses.append(self._train_step([next(batches) for _ in range(c.accumulate)]))
             progress.step += 1
-            progress.audio_s += self._step_s
+            progress.audio_s += self.segments.step_s
             progress.wall_s = before.wall_s + self._elapsed("wall")
             progress.processor_s = before.processor_s + self._elapsed("processor")
             reporting = progress.step % REPORT_STEPS == 0
@@ -158,14 +186,7 @@ class Trainer:
             if reporting and self._due(saved_at, c.save_minutes):
                 self.save()
                 saved_at = time.monotonic()
-        stopped = self._largest(float(self.stopping)) > 0  # for any process: a signal does not reach all at one time
-        if progress.step > before.step:
-            self.save()
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        if progress.step > validated_step and not stopped:
-            self.validate(float(torch.stack(losses).mean()), due=False)
-        self.run_log.close()
+        return losses, validated_step
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         """Signal handler: end the run after this step, and save it."""
@@ -189,19 +210,20 @@ class Trainer:
                 self.accelerator.backward(loss)
             state, before = state.detach(), [stems[:, :, -framing.preset.unfinished_hops :].detach()]
             losses.append(loss.detach())
-        self.accelerator.clip_grad_norm_(self.model.parameters(), c.gradient_clip)
+        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), c.gradient_clip)
+        self._check_finite(losses, norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        self._average()
+        follow(self.averaged, self.network, min(c.ema_decay, (1 + self.progress.step) / (10 + self.progress.step)))
         return torch.stack(losses).sum()
 
-    @torch.no_grad()
-    def _average(self) -> None:
-        """Exponential moving average of the weights, quicker at the start of a run."""
-        decay = min(self.recipe.train.ema_decay, (1 + self.progress.step) / (10 + self.progress.step))
-        pairs = zip(self.averaged.parameters(), self.network.parameters(), strict=True)
-        for average, current in pairs:
-            average.lerp_(current, 1 - decay)
+    def _check_finite(self, losses: list[Tensor], norm: Tensor | None) -> None:
+        """Raise TrainingError, in all processes, when a loss or the gradient is not finite: before it is learned."""
+        loss, gradient = float(torch.stack(losses).sum()), math.nan if norm is None else float(norm)
+        scaled = self.accelerator.scaler is not None  # it leaves out steps whose gradient is infinite
+        if self._largest(float(not math.isfinite(loss) or not (scaled or math.isfinite(gradient)))) > 0:
+            files = sorted(set().union(*gather_object([self.segments.files(self.progress.step)])))
+            raise not_finite(self.folder, self.progress.step + 1, loss, gradient, files)
 
     def validate(self, loss: float, due: bool = True) -> None:
         """Score the averaged weights on the beginning of every validation song; the best by the yardstick are kept.
@@ -246,19 +268,6 @@ class Trainer:
     def _rate_hz(self) -> int:
         return self.recipe.model.sample_rate_hz
 
-    @property
-    def _step_s(self) -> float:
-        """Seconds of audio in one step of all processes."""
-        c = self.recipe.train
-        return self.recipe.mix.segment_s * c.batch * c.accumulate * int(self.accelerator.num_processes)
-
-    def _batches(self) -> Iterator[dict[str, Tensor]]:
-        c, at = self.recipe.train, self.accelerator
-        hop = self.recipe.model.framing.hop_samples
-        mixer = SegmentMixer(self.sources, self.recipe.mix, self._rate_hz, hop, c.seed)
-        first = self.progress.step * c.accumulate
-        return segment_batches(mixer, FromIndex(first, c.batch, at.process_index, at.num_processes), self.workers)
-
     def _epoch(self) -> int:
         """Whole epochs so far."""
         return round(self.progress.audio_s / self.recipe.mix.segment_s) // self.recipe.train.epoch_segments
@@ -284,12 +293,3 @@ class Trainer:
         shared = torch.tensor(value, dtype=torch.float64, device=self.accelerator.device)
         torch.distributed.all_reduce(shared, torch.distributed.ReduceOp.MAX)
         return float(shared)
-
-
-def _freeze(model: BSRNN, parts: Sequence[str]) -> None:
-    """Freeze these parts of the network. Raises TrainingError for a part that the model does not have."""
-    having = {name for name, part in model.named_children() if any(True for _ in part.parameters())}
-    for part in parts:
-        if part not in having:
-            raise TrainingError(f"frozen: the model has no part '{part}': choose from {', '.join(sorted(having))}")
-        model.get_submodule(part).requires_grad_(False)

@@ -1,11 +1,13 @@
 """Passages of single recordings, from pools and songs: drawn, levelled and augmented one stem at a time."""
 
+import math
 import re
 from dataclasses import dataclass, field, fields
 
 import numpy as np
 
 from stemlive.errors import UsageError
+from stemlive.model.choices import check_types
 from stemlive.training.activity import Passages, active_passages, draw_start
 from stemlive.training.augment import (
     Audio,
@@ -98,6 +100,7 @@ class LooseConfig:
     second_voice_p: float = 0.15
 
     def __post_init__(self) -> None:
+        check_types(self)
         for choice in fields(self):
             value = getattr(self, choice.name)
             if choice.name.endswith("_p") and not 0 <= value <= 1:
@@ -110,8 +113,9 @@ class LooseConfig:
             raise UsageError("the smallest gain is above the largest or below 0: mend min_gain and max_gain (_db)")
         if self.bend_db < 0:
             raise UsageError(f"bend_db must be 0 or more, not {self.bend_db}")
-        if any(weight < 0 for weight in self.source_weights.values()):
-            raise UsageError("source_weights must not be negative: 0 leaves a source out")
+        for source, weight in self.source_weights.items():
+            if type(weight) not in (int, float) or not 0 <= weight < math.inf:
+                raise UsageError(f"source_weights: {source} must be a finite number of 0 or more, not {weight!r}")
 
 
 class LooseStems:
@@ -119,6 +123,8 @@ class LooseStems:
 
     def __init__(self, sources: Sources, config: LooseConfig, sample_rate_hz: int, count: int) -> None:
         self.config, self.sample_rate_hz, self.count = config, sample_rate_hz, count
+        self.read: list[str] = []
+        """Names of the recordings that were read, until the mixer clears it."""
         self._passages: dict[Recording, Passages] = {}
         self._draws = {kind: WeightedDraw(self._recordings(kind, sources), config.source_weights) for kind in KINDS}
 
@@ -211,6 +217,7 @@ class LooseStems:
 
     def _read(self, recording: Recording, count: int, rng: np.random.Generator) -> Audio:
         """A random passage; one that is nearly silent is drawn again."""
+        self.read.append(recording.name)
         for _ in range(self.config.tries):
             if self.config.sad:
                 start = draw_start(self._passages[recording], count, rng)

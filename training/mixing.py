@@ -71,12 +71,15 @@ class SegmentMixer(Dataset[dict[str, Tensor]]):
         self.seed = seed
         self._songs = WeightedDraw(song_sources(sources.songs), config.source_weights)
         self._loose = LooseStems(sources, config, sample_rate_hz, self.count)
+        self._read: list[str] = []  # names of what the songs gave to the last segment
 
     def __len__(self) -> int:
         return 2**62
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         rng = np.random.default_rng((self.seed, index))
+        self._read.clear()
+        self._loose.read.clear()
         c = self.config
         shares = np.array([c.share_accompaniment, c.share_random, c.share_song])
         kind = rng.choice(3, p=shares / shares.sum())
@@ -97,6 +100,11 @@ class SegmentMixer(Dataset[dict[str, Tensor]]):
             "targets": torch.from_numpy(np.ascontiguousarray(self._finish(targets, cut_hz, rng).transpose(0, 2, 1))),
             "groups": torch.from_numpy(groups),
         }
+
+    def files(self, index: int) -> list[str]:
+        """Names of the recordings that segment `index` is made of; it is mixed once more for this."""
+        self[index]
+        return list(dict.fromkeys([*self._read, *self._loose.read]))
 
     def _draw_loose(self, kinds: tuple[str, ...], rng: np.random.Generator) -> tuple[Stems, float]:
         """A passage of each kind, and the frequency above which one of them has nothing."""
@@ -124,6 +132,7 @@ class SegmentMixer(Dataset[dict[str, Tensor]]):
         stems = {}
         for stem, recording in song.items():
             gain = level * db_to_gain(rng.uniform(-c.song_gain_db, c.song_gain_db))
+            self._read.append(recording.name)
             audio = recording.read(start, count) * np.float32(gain)
             if rng.random() < c.drop_stem_p / 2:
                 audio = np.zeros_like(audio)

@@ -7,12 +7,13 @@ own.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from stemlive.errors import TrainingError
 from stemlive.model.recurrence import GatedRecurrence
 from stemlive.training.devices import fast_bfloat16
 
@@ -20,6 +21,22 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of a Newton-Schulz step, as publishe
 NEWTON_SCHULZ_STEPS = 5
 ADAM_RMS = 0.2  # root mean square of Adam's usual step at a learning rate of 1
 MOMENTUM = 0.95
+
+
+def freeze(model: nn.Module, parts: Sequence[str]) -> None:
+    """Freeze these parts of the network. Raises TrainingError for a part that the model does not have."""
+    having = {name for name, part in model.named_children() if any(True for _ in part.parameters())}
+    for part in parts:
+        if part not in having:
+            raise TrainingError(f"frozen: the model has no part '{part}': choose from {', '.join(sorted(having))}")
+        model.get_submodule(part).requires_grad_(False)
+
+
+@torch.no_grad()
+def follow(average: nn.Module, model: nn.Module, decay: float) -> None:
+    """Move the exponential moving average of a model's weights on by one step."""
+    for mean, current in zip(average.parameters(), model.parameters(), strict=True):
+        mean.lerp_(current, 1 - decay)
 
 
 class Muon(torch.optim.AdamW):

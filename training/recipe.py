@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stemlive.errors import UsageError
+from stemlive.model.choices import check_types
 from stemlive.model.config import ModelConfig
 from stemlive.training.losses import check_loss
 from stemlive.training.mixing import MixConfig
@@ -18,6 +19,16 @@ CLOCKS: dict[str, Callable[[], float]] = {"wall": time.monotonic, "processor": t
 SCHEDULES = ("decay-at-end", "exponential", "cosine", "constant")
 PRECISIONS = ("no", "bf16", "fp16")
 LEAST = {
+    "steps": 1,
+    "seed": 0,
+    "learning_rate": 0,
+    "spectrum_weight": 0,
+    "sdr_weight": 0,
+    "decay_share": 0,
+    "ema_decay": 0,
+    "validate_minutes": 0,
+    "validation_s": 0,
+    "save_minutes": 0,
     "batch": 1,
     "accumulate": 1,
     "carry": 1,
@@ -91,6 +102,9 @@ class TrainConfig:
     save_minutes: float = 5.0
 
     def __post_init__(self) -> None:
+        if isinstance(self.frozen, str):
+            raise UsageError(f"frozen must be a list of names, not '{self.frozen}': write [\"{self.frozen}\"]")
+        check_types(self, but=("frozen",))
         check_loss(self.loss)
         for name, known in (
             ("schedule", SCHEDULES),
@@ -100,11 +114,13 @@ class TrainConfig:
         ):
             if getattr(self, name) not in known:
                 raise UsageError(f"unknown {name} '{getattr(self, name)}': choose one of {', '.join(known)}")
-        if isinstance(self.frozen, str):
-            raise UsageError(f"frozen must be a list of names, not '{self.frozen}': write [\"{self.frozen}\"]")
         for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        if self.gradient_clip <= 0:
+            raise UsageError(f"gradient_clip must be above 0, not {self.gradient_clip}: nothing would be learned")
+        if self.ema_decay >= 1:
+            raise UsageError(f"ema_decay must be below 1, not {self.ema_decay}: the mean would never follow")
 
 
 @dataclass(frozen=True)

@@ -63,16 +63,26 @@ def decode(path: Path, cache: Path, sample_rate_hz: int, *, exact: bool = False)
         kind = "float32" if exact else "int16 rounded"
         key = f"{path.resolve()}:{status.st_size}:{status.st_mtime_ns}:{sample_rate_hz}:{kind}"
         target = cache / f"{hashlib.sha1(os.fsencode(key)).hexdigest()}.npy"
-        level = target.with_suffix(".json")
-        audio = None if target.exists() and level.exists() else _read_audio(path, sample_rate_hz)
+        kept = _kept(target)
+        audio = None if kept else _read_audio(path, sample_rate_hz)
     except (OSError, ValueError, RuntimeError) as error:
         raise AudioFileError(f"cannot be read: {error}") from error
     if audio is not None:
         numbers, step = (audio, 1.0) if exact else in_int16(audio)
-        write_whole(level, json.dumps({"rms": active_rms(numbers) * step, "step": step}))
+        kept = len(numbers), active_rms(numbers) * step, step
+        write_whole(target.with_suffix(".json"), json.dumps({"rms": kept[1], "step": step}))
         write_whole(target, numbers)
-    kept = json.loads(level.read_text(encoding="utf-8"))
-    return Recording("/".join(path.parts[-3:]), target, len(np.load(target, mmap_mode="r")), kept["rms"], kept["step"])
+    assert kept is not None
+    return Recording("/".join(path.parts[-3:]), target, *kept)
+
+
+def _kept(target: Path) -> tuple[int, float, float] | None:
+    """Samples, level and step of what the cache holds; None where it is not there, or damaged."""
+    try:
+        about = json.loads(target.with_suffix(".json").read_text(encoding="utf-8"))
+        return len(np.load(target, mmap_mode="r")), float(about["rms"]), float(about["step"])
+    except (OSError, ValueError, EOFError, KeyError, TypeError):
+        return None
 
 
 def in_int16(audio: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int16], float]:

@@ -91,10 +91,13 @@ class RunLog:
         """Add a row to the file; a run that an older version began may lack some of its columns."""
         path = self.folder / LOG_FILE
         rows = [row]
-        if path.exists():
-            with path.open(newline="", encoding="utf-8") as file:
-                rows = [*csv.DictReader(file), row]
-        with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
-            writer.writeheader()
-            writer.writerows(rows)
+        try:
+            if path.exists():
+                with path.open(newline="", encoding="utf-8") as file:
+                    rows = [*csv.DictReader(file), row]
+            with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
+                writer.writeheader()
+                writer.writerows(rows)
+        except OSError as error:
+            raise TrainingError(f"cannot write {path}: {error.strerror}: is there room on the disk?") from error

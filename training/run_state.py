@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from stemlive.errors import TrainingError
-from stemlive.model.checkpoint import load_values, save_atomically
+from stemlive.model.checkpoint import check_finite, load_values, save_atomically
 from stemlive.model.config import ModelConfig
-from stemlive.training.recipe import Recipe
+from stemlive.training.recipe import Recipe, TrainConfig
 
 STATE_FILE = "state.pt"
 WEIGHTS_FILE = "weights.pt"
@@ -58,18 +58,52 @@ class Part(Protocol):
 
 
 def save_state(folder: Path, recipe: Recipe, progress: Progress, parts: Mapping[str, Part]) -> None:
-    """Write the state to resume from, whole or not at all."""
+    """Write the state to resume from, whole or not at all. Raises ModelError for weights that are not finite."""
     state = {name: part.state_dict() for name, part in parts.items()}
+    for name in ("weights", "averaged"):
+        check_finite(state[name], folder / STATE_FILE)
     save_atomically({"recipe": recipe.to_dict(), "progress": asdict(progress), **state}, folder / STATE_FILE)
 
 
 def restore_state(folder: Path, recipe: Recipe, parts: Mapping[str, Part]) -> Progress:
-    """Bring the parts back to where the run in this folder saved them. Raises TrainingError for another run's."""
-    saved = load_values(folder / STATE_FILE)
+    """Bring the parts back to where the run in this folder saved them.
+
+    Raises TrainingError for what is no state, or that of another model or optimiser, and ModelError for weights that
+    are not finite.
+    """
+    path = folder / STATE_FILE
+    saved = load_values(path)
+    if missing := {"recipe", "progress", "weights", "averaged", "optimizer"} - set(saved):
+        raise TrainingError(
+            f"{path} is no state of a run: it lacks {', '.join(sorted(missing))}: put the run's own back, or "
+            "choose another `folder`"
+        )
     if ModelConfig.from_dict(saved["recipe"]["model"]) != recipe.model:  # an old run lacks newer choices
         raise TrainingError(f"{folder} holds a run of another model: choose another `folder`")
-    for name, part in parts.items():
-        if name in saved:
-            part.load_state_dict(saved[name])
+    before = saved["recipe"]["train"].get("optimiser", TrainConfig.optimiser)
+    if before != recipe.train.optimiser:
+        raise TrainingError(
+            f"{folder} holds a run by the optimiser {before}, not {recipe.train.optimiser}: keep it, or choose another "
+            "`folder`"
+        )
+    for name in ("weights", "averaged"):
+        check_finite(saved[name], path)
+    try:
+        for name, part in parts.items():
+            if name in saved:
+                part.load_state_dict(saved[name])
+    except (RuntimeError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise TrainingError(f"{path} does not fit the recipe: {reason}: choose another `folder`") from error
     known = {field.name for field in dataclasses.fields(Progress)}  # an old run chose by another score: not kept
     return Progress(**{name: value for name, value in saved["progress"].items() if name in known})
+
+
+def not_finite(folder: Path, step: int, loss: float, gradient: float, files: list[str]) -> TrainingError:
+    """What a run ends with whose step had a loss or gradient that is not finite, mixed from these files."""
+    state = folder / STATE_FILE
+    kept = f"{state} holds what was learned before" if state.exists() else "nothing was saved before"
+    return TrainingError(
+        f"step {step}: loss {loss:g}, gradient {gradient:g}: the run ends, {kept}. Try a lower learning_rate, or look "
+        f"at what the step was mixed from: {', '.join(files)}"
+    )

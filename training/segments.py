@@ -2,9 +2,14 @@
 
 import signal
 from collections.abc import Iterator
+from itertools import islice
 
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
+
+from stemlive.training.mixing import SegmentMixer
+from stemlive.training.recipe import Recipe
+from stemlive.training.sources import Sources
 
 
 class FromIndex(Sampler[int]):
@@ -19,6 +24,31 @@ class FromIndex(Sampler[int]):
             start = (step * self.processes + self.rank) * self.batch
             yield from range(start, start + self.batch)
             step += 1
+
+
+class Segments:
+    """The segments that one process trains on, step by step of the optimiser."""
+
+    def __init__(self, sources: Sources, recipe: Recipe, rank: int, processes: int, workers: int) -> None:
+        """`workers` helper processes mix them (0: the process that trains)."""
+        rate_hz, hop = recipe.model.sample_rate_hz, recipe.model.framing.hop_samples
+        self._mixer = SegmentMixer(sources, recipe.mix, rate_hz, hop, recipe.train.seed)
+        self._batch, self._accumulate = recipe.train.batch, recipe.train.accumulate
+        self._rank, self._processes, self._workers = rank, processes, workers
+        self.step_s = recipe.mix.segment_s * self._batch * self._accumulate * processes
+        """Seconds of audio in one step of all processes."""
+
+    def batches(self, step: int) -> Iterator[dict[str, Tensor]]:
+        """The batches from that step on, `accumulate` for each step."""
+        return segment_batches(self._mixer, self._indices(step), self._workers)
+
+    def files(self, step: int) -> set[str]:
+        """Names of the recordings that the step's segments are made of."""
+        mine = islice(self._indices(step), self._batch * self._accumulate)
+        return {name for index in mine for name in self._mixer.files(index)}
+
+    def _indices(self, step: int) -> FromIndex:
+        return FromIndex(step * self._accumulate, self._batch, self._rank, self._processes)
 
 
 def segment_batches(mixer: Dataset[dict[str, Tensor]], sampler: FromIndex, workers: int) -> Iterator[dict[str, Tensor]]:
