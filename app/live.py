@@ -1,5 +1,6 @@
 """`stemlive stream` with a device at one end or both: run the engine, its remote controls and its reports."""
 
+import gc
 import sys
 import time
 from collections import deque
@@ -63,6 +64,9 @@ def play(
             follower = _Follower(engine, recorder, options, settings, quiet=quiet)
             with ExitStack() as stack:
                 midi = _open_remotes(stack, controls, options, follower.tell)
+                if here:  # the whole program is there for the sound
+                    gc.collect()
+                    gc.freeze()
                 engine.start()
                 with Keyboard() as keyboard:
                     follower.follow(stop, keyboard, midi)

@@ -419,7 +419,6 @@ class TestEngine:
         assert threading.active_count() == threads
         assert not LINUX or len(list(Path("/proc/self/fd").iterdir())) <= descriptors
         assert engine.snapshot().state == State.STOPPED
-        assert gc.get_freeze_count() == 0
         # The first rounds fill caches and the allocator's pools; a ring that stayed would be half a MB each time.
         assert objects[-1] - objects[3] < 60, objects
         assert resident[-1] - resident[3] < 60 * 100_000, resident

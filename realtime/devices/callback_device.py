@@ -29,8 +29,9 @@ class CallbackDevice(PortAudioDevice):
         """`mix_microphone` adds the microphone to the output in the same block; if None, the microphone has a ring."""
         sounddevice = portaudio()
         kind, arguments = request.stream_arguments()
-        callback, outdata_at = {"": (self._duplex, 1), "Input": (self._record, None), "Output": (self._play, 0)}[kind]
-        callback = self._guarded(callback, outdata_at)
+        callbacks: dict[str, tuple[Callable[..., None], int | None]]
+        callbacks = {"": (self._duplex, 1), "Input": (self._record, None), "Output": (self._play, 0)}
+        callback = self._guarded(*callbacks[kind])
         self._columns = [channel - 1 for channel in request.input_channels]
         self._microphone_columns = [channel - 1 for channel in request.microphone_channels]
         self._process, self._mix_microphone = process, mix_microphone

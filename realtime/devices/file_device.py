@@ -16,7 +16,7 @@ FloatArray = NDArray[np.float32]
 
 _BLOCK = 1024
 _SOURCE_S, _TARGET_S = 1.0, 10.0
-_NAP_S = 0.005
+NAP_S = 0.005
 _PATIENCE_S = 1.0
 _FINISH_S = 30.0
 
@@ -116,6 +116,7 @@ class FileSource(_ThreadedDevice):
         self.sample_rate_hz = sample_rate_hz
         self._ring = PlainInputRing(ring_frames(round(ahead_s * sample_rate_hz)), reader.channels)
         self.input = self._ring
+        self._nap_s = NAP_S
         self.end: int | None = None
         """Number of the sample after the last one; None until the end is reached."""
         resampling = Resampling(reader.sample_rate_hz, sample_rate_hz)
@@ -160,7 +161,7 @@ class FileSource(_ThreadedDevice):
             part = block[first : first + _BLOCK]
             # Wait well before the reader would count an overrun.
             while self._ring.room < self._ring.memory.capacity // 4:
-                if self._closing.wait(_NAP_S):
+                if self._closing.wait(self._nap_s):
                     return
             self._ring.write(part)
 
@@ -208,5 +209,5 @@ class FileTarget(_ThreadedDevice):
                 self._ring.memory.get(self._ring.read, block[:count])
                 self._writer.write(block[:count])
                 self._ring.read += count
-            elif self._closing.wait(_NAP_S):
+            elif self._closing.wait(NAP_S):
                 return

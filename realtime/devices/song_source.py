@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.realtime.audio_files.reader import AudioReader
-from stemlive.realtime.devices.file_device import FileSource
+from stemlive.realtime.devices.file_device import NAP_S, FileSource
 from stemlive.realtime.shared.memory import EngineMemory
 
 FloatArray = NDArray[np.float32]
@@ -17,6 +17,9 @@ _AHEAD_S = 0.1
 _BLOCK_S = 0.01
 _FADE_S = 0.01
 _MARKS = 64
+_IDLE_AFTER_S = 1.0
+"""By then all that was read before has been played."""
+_IDLE_NAP_S = 0.05
 
 
 class _Mark(NamedTuple):
@@ -68,6 +71,15 @@ class SongSource(FileSource):
         telemetry["song_length_s"] = length_s
         telemetry["song_s"] = min(position_s, length_s)
         telemetry["song_ended"] = mark.ended
+
+    def idle(self, taken: int) -> bool:
+        """Engine: whether the song has stood still for a second before the ring's sample `taken`, and stays so."""
+        parameters = self._memory.parameters
+        if not self._marks:
+            return False
+        mark = self._marks[-1]
+        stood = not mark.plays and taken >= mark.number + _IDLE_AFTER_S * self.sample_rate_hz
+        return stood and int(parameters["seeks"]) == self._seeks and bool(parameters["playing"]) == mark.ended
 
     def jumped(self, taken: int) -> bool:
         """Engine: whether the song has jumped before the ring's sample `taken`, since the last call."""
@@ -136,5 +148,6 @@ class SongSource(FileSource):
         return self._fed * self.sample_rate_hz / self._rate_hz
 
     def _mark(self) -> None:
+        self._nap_s = NAP_S if self._plays else _IDLE_NAP_S
         mark = _Mark(self._number(), self._position / self._rate_hz, self._plays, self._ended)
         self._marks = (*self._marks[-_MARKS:], mark)

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
@@ -19,6 +20,8 @@ from stemlive.realtime.shared.settings import EngineSettings
 
 _SPAWN = multiprocessing.get_context("spawn")
 _DYING_S = 0.5
+_SWITCH_S = 0.0005
+"""How long the engine's thread may have to wait for Python while another thread computes; usually 5 ms."""
 
 
 class Child:
@@ -121,6 +124,7 @@ def _serve(settings: EngineSettings, taps: tuple[Tap, ...], memory_name: str, co
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         with suppress(AttributeError, ValueError):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    sys.setswitchinterval(_SWITCH_S)
     engine: Engine | None = None
     try:
         shared = SharedMemory(memory_name)  # keep a reference: the mapping is closed with the object

@@ -83,6 +83,7 @@ class Engine:
         self.settings = settings
         self._taps = taps
         self._memory = EngineMemory.local() if memory is None else memory
+        self._has_process = memory is not None  # and what the garbage collector does there is nobody else's affair
         # ONNX Runtime flushes denormals in this thread and in threads started later, the device's included.
         self._session = Session(settings.model, threads=settings.threads, provider=settings.provider)
         self._memory.set_terms(self._session.info.terms_line)
@@ -128,12 +129,11 @@ class Engine:
         return self._memory.columns_since(since)
 
     def _live(self) -> None:
-        frozen = False
         try:
             run = self._opened()
-            gc.collect()
-            gc.freeze()
-            frozen = True
+            if self._has_process:
+                gc.collect()
+                gc.freeze()
             with suppress(OSError, AttributeError):  # real-time priority, where the system allows it
                 os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
             self._memory.expect(_PATIENCE_S)
@@ -144,8 +144,6 @@ class Engine:
             self._error = error
             self._memory.set_state(State.FAILED, str(error))
         finally:
-            if frozen:
-                gc.unfreeze()
             self._ready.set()
 
     def _opened(self) -> LiveRun:

@@ -30,6 +30,7 @@ FloatArray = NDArray[np.float32]
 
 _HIGH_HOPS = 4
 """Hops that latency `high` adds to the queue: 46 ms of `live`."""
+_RESTING_POLL_S = 0.05
 _FILE_AHEAD_HOPS = 4
 
 
@@ -70,12 +71,7 @@ class LiveRun:
         except BaseException:
             self.close()
             raise
-        self.poll_s = self._poll_s()
-        """How long to sleep when there is nothing to do."""
-
-    def _poll_s(self) -> float:
-        longest = max(device.block_samples for device in self._ends.devices)
-        return min(0.001, longest / self._ends.sample_rate_hz / 8)
+        self._working_poll_s = self._portion_poll_s()
 
     def step(self) -> bool:
         """Do the waiting work; return whether there was any. Call it in a loop."""
@@ -89,6 +85,16 @@ class LiveRun:
         if self._ends.file is not None:
             self._ends.file.complete_to = self._worker.complete_to
         return worked
+
+    @property
+    def poll_s(self) -> float:
+        """Time to sleep when `step` finds no work."""
+        resting = self._worker is not None and self._worker.resting
+        return _RESTING_POLL_S if resting else self._working_poll_s
+
+    def _portion_poll_s(self) -> float:
+        longest = max(device.block_samples for device in self._ends.devices)
+        return min(0.001, longest / self._ends.sample_rate_hz / 8)
 
     def watch(self) -> State:
         """Check the devices, every 20 ms, and return the state. DeviceError or AudioFileError when one failed."""
@@ -192,7 +198,7 @@ class LiveRun:
                 one_clock=one_clock,
             )
             delay += inside
-            self._microphone_worker.start(self._poll_s())
+            self._microphone_worker.start(self._portion_poll_s())
         self._memory.telemetry["microphone_samples"] = max(1, delay)
 
     def _wire(self, taps: tuple[Tap, ...]) -> None:
@@ -248,6 +254,8 @@ class LiveRun:
         self._worker = LiveWorker(
             path, source, playout, self._report, self._key, inside_samples=inside, ahead_samples=ahead, taps=taps
         )
+        if isinstance(ends.source, SongSource):
+            self._worker.idle = ends.source.idle
         self._source = source
 
     def _spare(self, path: LivePath, least: int) -> int:

@@ -86,6 +86,11 @@ class Report:
         """Save the path's count of bad frames before a reset clears it."""
         self._bad_frames += self._path.bad_frames
 
+    def rest(self, played: int, lead: int) -> None:
+        """Publish that nothing is computed, as `tell`."""
+        self._load = 0.0
+        self.tell(played, lead)
+
     def tell(self, played: int, lead: int, drift_ppm: float = 0.0) -> None:
         """Publish everything: `played` samples so far, the dry signal `lead` samples ahead of the device."""
         memory, telemetry, before = self._memory, self._memory.telemetry, self._before

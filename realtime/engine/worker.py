@@ -4,6 +4,7 @@ Positions count samples. Input sample k is played as sample `base` + k + `inside
 device start together, and `base` is then 0.
 """
 
+from collections.abc import Callable
 from time import perf_counter
 from typing import Protocol
 
@@ -21,6 +22,7 @@ FloatArray = NDArray[np.float32]
 
 LONGEST_BLOCK = 2048
 _LONGEST_PAUSE_HOPS = 1024
+_REST_SAMPLES = 2 * LONGEST_BLOCK
 
 
 class Source(Protocol):
@@ -73,8 +75,15 @@ class LiveWorker:
         self._inside = inside_samples
         self._ahead = ahead_samples
         self._taps = taps
+        self.idle: Callable[[int], bool] = lambda taken: False
+        """Whether from input sample `taken` on there is only silence, as from a paused song. The worker then rests."""
+        self.resting = False
+        """Whether nothing is read or computed, and the device plays silence."""
         self._block = np.zeros((LONGEST_BLOCK, source.channels), np.float32)
         self._device_block = np.zeros((longest_write(path), playout.channels), np.float32)
+        self._silence = np.zeros((len(path.stems), LONGEST_BLOCK, source.channels), np.float32)
+        self._silent_output = np.zeros((LONGEST_BLOCK, playout.channels), np.float32)
+        self._rested = 0
         self._base = self._taken = self._given = self._key_samples = 0
         self._in_vain = self._pause_hops = 0
 
@@ -109,7 +118,15 @@ class LiveWorker:
 
     def step(self) -> bool:
         """Process the input that is available; return whether there was any."""
+        before = self._playout.end
         self._playout.refresh()
+        if self.idle(self._taken):
+            self.resting = True
+            self._rest(self._playout.end - before)
+            return False
+        if self.resting:
+            self.resting = False
+            self._restart(self._playout.read - self._inside + self._path.hop_samples)
         lost = self._source.lost()
         if lost:
             self._report.losses += 1
@@ -141,6 +158,23 @@ class LiveWorker:
             block[:] = 0
             self._work(block)
             count -= len(block)
+
+    def _rest(self, passed: int) -> None:
+        """Let silence pass, a few times a second: levels fall, and recordings go on."""
+        self._rested += passed
+        if self._rested < _REST_SAMPLES:
+            return
+        while self._rested:
+            count = min(self._rested, LONGEST_BLOCK)
+            stems = self._silence[:, :count]
+            self._report.input_level.write(stems[0])
+            self._report.mix_level.write(self._silent_output[:count])
+            self._report.measure_stems(stems)
+            for tap in self._taps:
+                tap.heard(stems[0])
+                tap.played(stems[0], stems)
+            self._rested -= count
+        self._report.rest(self._playout.read, self._inside)
 
     def _available(self) -> int:
         """Return how many samples to read now: what is available, within the read-ahead and the room in the output."""
@@ -204,13 +238,13 @@ class LiveWorker:
         return for_device(block, self._device_block)
 
     def _restart(self, base: int) -> None:
-        """Resume after lost input with a new `base`; what follows keeps its place in time."""
+        """Resume so that the next input sample is played at `base` + `inside`; its number stays."""
         self._report.count_restart()
         self._path.reset()
         self._key.reset()
         self._playout.dry.leave()
         self._playout.wet.leave()
-        self._base, self._taken, self._given = base, 0, 0
+        self._base, self._given = base - self._taken, self._taken
         for tap in self._taps:
             tap.lost()
 

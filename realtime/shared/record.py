@@ -48,7 +48,7 @@ class SharedRecord:
     def publish(self) -> None:
         """Writer, one thread at a time: show the draft as it is now. Allocates views only, and never waits."""
         count = int(self._count)
-        self._own[:8].view(np.uint64)[0] = zlib.crc32(self._own[_HEAD:])
+        self._own[:8].view(np.uint64)[0] = zlib.crc32(self._own[_HEAD:].data)
         self._slots[(count + 1) % 2] = self._own
         self._count[()] = count + 1
 
@@ -59,7 +59,7 @@ class SharedRecord:
             if not count:
                 break
             slot = self._slots[count % 2].copy()
-            if slot[:8].view(np.uint64)[0] == zlib.crc32(slot[_HEAD:]):
+            if slot[:8].view(np.uint64)[0] == zlib.crc32(slot[_HEAD:].data):
                 self._seen = slot
                 break
             time.sleep(0)
