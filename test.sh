@@ -10,5 +10,5 @@ if [ $# -gt 0 ]; then
     exec .venv/bin/python -m pytest "$@"
 fi
 # On every core, but for those that work against the clock.
-.venv/bin/python -m pytest --numprocesses auto --dist loadfile -m "not alone"
+.venv/bin/python -m pytest --numprocesses auto --dist worksteal -m "not alone"
 .venv/bin/python -m pytest -m alone

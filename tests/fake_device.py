@@ -28,6 +28,8 @@ class FakeDevice:
         self.problem = ""
         self.samples = 0
         self.handed = 0.0
+        self._given = np.full((block, 2), 0.25, np.float32)
+        self._taken = np.zeros_like(self._given)
         self.input = PlainInputRing(1 << 17, 2)
         self.output = PlainOutputRing(1 << 15, 2)
         self.closed = False
@@ -49,14 +51,16 @@ class FakeDevice:
             self._thread.join()
         self.closed = True
 
+    def turn(self) -> None:
+        """Hand over a block and take one."""
+        self.input.write(self._given)
+        self.output.take(self._taken)
+        self.handed = float(self._taken[-1, 0])
+        self.samples += self.block_samples
+
     def _run(self) -> None:
-        block = np.full((self.block_samples, 2), 0.25, np.float32)
-        out = np.zeros_like(block)
         while not self._stop.wait(self._period_s):
-            self.input.write(block)
-            self.output.take(out)
-            self.handed = float(out[-1, 0])
-            self.samples += len(block)
+            self.turn()
 
 
 class FakeDevices:

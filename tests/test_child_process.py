@@ -22,8 +22,6 @@ from stemlive.realtime.engine.child_process import EngineProcess
 from stemlive.realtime.shared.settings import EngineSettings
 from stemlive.realtime.shared.snapshot import State
 
-pytestmark = pytest.mark.alone
-
 LIMIT_S = 3
 MARGIN_S = 7
 """What a busy machine may add to a limit; without the limit, all of this takes a minute or for ever."""
@@ -138,6 +136,7 @@ def test_what_fails_at_the_very_end_is_said(model, devices, trouble):
     engine.stop()
 
 
+@pytest.mark.alone
 def test_an_end_that_lasts_is_waited_for_while_the_process_lives(model, devices):
     engine = EngineProcess(settings(model), taps=(devices,))
     engine.start()
@@ -150,6 +149,7 @@ def test_an_end_that_lasts_is_waited_for_while_the_process_lives(model, devices)
     assert devices.has("ended")
 
 
+@pytest.mark.alone
 def test_a_process_that_is_frozen_is_killed_at_the_limit(model, devices):
     engine = EngineProcess(settings(model), taps=(devices,))
     engine.start()
@@ -162,6 +162,7 @@ def test_a_process_that_is_frozen_is_killed_at_the_limit(model, devices):
     assert not runs(pid)
 
 
+@pytest.mark.alone
 def test_a_process_that_is_being_born_does_not_keep_stop_waiting(model, devices):
     engine = EngineProcess(settings(model), taps=(devices,))
     engine.start()

@@ -18,8 +18,6 @@ import pytest
 import soundfile
 import waiting
 
-pytestmark = pytest.mark.alone
-
 RATE_HZ = 44100
 PROGRAM = (sys.executable, "-m", "stemlive")
 PATIENCE_S = 60.0

@@ -30,8 +30,6 @@ from stemlive.realtime.shared.snapshot import Latency, Snapshot, State
 from stemlive.terminal.keys import KEYS, Desk, help_text
 from stemlive.terminal.status_line import bar, status_line
 
-pytestmark = pytest.mark.alone
-
 STEMS = ("vocals", "drums", "bass", "other")
 NOW = Snapshot(
     state=State.RUNNING,

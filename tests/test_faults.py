@@ -18,8 +18,6 @@ from stemlive.realtime.engine.microphone import MicrophoneStrip
 from stemlive.realtime.shared.settings import EngineSettings
 from stemlive.realtime.shared.snapshot import State
 
-pytestmark = pytest.mark.alone
-
 CARDS = {
     "interface": AudioDevice(0, "interface", "ALSA", 4, 2, RATE_HZ, (0, 0), (0, 0), True, True, False),
     "headset": AudioDevice(1, "headset", "ALSA", 1, 2, RATE_HZ, (0, 0), (0, 0), False, False, False),

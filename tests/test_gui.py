@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -50,10 +51,15 @@ from stemlive.realtime.separation.mixer import PRESETS, Mixer
 from stemlive.realtime.shared.memory import EngineMemory
 from stemlive.realtime.shared.snapshot import State
 
-pytestmark = pytest.mark.alone
-
 README = Path(__file__).parent.parent / "README.md"
 NO_DEVICES = (sys.executable, "-c", "print('[]')")
+
+
+@pytest.fixture
+def qtbot(qtbot, monkeypatch):
+    """One that waits longer than its 5 s, for a machine that is busy."""
+    monkeypatch.setattr(qtbot, "waitUntil", partial(qtbot.waitUntil, timeout=20_000))
+    return qtbot
 
 
 @pytest.fixture
@@ -803,7 +809,7 @@ print(json.dumps({"written": str(target)}))
         assert (tmp_path / os.fsdecode(b"s\xffng") / "vocals.flac").exists()
 
     def test_the_real_command_writes_what_it_says(self, playing, qtbot, tmp_path):
-        with qtbot.waitSignals([playing.export.progressed, playing.export.ended], timeout=60_000):
+        with qtbot.waitSignals([playing.export.progressed, playing.export.ended], timeout=180_000):
             playing.dialogs.export_to(tmp_path)
         assert "4 stems written" in playing.state.message.toolTip()
         stems = [soundfile.read(tmp_path / "A song" / f"{stem}.flac")[0] for stem in STEMS]

@@ -1,7 +1,6 @@
 """The microphone: its room, its gain, and that it comes without waiting for the model."""
 
 import gc
-import time
 import tracemalloc
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -22,8 +21,6 @@ from stemlive.realtime.engine.microphone import LONGEST_MICROPHONE_BLOCK, Microp
 from stemlive.realtime.engine.playout import FADE_SAMPLES, Playout
 from stemlive.realtime.shared.memory import EngineMemory
 from stemlive.realtime.shared.settings import EngineSettings
-
-pytestmark = pytest.mark.alone
 
 RATE_HZ = 44100
 BLOCK = 512
@@ -180,22 +177,38 @@ class TestWorker:
             one_clock=True,
         )
         sound, played = noise(40 * BLOCK), []
-        worker.start(0.0005)
-        try:
-            for block in np.split(sound, 40):
-                source.write(block)
-                wait_until(lambda: source.taken >= source.written - 1, "the block to be taken", pause_s=0.0005)
-                time.sleep(0.002)
-                out = np.zeros((BLOCK, 2), np.float32)
-                target.take(out)
-                played.append(out)
-        finally:
-            worker.close()
+        source.write(sound[:BLOCK])  # before it begins
+        played.append(np.zeros((BLOCK, 2), np.float32))
+        target.take(played[0])
+        worker.begin()
+        for block in np.split(sound[BLOCK:], 39):
+            source.write(block)
+            played.append(np.zeros((BLOCK, 2), np.float32))
+            target.take(played[-1])
+            assert worker.step()
+            assert not worker.step()
         heard = np.concatenate(played)
-        dropped = int(np.argmax(heard.any(axis=1))) - inside
-        assert 0 <= dropped <= BLOCK  # what came before the thread was there
-        np.testing.assert_allclose(heard[inside + dropped :], np.tile(sound[dropped:-inside], (1, 2)), atol=1e-6)
+        assert (heard[: BLOCK + inside] == 0).all()
+        np.testing.assert_allclose(heard[BLOCK + inside :], np.tile(sound[BLOCK:-inside], (1, 2)), atol=1e-6)
         assert memory.telemetry["microphone_late"] == 0
+
+    def test_its_thread_copies_until_it_is_closed(self, memory, controls):
+        source, target = PlainInputRing(1 << 15, 1), PlainOutputRing(1 << 13, 2)
+        worker = MicrophoneWorker(
+            MicrophoneStrip(memory, RATE_HZ, outputs=2),
+            RingSource(source),
+            Playout(target, LONGEST_MICROPHONE_BLOCK // 4),
+            memory,
+            inside_samples=BLOCK,
+            one_clock=True,
+        )
+        worker.start(0.0005)
+        for _ in range(3):
+            source.write(noise(BLOCK))
+            wait_until(lambda: source.taken == source.written, "the block to be taken")
+        worker.close()
+        source.write(noise(BLOCK))
+        assert (source.taken, worker.problem) == (3 * BLOCK, "")
 
 
 CARDS = [

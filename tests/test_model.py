@@ -154,10 +154,11 @@ def test_band_widths_of_v7():
     )
 
 
-def test_every_scheme_fits_every_preset():
-    for scheme in BAND_SCHEMES_HZ:
-        for preset in PRESETS:
-            ModelConfig(band_scheme=scheme, preset=preset, causal=False)
+def test_every_scheme_has_as_many_bands_in_every_preset():
+    assert set(BAND_COUNTS) == set(BAND_SCHEMES_HZ)
+    for preset in PRESETS:
+        configs = {scheme: ModelConfig(band_scheme=scheme, preset=preset, causal=False) for scheme in BAND_COUNTS}
+        assert {scheme: len(config.band_widths) for scheme, config in configs.items()} == BAND_COUNTS
 
 
 @pytest.mark.parametrize("channels", [1, 2])

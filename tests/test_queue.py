@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stemlive.realtime.devices.device import DeviceFaults
+from stemlive.realtime.devices.device import DeviceFaults, RingSource
 from stemlive.realtime.devices.drift import DriftSource
-from stemlive.realtime.devices.open_devices import Ends
+from stemlive.realtime.devices.open_devices import Ends, Microphone
 from stemlive.realtime.devices.portaudio import StreamRequest
 from stemlive.realtime.devices.ring import PlainInputRing, PlainOutputRing
 from stemlive.realtime.engine import pace, run
+from stemlive.realtime.engine.microphone import LONGEST_MICROPHONE_BLOCK, MicrophoneStrip, MicrophoneWorker
 from stemlive.realtime.engine.playout import FADE_SAMPLES, Playout
 from stemlive.realtime.engine.run import LiveRun
 from stemlive.realtime.model_file.session import Session
@@ -124,6 +125,36 @@ class Simulation:
                     self.spend(live.poll_s)
         return memory.snapshot(), began
 
+    def carry(self, session: Session, seconds: float) -> tuple[int, int]:
+        """Let a microphone on the source be heard on the target; return its delay, and how often it was late."""
+        memory, rate_hz = EngineMemory.local(), self.target.sample_rate_hz
+        memory.parameters["microphone_gain"] = 1
+        microphone = Microphone(self.source, self.source.input, direct=False)
+        measured = pace.Pace(Ends(self.target, self.target, "rtmixer", rate_hz, microphone), session.info)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pace, "perf_counter", self.time_s)
+            patch.setattr(pace, "sleep", self.spend)
+            measured.wait()
+        source: RingSource | DriftSource = RingSource(self.source.input)
+        if self.source is not self.target:
+            ratio = rate_hz / self.source.sample_rate_hz
+            source = DriftSource(self.source.input, ratio, rate_hz, clock=self.time_s)
+        delay = measured.microphone_samples(self.source, source)
+        worker = MicrophoneWorker(
+            MicrophoneStrip(memory, rate_hz, outputs=1),
+            source,
+            Playout(self.target.output, LONGEST_MICROPHONE_BLOCK // 4),
+            memory,
+            inside_samples=delay,
+            one_clock=self.source is self.target,
+        )
+        worker.begin()
+        end_s = self.now_s + seconds
+        while self.now_s < end_s:
+            if not worker.step():
+                self.spend(0.0002)
+        return delay, int(memory.telemetry["microphone_late"])
+
 
 def check_one_card(session: Session, rate_hz: int, period: int, block: int, latency: str | float = "low") -> None:
     """No hop is late, and the separated sound is as late as is said, to the sample."""
@@ -165,7 +196,7 @@ def test_a_model_that_takes_longer_than_a_hop_is_late(session):
     assert said.late_hops > 10
 
 
-@pytest.mark.parametrize(
+CLOCKS = pytest.mark.parametrize(
     ("source", "target"),
     [
         ((8000, 160), (44100, 512)),  # a headset, and loudspeakers
@@ -178,12 +209,32 @@ def test_a_model_that_takes_longer_than_a_hop_is_late(session):
         ((192000, 1024), (8000, 100)),
     ],
 )
+
+
+@CLOCKS
 def test_nor_between_two_clocks_however_their_periods_meet(session, source, target):
     for phase in (0.0, 0.3, 0.6, 0.9):
         cards = Card(*source, source[1], first_s=phase * source[1] / source[0]), Card(*target, target[1])
         said, _ = Simulation(*cards).play(session, 0.5 + 3 * source[1] / source[0] + 3 * target[1] / target[0])
         assert said.hops > 0.25 / HOP_S
         assert (said.late_hops, said.output_underflows, said.input_overflows) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("rate_hz", "period"), [(8000, 64), (44100, 100), (44100, 512), (48000, 4096)])
+def test_a_microphone_on_the_same_card_is_as_late_as_is_said(session, rate_hz, period):
+    card = Card(rate_hz, period, period)
+    delay, late = Simulation(card, card).carry(session, 0.3 + 4 * period / rate_hz)
+    assert (delay, late) == (FADE_SAMPLES + period, 0)
+    played = np.concatenate(card.played)[-2 * period :]
+    np.testing.assert_allclose(played, card.sound(card.samples - 2 * period - delay, card.samples - delay), atol=1e-6)
+
+
+@CLOCKS
+def test_a_microphone_with_its_own_clock_is_not_late(session, source, target):
+    for phase in (0.0, 0.3, 0.6, 0.9):
+        cards = Card(*source, source[1], first_s=phase * source[1] / source[0]), Card(*target, target[1])
+        _, late = Simulation(*cards).carry(session, 0.3 + 3 * source[1] / source[0] + 3 * target[1] / target[0])
+        assert late == 0
 
 
 @pytest.mark.parametrize(("from_hz", "to_hz"), [(8000, 44100), (44100, 8000), (48000, 44100), (192000, 8000)])

@@ -28,8 +28,6 @@ from stemlive.realtime.recording.recorder import Recorder
 from stemlive.realtime.recording.take import PIECE, Take
 from stemlive.realtime.shared.memory import EngineMemory
 
-pytestmark = pytest.mark.alone
-
 
 def read(folder: Path, name: str) -> np.ndarray:
     return soundfile.read(next(folder.glob(f"{name}.*")), dtype="float32")[0]

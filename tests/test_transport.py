@@ -17,8 +17,6 @@ from stemlive.realtime.engine.telemetry import Report
 from stemlive.realtime.separation.stem_spectra import mix
 from stemlive.realtime.shared.memory import EngineMemory
 
-pytestmark = pytest.mark.alone
-
 RATE = 8000
 LENGTH = 4 * RATE
 FADE = 80

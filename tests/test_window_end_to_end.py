@@ -11,8 +11,6 @@ import pytest
 from jack_server import Server, wait_until
 from x_server import Display
 
-pytestmark = pytest.mark.alone
-
 pytest.importorskip("PyQt6", reason="the gui extra is not installed")
 
 
@@ -50,6 +48,7 @@ class Listener:
         self._client.close(ignore_errors=True)
 
 
+@pytest.mark.alone
 def test_a_fader_that_is_moved_is_heard(tmp_path):
     from stemlive.demo_song import RATE_HZ, song
     from stemlive.realtime.audio_files.files import AudioWriter

@@ -112,6 +112,7 @@ class MicrophoneWorker:
     ) -> None:
         self._strip, self._source, self._playout, self._memory = strip, source, playout, memory
         self._inside, self._one_clock = inside_samples, one_clock
+        self._position = 0
         self._block = np.zeros((LONGEST_MICROPHONE_BLOCK // 4, source.channels), np.float32)
         self._out = np.zeros((LONGEST_MICROPHONE_BLOCK // 4, playout.channels), np.float32)
         self._closing = threading.Event()
@@ -127,6 +128,33 @@ class MicrophoneWorker:
         self._poll_s = poll_s
         self._thread.start()
 
+    def begin(self) -> None:
+        """Start with the next sample of the microphone, as the thread does before its first step."""
+        dropped = self._source.drop()
+        self._position = (dropped if self._one_clock else self._playout.read) + self._inside
+        self._playout.dry.begin(self._position)
+
+    def step(self) -> bool:
+        """Copy what has come in; return whether there was anything. The thread calls it in a loop."""
+        source, playout = self._source, self._playout
+        playout.refresh()
+        lost = source.lost()
+        if lost:
+            self._position += lost
+            playout.dry.leave()
+        source.steer(self._position - playout.read - self._inside)
+        count = min(source.available(), len(self._block), playout.end - self._position)
+        if count <= 0:
+            return False
+        block, out = self._block[:count], self._out[:count]
+        source.read(block)
+        out[:] = 0
+        self._strip.add_to(block, out)
+        if not playout.dry.write(self._position, out):
+            self._memory.telemetry["microphone_late"] += 1
+        self._position += count
+        return True
+
     def close(self) -> None:
         """Stop the thread."""
         self._closing.set()
@@ -135,25 +163,7 @@ class MicrophoneWorker:
     def _run(self) -> None:
         with suppress(OSError, AttributeError):
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
-        source, playout = self._source, self._playout
-        dropped = source.drop()
-        position = (dropped if self._one_clock else playout.read) + self._inside
-        playout.dry.begin(position)
+        self.begin()
         while not self._closing.is_set():
-            playout.refresh()
-            lost = source.lost()
-            if lost:
-                position += lost
-                playout.dry.leave()
-            source.steer(position - playout.read - self._inside)
-            count = min(source.available(), len(self._block), playout.end - position)
-            if count <= 0:
+            if not self.step():
                 self._closing.wait(self._poll_s)
-                continue
-            block, out = self._block[:count], self._out[:count]
-            source.read(block)
-            out[:] = 0
-            self._strip.add_to(block, out)
-            if not playout.dry.write(position, out):
-                self._memory.telemetry["microphone_late"] += 1
-            position += count
