@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from types import FrameType
 from typing import NoReturn
 
@@ -13,6 +14,10 @@ def run() -> None:
     before = signal.getsignal(signal.SIGINT)
     if before == signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)
+    if getattr(sys, "frozen", False):  # in a program made of one file, a child process begins here, too
+        import multiprocessing
+
+        multiprocessing.freeze_support()
     from stemlive.child import SAFE_PATH
     from stemlive.cli import main
 

@@ -1,11 +1,13 @@
 """Write files atomically: a file gets its name only when it is complete and on the disk. For every package."""
 
+import ctypes
 import errno
 import glob
 import os
 import platform
 import re
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +16,9 @@ from stemlive.errors import UsageError
 
 _NAME_LETTERS = 40
 """How much of the target's name goes into the temporary name, so that this fits into 255 bytes in any alphabet."""
+
+_SYNCHRONIZE, _STILL_RUNNING, _NO_SUCH_PROCESS = 0x100000, 258, 87
+"""Numbers of Windows: a right to wait for a process, WAIT_TIMEOUT, ERROR_INVALID_PARAMETER."""
 
 
 def refuse_existing(path: Path | None, force: bool) -> None:
@@ -93,8 +98,8 @@ def _sync_folder(path: Path) -> None:
 
 
 def _runs(pid: int) -> bool:
-    if os.name != "posix":  # elsewhere, os.kill with signal 0 ends the process
-        return True
+    if sys.platform == "win32":  # where os.kill with signal 0 would end the process
+        return _runs_on_windows(pid)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -102,3 +107,17 @@ def _runs(pid: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def _runs_on_windows(pid: int) -> bool:
+    if sys.platform != "win32":
+        return True
+    kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+    kernel.OpenProcess.restype = ctypes.c_void_p
+    handle = ctypes.c_void_p(kernel.OpenProcess(_SYNCHRONIZE, False, pid))
+    if not handle:
+        return ctypes.get_last_error() != _NO_SUCH_PROCESS
+    try:
+        return int(kernel.WaitForSingleObject(handle, 0)) == _STILL_RUNNING
+    finally:
+        kernel.CloseHandle(handle)

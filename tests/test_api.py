@@ -136,7 +136,8 @@ class TestExamples:
 
     def test_what_there_is(self, run):
         lines = run(PAGE["what there is 1"]).decode().splitlines()
-        assert "live ['vocals', 'drums', 'bass', 'other'] 23.2 ms MIT" in lines
+        assert "live ['vocals', 'drums', 'bass', 'other'] 23.2 ms CC BY-NC-SA 4.0" in lines
+        assert "live-free ['vocals', 'drums', 'bass', 'other'] 23.2 ms MIT" in lines
         assert any(re.fullmatch(r"\d+ system, JACK.* 2 2 44100", line) for line in lines)
 
     def test_errors(self, run):

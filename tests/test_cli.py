@@ -567,7 +567,7 @@ def test_conditions_on_using_a_model_are_said_once_and_never_on_standard_output(
     path = onnx_models.write_model(tmp_path / "mine.onnx", info)
     song = tmp_path / "song.wav"
     soundfile.write(song, np.zeros((RATE_HZ // 10, 2), np.float32), RATE_HZ)
-    said = "stemlive: model one pole is for non-commercial use only; live-free is not (--model live-free)\n"
+    said = "stemlive: model one pole is for non-commercial use only; model live-free is not\n"
     separate = ("separate", song, "--quiet", "--force", "-o", tmp_path / "out", "--model")
     stream = ("stream", "-i", song, "-o", tmp_path / "out.wav", "--quiet", "--force", "--model")
     bench = ("bench", "--seconds", 0.2, "--json", "--model")

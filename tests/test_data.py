@@ -727,7 +727,7 @@ def test_the_original_recipe_mixes_as_the_original_did(request, tmp_path):
         ({"segment_s": 0}, "segment_s must be above 0"),
         ({"tries": 0}, "tries must be at least 1"),
         ({"bend_db": -1.0}, "bend_db must be 0 or more, not -1.0"),
-        ({"source_weights": {"a": -1.0}}, "must not be negative"),
+        ({"source_weights": {"a": -1.0}}, "a must be a finite number of 0 or more, not -1.0"),
     ],
 )
 def test_wrong_mixes_are_refused(change, message):

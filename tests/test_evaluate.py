@@ -61,7 +61,8 @@ def corpus(tmp_path):
 
 
 def reference(name, corpus, tmp_path):
-    return load_reference(scan([corpus], tmp_path / "cache", RATE, "valid").songs[name], name, RATE)
+    songs = scan([corpus], tmp_path / "cache", RATE, "valid", scoring=True).songs
+    return load_reference(songs[name], name, RATE)
 
 
 def run(*arguments):

@@ -30,6 +30,7 @@ from PyQt6.QtWidgets import QAbstractButton, QApplication, QComboBox, QDialog, Q
 from stemlive.errors import StemliveError, UsageError
 from stemlive.gui import device_list
 from stemlive.gui.actions import COMMANDS, STEM_COMMANDS, readme_list
+from stemlive.gui.command_process import CommandProcess
 from stemlive.gui.crash import CrashLog
 from stemlive.gui.device_list import DeviceList
 from stemlive.gui.meter import HeldPeak
@@ -606,6 +607,18 @@ class TestNeverWaits:
         window.rig.devices._command = NO_DEVICES
         window.rig.devices.refresh()
         qtbot.waitUntil(lambda: window.rig.devices.problem == "")
+
+    def test_where_a_program_cannot_be_asked_to_end_it_is_ended(self, qapp, qtbot, monkeypatch, nothing_left):
+        """On Windows, QProcess.terminate asks for a window, and the command line has none."""
+        process = CommandProcess(qapp)
+        stubborn = (
+            "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+        )
+        process.start(sys.executable, ["-c", stubborn])
+        assert process.waitForReadyRead(20_000)
+        monkeypatch.setattr(sys, "platform", "win32")
+        process.ask_to_end()
+        qtbot.waitUntil(lambda: not process.running)
 
     def test_an_export_that_does_not_end(self, window, qtbot, song, tmp_path):
         stubborn = (

@@ -385,7 +385,7 @@ class TestModelFiles:
         assert bundled.resolve_model(tmp_path / "live") == bundled.ModelFile(tmp_path / "live", "live")
         with pytest.raises(ModelError, match=r"'jazz' not found: .* one of: live, live-free, low, low-free$"):
             bundled.resolve_model("jazz")
-        with pytest.raises(ModelError, match=r"not bundled any more: make it with `stemlive export .*live.onnx -o"):
+        with pytest.raises(ModelError, match=r"not bundled any more: export .*live.onnx in 8 bits, and give the path"):
             bundled.resolve_model("live-int8")
         with pytest.raises(ModelError, match="is a folder"):
             bundled.resolve_model("assets")

@@ -52,6 +52,7 @@ def launch(arguments: list[str], processes: int) -> None:
                 encoding="utf-8",
                 errors="replace",
                 start_new_session=True,
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
         )
     messages: list[str] = []
@@ -61,7 +62,8 @@ def launch(arguments: list[str], processes: int) -> None:
 
     def pass_on(number: int, _: FrameType | None) -> None:
         for worker in workers:
-            worker.send_signal(number)
+            # Windows can send a process group Ctrl-Break, and nothing else that a program may answer.
+            worker.send_signal(getattr(signal, "CTRL_BREAK_EVENT", number))
 
     handlers = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -41,7 +41,7 @@ from stemlive.training.run_state import (
     save_state,
 )
 from stemlive.training.schedule import rate_factor
-from stemlive.training.segments import Segments
+from stemlive.training.segments import STOP_SIGNALS, Segments
 from stemlive.training.sources import Sources
 from stemlive.training.validation import score_songs
 from stemlive.training.yardstick import ScoredSong, yardstick
@@ -136,7 +136,7 @@ class Trainer:
         Raises TrainingError at the first loss or gradient that is not finite, and leaves what was saved before.
         """
         begun = self.progress.step
-        handlers = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {number: signal.signal(number, self._stop) for number in STOP_SIGNALS}
         try:
             losses, validated_step = self._train()
             stopped = self._largest(float(self.stopping)) > 0  # for any process: a signal does not reach all at once

@@ -11,6 +11,9 @@ from stemlive.training.mixing import SegmentMixer
 from stemlive.training.recipe import Recipe
 from stemlive.training.sources import Sources
 
+STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name))
+"""Signals that end a run in order; SIGBREAK is what Windows has for that."""
+
 
 class FromIndex(Sampler[int]):
     """Indices of this process, without end: process r of p takes every p-th batch, starting at batch `first`."""
@@ -62,5 +65,5 @@ def segment_batches(mixer: Dataset[dict[str, Tensor]], sampler: FromIndex, worke
 
 def _leave_signals(worker: int) -> None:
     """Signals to stop are for the process that trains: it needs its data until it has saved."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)

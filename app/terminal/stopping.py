@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
 class BlockReader(Protocol):

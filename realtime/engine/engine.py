@@ -12,10 +12,8 @@
 """
 
 import gc
-import os
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from time import perf_counter, sleep
 from types import TracebackType
 from typing import Protocol, Self
@@ -32,6 +30,7 @@ from stemlive.realtime.recording.tap import Tap
 from stemlive.realtime.separation.stem_spectra import stem_names
 from stemlive.realtime.shared.heartbeat import LIMIT_S, LOOK_S
 from stemlive.realtime.shared.memory import EngineMemory
+from stemlive.realtime.shared.priority import raise_priority
 from stemlive.realtime.shared.settings import EngineSettings
 from stemlive.realtime.shared.snapshot import Snapshot, State
 
@@ -134,8 +133,7 @@ class Engine:
             if self._has_process:
                 gc.collect()
                 gc.freeze()
-            with suppress(OSError, AttributeError):  # real-time priority, where the system allows it
-                os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
+            raise_priority(_PRIORITY)
             self._memory.expect(_PATIENCE_S)
             self._memory.set_state(State.RUNNING)
             self._ready.set()

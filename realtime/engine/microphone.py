@@ -4,9 +4,7 @@ In a Python callback it is added to the output of the same block: its latency is
 or when the microphone has a clock of its own, a thread copies it to an output ring, one block later.
 """
 
-import os
 import threading
-from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +17,7 @@ from stemlive.realtime.engine.worker import Source
 from stemlive.realtime.separation.analysis_path import clean
 from stemlive.realtime.shared.heartbeat import LIMIT_S
 from stemlive.realtime.shared.memory import EngineMemory
+from stemlive.realtime.shared.priority import raise_priority
 
 FloatArray = NDArray[np.float32]
 
@@ -161,8 +160,7 @@ class MicrophoneWorker:
         self._thread.end(LIMIT_S)
 
     def _run(self) -> None:
-        with suppress(OSError, AttributeError):
-            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(_PRIORITY))
+        raise_priority(_PRIORITY)
         self.begin()
         while not self._closing.is_set():
             if not self.step():

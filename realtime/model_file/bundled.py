@@ -46,8 +46,8 @@ def resolve_model(name_or_path: str | Path | None = None) -> ModelFile:
     if path.is_dir():
         raise ModelError(f"model '{wanted}' is a folder: give the path of an .onnx file")
     if wanted == _INT8:
-        made = f"`stemlive export {_ASSETS / 'live.onnx'} -o {_INT8}.onnx --int8`"
-        raise ModelError(f"model '{_INT8}' is not bundled any more: make it with {made}, and give its path")
+        made = f"export {_ASSETS / 'live.onnx'} in 8 bits"
+        raise ModelError(f"model '{_INT8}' is not bundled any more: {made}, and give the path of what that makes")
     if not bundled:
         known = "no model comes with this installation: make one with `stemlive export`, then give its path"
     else:

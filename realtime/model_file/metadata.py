@@ -54,7 +54,7 @@ class ModelInfo:
     def terms_line(self) -> str:
         """Return the conditions on using the model and the model without any, in one line; empty if there are none."""
         terms = self.card.get("terms", "")
-        return f"model {self.card['name']} is {terms}; {FREE_MODEL} is not (--model {FREE_MODEL})" if terms else ""
+        return f"model {self.card['name']} is {terms}; model {FREE_MODEL} is not" if terms else ""
 
     def in_low(self, name: str) -> "ModelInfo":
         """Return the metadata for running the same weights in the framing `low`, under another name.

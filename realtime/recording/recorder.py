@@ -1,9 +1,7 @@
 """Record the input, the mix and the stems while the engine plays, in takes of equally long, aligned files."""
 
 import multiprocessing
-import os
 import threading
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from stemlive.errors import AudioFileError, UsageError
 from stemlive.guarded_thread import GuardedThread, in_words
 from stemlive.realtime.recording.record_ring import RecordRing
 from stemlive.realtime.recording.take import PIECE, TAKE_FORMATS, Take
+from stemlive.realtime.shared.priority import lower_priority
 from stemlive.realtime.shared.texts import pack, unpack
 
 FloatArray = NDArray[np.float32]
@@ -24,7 +23,6 @@ _HELD_S = 10.0
 """Length of the rings: how long the disk may stall before something is lost."""
 _NAP_S = 0.02
 _FINISH_S = 60.0
-_NICE = 5
 _PATH_BYTES, _PROBLEM_BYTES = 4096, 512
 _STATUS = np.dtype(
     [
@@ -173,8 +171,7 @@ class Recorder:
         return np.frombuffer(self._shared, _STATUS)[0:1].reshape(())
 
     def _run(self) -> None:
-        with suppress(OSError, AttributeError):  # lower priority than the sound
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        lower_priority()
         blocks = [np.zeros((PIECE, channels), np.float32) for channels in self._signals.values()]
         going_on = True
         while going_on:
