@@ -70,7 +70,9 @@ class Child:
                 self.kill()
                 raise StemliveError("the engine's process does not answer, and was ended")
             raise StemliveError(f"the engine's process ended by itself (exit code {self._process.exitcode})")
-        if isinstance(answer, BaseException):
+        if isinstance(answer, BaseException):  # it is the child's last answer
+            self._process.join(LIMIT_S)
+            self.kill()
             raise answer
         return answer
 
