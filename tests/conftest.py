@@ -1,5 +1,6 @@
 """What all tests share: quiet thread pools, and no skip that nobody sees."""
 
+import itertools
 import os
 import signal
 
@@ -20,3 +21,17 @@ def pytest_runtest_makereport(item, call):
         report.outcome = "failed"
         report.longrepr = f"skipped on CI: {report.longrepr}"
     return report
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how many dropouts the tests of live sound have counted (`record_property`)."""
+    reports = itertools.chain.from_iterable(terminalreporter.stats.values())
+    counts = [
+        value
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+        if report.when == "call"
+        if name == "dropouts"
+    ]
+    if counts:
+        terminalreporter.write_line(f"{sum(counts)} dropouts counted in {len(counts)} tests of live sound")

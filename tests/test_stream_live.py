@@ -49,7 +49,9 @@ def free_port() -> int:
 
 
 @pytest.mark.parametrize(("mode", "extra"), [("callback", 0), ("rtmixer", jack_server.PERIOD + 64)])
-def test_the_microphone_waits_for_no_model_and_everything_is_told(server, model, tmp_path, mode, extra):
+def test_the_microphone_waits_for_no_model_and_everything_is_told(
+    server, model, tmp_path, mode, extra, record_property
+):
     port = free_port()
     command = stream(model, "-i", "device:system", "-o", "device:system", "--mode", mode, "--json", "--levels-ms", 50)
     command += ["--input-channels", "1", "--microphone-channels", "2", "--microphone-gain", "-6", "--osc", str(port)]
@@ -62,17 +64,13 @@ def test_the_microphone_waits_for_no_model_and_everything_is_told(server, model,
         begun = json.loads(program.stdout.readline())
         assert (begun["event"], begun["mode"]) == ("started", mode)
         neighbour.connect()
-        sound = np.zeros((RATE_HZ // 2, 2), np.float32)
-        sound[5000, 1] = 0.5
+        sound = jack_server.clicks()
+        sound[:, 0] = 0
         # JACK's own part is a period, which is not part of what the neighbour sees.
         told = round(begun["microphone_latency_ms"] * RATE_HZ / 1000) - jack_server.PERIOD
-        for _ in range(3):  # on a machine that is busy, a callback may be missed
-            heard, missed = neighbour.play(sound)
-            if not missed:
-                break
-        peak = int(np.abs(heard[:, 0]).argmax())
-        assert (peak - 5000, told) == (extra, extra), missed
-        assert heard[peak] == pytest.approx([0.5 * 10 ** (-6 / 20)] * 2, rel=1e-3)
+        assert told == extra
+        heard, missed = neighbour.play(sound)
+        off = np.abs(heard[told : told + len(sound)] - 10 ** (-6 / 20) * sound[:, 1:]).max(axis=1)
         client.send_message("/stemlive/preset", "karaoke")
         client.send_message("/stemlive/nothing", 1)
         time.sleep(0.3)
@@ -85,6 +83,10 @@ def test_the_microphone_waits_for_no_model_and_everything_is_told(server, model,
     events = [json.loads(line) for line in out.splitlines()]
     names = [event["event"] for event in events]
     assert names[-2:] == ["recording stopped", "stopped"]
+    counts = ("input_overflows", "output_underflows", "microphone_late")
+    lost = max((sum(event[name] for name in counts) for event in events if event["event"] == "dropout"), default=0)
+    right = off.reshape(-1, jack_server.CLICK_EVERY).max(axis=1) < 1e-4
+    jack_server.check_right(right, missed + lost, 2, record_property)
     assert {"levels", "recording", "warning"} <= set(names)
     (changed,) = [event for event in events if event["event"] == "control changed"]
     assert changed["muted"] == ["vocals"]
@@ -195,7 +197,8 @@ def test_a_fader_of_another_program_on_jack_is_learnt_and_heard(server, model, t
         for value in (80, 40, 0):  # 0 dB, a half to the third power, off
             fader.send(mido.Message("control_change", channel=1, control=21, value=value))
             time.sleep(0.2)
-            heard[value] = neighbour.play(sound)[0][RATE_HZ // 2 : RATE_HZ].std()
+            played = neighbour.play(sound)[0][RATE_HZ // 2 : RATE_HZ]
+            heard[value] = np.median(played.reshape(-1, 882).std(axis=1))  # a late hop is as loud as without the fader
         terminal.send("q")
         terminal.see("ended 0")
     finally:
