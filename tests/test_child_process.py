@@ -121,6 +121,15 @@ def test_a_start_that_fails_leaves_nothing(model, devices):
         SharedMemory(name)
 
 
+def test_after_a_start_that_failed_there_is_nothing_more_to_say(model, devices):
+    devices.make("open")
+    engine = EngineProcess(settings(model), taps=(devices,))
+    with pytest.raises(DeviceError, match="no such device"):
+        engine.start()
+    engine.stop()
+    assert not runs(engine.pid)
+
+
 @pytest.mark.parametrize("trouble", ["end", "killed"])
 def test_what_fails_at_the_very_end_is_said(model, devices, trouble):
     engine = EngineProcess(settings(model), taps=(devices,))

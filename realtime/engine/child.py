@@ -66,10 +66,11 @@ class Child:
             answer = None
         if answer is None:
             self._process.join(_DYING_S)  # the pipe closes a little before the process ends
-            if self.alive:
-                self.kill()
-                raise StemliveError("the engine's process does not answer, and was ended")
-            raise StemliveError(f"the engine's process ended by itself (exit code {self._process.exitcode})")
+            died = not self.alive
+            self.kill()
+            if died:
+                raise StemliveError(f"the engine's process ended by itself (exit code {self._process.exitcode})")
+            raise StemliveError("the engine's process does not answer, and was ended")
         if isinstance(answer, BaseException):  # it is the child's last answer
             self._process.join(LIMIT_S)
             self.kill()
