@@ -32,7 +32,7 @@ NEXT_PEAKS, MOST_FRAMES = 3, 63  # a landmark joins a peak with the next few wit
 CHUNK_FRAMES = 1024
 BINS = 1024  # more than there are between those frequencies
 SILENT_DB = -30.0
-LEAST_MARKS, LEAST_SHARE = 15, 0.1
+LEAST_MARKS, LEAST_SHARE = 20, 0.05  # the same sound has 20 in 3 s and a tenth; other music 14, or 9 of a twentieth
 _FAR = 2**24  # frames: longer than any recording
 
 Marks = npt.NDArray[np.int64]
