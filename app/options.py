@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from stemlive.errors import UsageError
 
@@ -92,6 +94,24 @@ def report_options(function: Decorated) -> Decorated:
     )(force(function))
 
 
+def _cache_folder(ctx: click.Context, parameter: click.Parameter, value: Path) -> Path:
+    """Option callback: the folder; if the default one cannot be made, a temporary one that goes with the command."""
+    default = ctx.get_parameter_source(str(parameter.name)) == ParameterSource.DEFAULT
+    try:
+        folder = value.expanduser()
+        if default:
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+    except (RuntimeError, OSError) as error:
+        why = getattr(error, "strerror", None) or "there is no home folder"
+        if not default:
+            raise click.BadParameter(f"{value}: {why}.", param=parameter) from error
+    temporary = TemporaryDirectory(prefix="stemlive-", ignore_cleanup_errors=True)
+    ctx.call_on_close(temporary.cleanup)
+    warn(f"decoded audio is not kept, because {value} cannot be made ({why}): choose another folder with --cache")
+    return Path(temporary.name)
+
+
 def cache_option(function: Decorated) -> Decorated:
     """Add --cache: the folder for decoded training data, the same for all commands."""
     return click.option(
@@ -99,6 +119,7 @@ def cache_option(function: Decorated) -> Decorated:
         default=Path("~/.cache/stemlive"),
         show_default=True,
         type=click.Path(file_okay=False, path_type=Path),
+        callback=_cache_folder,
         help="Folder for decoded audio (10 MB a minute, 20 for songs to score), the same for all commands.",
     )(function)
 

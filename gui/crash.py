@@ -6,29 +6,27 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
-from PyQt6.QtCore import QStandardPaths, QTimer
+from PyQt6.QtCore import QTimer
 from PyQt6.QtWidgets import QMessageBox, QWidget
 
-from stemlive.gui.file_names import chosen
+from stemlive.gui.file_names import shown
 
 _LOG = logging.getLogger("stemlive.gui")
-
-
-def data_folder() -> Path:
-    """Return the folder of the user's presets and the log."""
-    return chosen(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppDataLocation))
 
 
 class CrashLog:
     """Logs uncaught exceptions of all threads until it is closed."""
 
-    def __init__(self, path: Path, parent: QWidget) -> None:
+    def __init__(self, path: Path | None, parent: QWidget) -> None:
+        """Log to a file, or without one to standard error."""
         self.path = path
         self._parent = parent
         self._told = False
         self._previous = (sys.excepthook, threading.excepthook)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+        self._handler: logging.Handler = logging.StreamHandler()
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._handler = logging.FileHandler(path, encoding="utf-8", delay=True)
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         _LOG.addHandler(self._handler)
         sys.excepthook = self._caught
@@ -56,5 +54,6 @@ class CrashLog:
         box = QMessageBox(self._parent)
         box.setIcon(QMessageBox.Icon.Warning)
         box.setText("Something unexpected happened; the sound goes on.")
-        box.setInformativeText(f"{kind.__name__}: {error}\n\nDetails are in {self.path}. Please report it.")
+        details = "on standard error" if self.path is None else f"in {shown(self.path)}"
+        box.setInformativeText(f"{kind.__name__}: {error}\n\nDetails are {details}. Please report it.")
         box.open()

@@ -19,13 +19,13 @@ BUILT_IN = {
 
 
 class OwnPresets:
-    """The user's mixes by name, in one file that is replaced atomically."""
+    """The user's mixes by name, in one file that is replaced atomically, or without a file in memory only."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         """Read the file, if there is one. StemliveError when it is not a file of presets; it is left alone then."""
         self._path = path
         self._mixes: dict[str, Mix] = {}
-        if path.exists():
+        if path is not None and path.exists():
             try:
                 self._mixes = {name: Mix.from_json(mix) for name, mix in json.loads(path.read_text("utf-8")).items()}
             except (OSError, ValueError, AttributeError, UsageError) as error:
@@ -54,6 +54,9 @@ class OwnPresets:
         self._write(mixes)
 
     def _write(self, mixes: dict[str, Mix]) -> None:
+        if self._path is None:
+            self._mixes = mixes
+            return
         text = json.dumps({name: mix.to_json() for name, mix in mixes.items()}, indent=2, ensure_ascii=False)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from PyQt6.QtCore import QSettings, QTimer
 from PyQt6.QtWidgets import QApplication
 
 from stemlive.errors import StemliveError
-from stemlive.gui.crash import CrashLog, data_folder
+from stemlive.gui.crash import CrashLog
 from stemlive.gui.device_list import DeviceList
 from stemlive.gui.export_job import ExportJob
 from stemlive.gui.mix import Mix
@@ -17,6 +17,7 @@ from stemlive.gui.player import MakeEngine, Player
 from stemlive.gui.presets import OwnPresets
 from stemlive.gui.remembered import Remembered
 from stemlive.gui.rig import Rig
+from stemlive.gui.store import Store
 from stemlive.gui.window import Window
 from stemlive.gui.wiring import connect
 from stemlive.realtime.engine.child_process import EngineProcess
@@ -37,7 +38,7 @@ def application() -> QApplication:
 
 
 def build_window(
-    settings: QSettings, presets_file: Path, *, model: str | None = None, make: MakeEngine = EngineProcess
+    settings: QSettings, presets_file: Path | None, *, model: str | None = None, make: MakeEngine = EngineProcess
 ) -> Window:
     """Return a window, not yet shown, with the last mix. StemliveError when the presets file is damaged."""
     remembered = Remembered(settings)
@@ -54,8 +55,9 @@ def run(song: Path | None, *, model: str | None, source: str | None, target: str
     `source` and `target` are device names.
     """
     app = application()
-    window = build_window(QSettings(), data_folder() / "presets.json", model=model)
-    log = CrashLog(data_folder() / "stemlive.log", window)
+    store = Store()
+    window = build_window(store.settings, store.file("presets.json"), model=model)
+    log = CrashLog(store.file("stemlive.log"), window)
     if source is not None:
         window.rig.input = source
     if target is not None:
@@ -64,6 +66,8 @@ def run(song: Path | None, *, model: str | None, source: str | None, target: str
         signal.signal(number, lambda *_: window.close())
     window.start()
     window.show()
+    if store.problem:
+        window.note(f"What you set and save here is gone when the window closes, because {store.problem}")
     if song is not None:
         QTimer.singleShot(0, lambda: window.rig.open_song(song))
     elif source is not None:

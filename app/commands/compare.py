@@ -77,7 +77,7 @@ def command(
     networks = peer_spleeter.load_networks()
     estimator, info, _ = onnx_estimator(model, 1, "stream", 1.0)
     rate_hz = info.sample_rate_hz
-    songs = scan(list(roots), cache.expanduser(), rate_hz, split, scoring=True).songs
+    songs = scan(list(roots), cache, rate_hz, split, scoring=True).songs
     sung = {name: song for name, song in songs.items() if "vocals" in song}
     if not sung:
         raise TrainingError(f"no song of {split} has a vocals file: check --data and --split")

@@ -123,7 +123,7 @@ def check(
     refuse_existing(json_file, force)
     model = load_checkpoint(checkpoint)[0].eval() if checkpoint else None
     rate_hz = (model.config if model else ModelConfig()).sample_rate_hz
-    sources = scan(list(roots), cache.expanduser(), rate_hz, split)
+    sources = scan(list(roots), cache, rate_hz, split)
     checks = []
     with progress("measuring", sum(1 for _ in every_recording(sources)), quiet=quiet) as move:
         for one in check_sources(sources, rate_hz, model):
@@ -178,10 +178,10 @@ def describe(
     refuse_existing(json_file, force)
     recipe = read_recipe(recipe_file)
     rate_hz, hop = recipe.model.sample_rate_hz, recipe.model.framing.hop_samples
-    songs = list(song_pieces(scan([against], cache.expanduser(), rate_hz, split), rate_hz))
+    songs = list(song_pieces(scan([against], cache, rate_hz, split), rate_hz))
     if not songs:
         raise UsageError(f"no song in {against} has all four stems: name a folder whose songs have")
-    mixer = SegmentMixer(scan(list(roots), cache.expanduser(), rate_hz), recipe.mix, rate_hz, hop, recipe.train.seed)
+    mixer = SegmentMixer(scan(list(roots), cache, rate_hz), recipe.mix, rate_hz, hop, recipe.train.seed)
     with progress("mixing", mixtures, quiet=quiet) as move:
 
         def segments() -> Iterator[int]:

@@ -132,7 +132,7 @@ def command(
     if about.get("inference") == "overlap-add":
         about["hop_s"] = hop_s
 
-    songs = scan(list(roots), cache.expanduser(), rate_hz, split, scoring=True).songs
+    songs = scan(list(roots), cache, rate_hz, split, scoring=True).songs
     scored = []
     with progress("songs", len(songs)) as advance:
         for song in judge_songs(songs, estimator, rate_hz, preset=preset, seconds=seconds):

@@ -44,9 +44,7 @@ def command(
             raise UsageError(f"{root} does not exist: check the path")
     layouts = find_splits(list(roots))
     with progress("preparing", steps(layouts, sad=sad), quiet=quiet) as advance:
-        report = prepare(
-            layouts, cache.expanduser(), rate_hz, sad=sad, workers=workers or os.cpu_count() or 1, advance=advance
-        )
+        report = prepare(layouts, cache, rate_hz, sad=sad, workers=workers or os.cpu_count() or 1, advance=advance)
     if as_json:
         click.echo(json.dumps(report, indent=2, allow_nan=False))
         return

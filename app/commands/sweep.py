@@ -93,7 +93,7 @@ def command(
         if not path.exists():
             raise UsageError(f"{path} does not exist: check the path")
     cells = [cell for cell in sweep.cells if not only or cell.name in only]
-    _run(sweep, cells, folder, roots, validation_roots, cache.expanduser(), processes, jobs)
+    _run(sweep, cells, folder, roots, validation_roots, cache, processes, jobs)
 
 
 def _print_cells(sweep: "Sweep", folder: Path | None) -> None:

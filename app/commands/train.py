@@ -90,7 +90,7 @@ def command(
         from stemlive.training.recipe import read_recipe
 
         read = read_recipe(recipe)
-        _prepare(list(roots), list(validation_roots), cache.expanduser(), read, processes)
+        _prepare(list(roots), list(validation_roots), cache, read, processes)
         options: list[tuple[str, object]] = [("--run", folder), ("--cache", cache), ("--workers", workers)]
         options += [("--data", root) for root in roots]
         options += [("--validate", root) for root in validation_roots]
@@ -104,7 +104,7 @@ def command(
         list(roots),
         list(validation_roots),
         folder,
-        cache.expanduser(),
+        cache,
         time_limit_s=math.inf if time_limit is None else time_limit * 60,
         start_weights=start_from,
         workers=workers,
