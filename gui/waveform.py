@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stemlive.errors import AudioFileError
 from stemlive.guarded_thread import GuardedThread
 from stemlive.realtime.audio_files.reader import AudioReader
 from stemlive.realtime.shared.heartbeat import LIMIT_S
@@ -20,8 +21,14 @@ class Waveform:
     """
 
     def __init__(self, path: Path) -> None:
-        """Start reading. AudioFileError when the file is not audio."""
+        """Start reading. AudioFileError when the file is not audio, or damaged at once."""
         self._reader = AudioReader(path)
+        try:
+            self._reader.read(1)
+            self._reader.seek(0)
+        except AudioFileError:
+            self._reader.close()
+            raise
         self.path = path
         self._told = ""
         self.peaks: NDArray[np.float32] = np.zeros(BARS, np.float32)

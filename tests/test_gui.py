@@ -535,6 +535,33 @@ class TestSong:
         assert "no such file" in playing.state.message.toolTip()
         assert playing.rig.song == song
 
+    @pytest.mark.parametrize("kind", ["2 kHz", "no samples", "damaged at once", "a folder", "not a song"])
+    def test_what_is_refused_does_not_touch_what_plays(self, playing, qtbot, engines, song, tmp_path, kind):
+        odd = tmp_path / f"{kind}.flac"
+        if kind == "a folder":
+            odd.mkdir()
+        elif kind == "not a song":
+            odd.write_bytes(bytes(range(256)))
+        else:
+            sound = np.random.default_rng(0).uniform(-0.5, 0.5, 0 if kind == "no samples" else 20000)
+            soundfile.write(odd, sound, 2000 if kind == "2 kHz" else 44100)
+        if kind == "damaged at once":
+            content = bytearray(odd.read_bytes())
+            content[100:9000] = bytes(8900)
+            odd.write_bytes(content)
+        engine(playing).tell(song_s=2.5)
+        playing.rig.set_loop((1.0, 4.0))
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(str(odd))])
+        drop, keys = Qt.DropAction.CopyAction, Qt.KeyboardModifier.NoModifier
+        playing.dropEvent(QDropEvent(QPointF(5, 5), drop, data, Qt.MouseButton.LeftButton, keys))
+        assert kind in playing.state.message.toolTip()
+        playing.show_frame()
+        assert (playing.rig.song, playing.rig.player.phase, len(engines.made)) == (song, Phase.LIVE, 1)
+        assert engine(playing).running
+        assert (playing.rig.player.song.position_s, playing.rig.player.song.loop) == (2.5, (1.0, 4.0))
+        assert playing.remembered.recent == [song]
+
     def test_a_song_of_which_a_part_is_missing_is_played_and_the_line_says_so(self, playing, qtbot, song, tmp_path):
         cut = tmp_path / "cut.wav"
         cut.write_bytes(song.read_bytes()[: 44 + 2 * 8000 * 4])

@@ -188,6 +188,27 @@ class TestSongSource:
         assert place(sound[-1]) / RATE == pytest.approx(2.0, abs=0.01)
         assert deck.position_s == pytest.approx(2.0, abs=0.01)
 
+    @pytest.mark.parametrize(
+        ("channels", "rate_hz", "kind"), [(6, 44100, "wav"), (16, 8000, "wav"), (1, 4000, "flac"), (2, 384000, "wav")]
+    )
+    def test_what_the_window_can_open_can_be_played(self, tmp_path, channels, rate_hz, kind):
+        """The window asks the reader of files; the engine, in another process, must not say otherwise."""
+        path = tmp_path / f"song.{kind}"
+        soundfile.write(path, np.full((rate_hz // 2, channels), 0.25), rate_hz)
+        memory = EngineMemory.local()
+        source = SongSource(AudioReader(path), 44100, memory)
+        Transport(memory).play()
+        source.start()
+        ring = RingSource(source.input)
+        block = np.zeros((2000, min(2, channels)), np.float32)
+        end = time.monotonic() + 10
+        while ring.available() < len(block):
+            assert time.monotonic() < end, source.problem or "it gives nothing"
+            time.sleep(0.001)
+        ring.read(block)
+        source.close()
+        assert np.abs(block[-100:]).min() > 0.1
+
     def test_a_song_that_is_shorter_than_it_seemed_ends_where_it_ends(self, tmp_path):
         soundfile.write(tmp_path / "song.wav", np.full((44100, 1), 0.5), 44100)
         command = ["ffmpeg", "-v", "error", "-i", tmp_path / "song.wav", tmp_path / "song.mp2"]
