@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Self
 import click
 
 from stemlive import __version__
-from stemlive.errors import StemliveError
+from stemlive.errors import StemliveError, is_out_of_memory
 from stemlive.option_names import in_options
 
 COMMANDS = {
@@ -74,6 +74,9 @@ class LazyGroup(click.Group):
             # Otherwise Python would try to flush at exit, and complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             ctx.exit(_BROKEN_PIPE)
+        except EOFError as error:
+            # Click would take it for Ctrl-D at a prompt.
+            raise StemliveError(f"a file ends before it should ({error}): --verbose shows where it is read") from error
         return result
 
     def main(  # type: ignore[override]
@@ -136,13 +139,25 @@ def _with_hint(error: click.ClickException) -> str:
 def _describe(error: Exception) -> str:
     if isinstance(error, StemliveError):
         return str(error)
+    if is_out_of_memory(error):
+        return "not enough memory: close other programs, or raise the limit"
+    if isinstance(error, ImportError) or "sndfile" in str(error):
+        return _missing(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"unexpected {type(error).__name__}: {error} (please report it with what --verbose prints)"
+
+
+def _missing(error: Exception) -> str:
+    """Say which library is missing or broken, without the advice that numpy wraps around it."""
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("stemlive"):
         return f"this needs {error.name}: run ./install.sh train, or pip install 'stemlive[train]'"
-    if isinstance(error, MemoryError):
-        return "not enough memory"
-    return f"unexpected {type(error).__name__}: {error} (please report it with what --verbose prints)"
+    if not isinstance(error, ImportError):
+        return f"libsndfile is missing ({error}): apt-get install libsndfile1, or brew install libsndfile"
+    marker = "Original error was:"
+    lines = [line.strip() for line in str(error).splitlines()]
+    cause = next((line.removeprefix(marker).strip() for line in lines if line.startswith(marker)), lines[0])
+    return f"a library cannot be loaded ({cause}): run ./install.sh again"
 
 
 def _verbose_option() -> click.Option:

@@ -1,5 +1,12 @@
 """The errors that stemlive raises on purpose. Each message says in one line what to do."""
 
+import re
+
+_OUT_OF_MEMORY = re.compile(
+    r"bad_alloc|failed to map segment|(cannot|can't|could not|failed to) allocate|out of memory|can't start new thread",
+    re.IGNORECASE,
+)
+
 
 class StemliveError(Exception):
     """A failure that the user can fix; the command line prints the message and exits with 1."""
@@ -27,3 +34,12 @@ class ModelError(StemliveError):
 
 class TrainingError(StemliveError):
     """Training or evaluation cannot continue with this data or these settings."""
+
+
+class NoMemoryError(StemliveError):
+    """There is not enough memory."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception of any library means that memory is short; few of them raise MemoryError."""
+    return isinstance(error, MemoryError) or bool(_OUT_OF_MEMORY.search(str(error)))

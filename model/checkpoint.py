@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from stemlive.errors import ModelError, StemliveError
+from stemlive.errors import ModelError, NoMemoryError, StemliveError, is_out_of_memory
 from stemlive.model.bsrnn import BSRNN
 from stemlive.model.config import ModelConfig
 from stemlive.model.onnx_weights import read_onnx
@@ -38,8 +38,9 @@ def load_values(path: Path) -> dict[str, Any]:
             values = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ModelError(f"no checkpoint at {path}: check the path") from None
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
     except (
-        OSError,
         RuntimeError,
         EOFError,
         ValueError,
@@ -47,6 +48,8 @@ def load_values(path: Path) -> dict[str, Any]:
         KeyError,
         AttributeError,
     ) as error:
+        if is_out_of_memory(error):
+            raise NoMemoryError(f"not enough memory to read {path}") from error
         raise ModelError(
             f"{path} is not a checkpoint of stemlive ({type(error).__name__}): name another file"
         ) from error

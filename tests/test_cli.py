@@ -628,3 +628,59 @@ def test_ctrl_c_while_python_imports_ends_quietly(tmp_path, module, answer, argu
         check=False,
     )
     assert (process.returncode, process.stderr.lstrip(), process.stdout) == (130, said, "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("raise EOFError('No data left in file')", "a file ends before it should (No data left in file)"),
+        ("raise MemoryError", "not enough memory: close other programs"),
+        ("raise ImportError('x.so: failed to map segment from shared object')", "not enough memory: close other"),
+        ("raise RuntimeError('DefaultCPUAllocator: can\\'t allocate memory')", "not enough memory: close other"),
+        (
+            "raise ImportError('long advice\\n\\nOriginal error was: x.so: bad ELF\\n')",
+            "(x.so: bad ELF): run ./install",
+        ),
+        (
+            "raise OSError('sndfile library not found')",
+            "libsndfile is missing (sndfile library not found): apt",
+        ),
+    ],
+)
+def test_what_a_library_raises_is_told_as_what_it_is(tmp_path, answer, said):
+    (tmp_path / "soundfile.py").write_text(f"{answer}\n")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    process = subprocess.run(
+        [sys.executable, "-m", "stemlive", "separate", "x.wav"],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 1
+    assert process.stderr.startswith("stemlive: error: ")
+    assert said in process.stderr
+    assert process.stderr.count("\n") == 1
+
+
+def test_a_limit_on_memory_is_told_as_such(song, tmp_path):
+    """From one at which Python itself hardly starts, to one at which all goes well."""
+    seen = set()
+    for kilobytes in (60_000, 120_000, 200_000, 260_000, 2_000_000):
+        command = [sys.executable, "-m", "stemlive", "separate", str(song), "-o", str(tmp_path), "--force", "--quiet"]
+        limited = ["sh", "-c", f'ulimit -v {kilobytes}; exec "$@"', "sh", *command, "--stems", "bass"]
+        process = subprocess.run(limited, capture_output=True, text=True, check=False)
+        said = process.stderr.rpartition("stemlive: ")[2]
+        assert process.returncode == 0 or said.startswith("error: not enough memory"), (kilobytes, process.stderr)
+        seen.add(process.returncode)
+    assert seen == {0, 1}
+
+
+def test_a_model_that_cannot_be_read_is_told_as_such(song, tmp_path):
+    unreadable = "/proc/self/mem"  # it can be opened, and gives an error when it is read
+    for arguments in (
+        ("export", unreadable, "-o", tmp_path / "m.onnx"),
+        ("separate", song, "--checkpoint", unreadable),
+    ):
+        code, line = fail(*arguments)
+        assert (code, line) == (1, f"stemlive: error: cannot read {unreadable}: Input/output error\n")

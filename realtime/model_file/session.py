@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from stemlive.errors import ModelError, UsageError
+from stemlive.errors import ModelError, NoMemoryError, UsageError, is_out_of_memory
 from stemlive.realtime.model_file.bundled import resolve_model
 from stemlive.realtime.model_file.metadata import ModelInfo
 from stemlive.realtime.model_file.provider import onnx_providers
@@ -41,8 +41,13 @@ class Session:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
         try:
+            self.path.open("rb").close()
             self._onnx = ort.InferenceSession(_path_or_bytes(self.path), options, providers=providers)
+        except OSError as error:
+            raise ModelError(f"cannot read {self.path}: {error.strerror or error}") from error
         except Exception as error:  # ONNX Runtime has a dozen types without a common base
+            if is_out_of_memory(error):
+                raise NoMemoryError(f"not enough memory for the model {self.path}: close other programs") from error
             raise ModelError(f"{self.path}: not a usable ONNX model ({_first_line(error)})") from error
         if provider == "cuda" and self._onnx.get_providers()[0] != "CUDAExecutionProvider":
             raise ModelError(
