@@ -1,4 +1,4 @@
-"""All keyboard commands in one table, from which menus, tool tips, the help sheet and the README's list are made."""
+"""All keyboard commands in one table, from which menus, tool tips, the help sheet and the list in docs/window.md are made."""
 
 from dataclasses import dataclass
 
@@ -77,8 +77,8 @@ FADER_KEYS = (
 """Keys of a fader that has the focus."""
 
 
-def readme_list() -> str:
-    """Return the list of keys for the README: a line for each menu."""
+def page_list() -> str:
+    """Return the list of keys for docs/window.md: a line for each menu."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for command in COMMANDS:
         groups.setdefault(command.menu, []).append((command.keys, command.text.rstrip("…")))

@@ -29,7 +29,7 @@ from PyQt6.QtWidgets import QAbstractButton, QApplication, QComboBox, QDialog, Q
 
 from stemlive.errors import StemliveError, UsageError
 from stemlive.gui import device_list
-from stemlive.gui.actions import COMMANDS, STEM_COMMANDS, readme_list
+from stemlive.gui.actions import COMMANDS, STEM_COMMANDS, page_list
 from stemlive.gui.command_process import CommandProcess
 from stemlive.gui.crash import CrashLog
 from stemlive.gui.device_list import DeviceList
@@ -52,7 +52,7 @@ from stemlive.realtime.separation.mixer import PRESETS, Mixer
 from stemlive.realtime.shared.memory import EngineMemory
 from stemlive.realtime.shared.snapshot import State
 
-README = Path(__file__).parent.parent / "README.md"
+PAGE = Path(__file__).parent.parent / "docs/window.md"
 NO_DEVICES = (sys.executable, "-c", "print('[]')")
 
 
@@ -405,7 +405,7 @@ class TestKeys:
             assert command.keys in action.toolTip()
 
     def test_the_readme_and_the_help_sheet_list_them_all(self):
-        assert readme_list() in README.read_text("utf-8")
+        assert page_list() in PAGE.read_text("utf-8")
         text = re.sub("<[^>]+>", " ", keys_page())
         for command in COMMANDS:
             assert command.keys in text

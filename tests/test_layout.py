@@ -1,4 +1,4 @@
-"""Who may import whom (the table in the README), and that the package list matches the folders."""
+"""Who may import whom (the tables in ARCHITECTURE.md), and that the package list matches the folders."""
 
 import ast
 import re
@@ -192,3 +192,14 @@ def test_the_library_does_not_speak_command_line():
                     text = node.value.replace("pip install --no-deps", "")  # an option of pip
                     word = re.fullmatch(r"--\S+", text)  # of a command that is run
                     assert word or not re.search(r"--[a-z]", text), f"{path}: {text}"
+
+
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("training/*.md")]))
+def test_links_between_pages_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if "://" not in target and not target.startswith("#"):
+            assert (page.parent / target.split("#")[0]).exists(), target
+
+
+def test_the_readme_is_a_front_door():
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 150
