@@ -1,4 +1,4 @@
-"""All keyboard commands in one table, from which menus, tool tips, the help sheet and the list in docs/window.md are made."""
+"""All keyboard commands in one table: menus, tool tips, the help sheet and docs/window.md are made from it."""
 
 from dataclasses import dataclass
 
