@@ -60,3 +60,8 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
 [ -x .venv/bin/python ] || python3 -m venv .venv
 rm -rf build # what an earlier build left there would be installed again
 .venv/bin/python -m pip install --quiet --disable-pip-version-check ".${extras:+[$extras]}"
+case ",$extras," in
+*,gpu,*) ;;
+*) has_library libcuda.so.1 && echo "install.sh: an NVIDIA driver is here. One processor core keeps up;" \
+    "./install.sh ${extras:+$extras,}gpu (3 GB) lets the window and the library use the card" || true ;;
+esac

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import io
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import onnxruntime as ort
@@ -31,7 +32,7 @@ def onnx_providers(provider: str) -> list[Any]:
     if provider == "cpu":
         return ["CPUExecutionProvider"]
     if "CUDAExecutionProvider" not in ort.get_available_providers():
-        raise ModelError("this onnxruntime cannot use CUDA: install onnxruntime-gpu, or use the CPU")
+        raise ModelError(f"this onnxruntime cannot use CUDA: {_remedy()}, or use the CPU")
     if _cuda_devices() == 0:
         raise ModelError("no NVIDIA GPU with a working driver was found: install the driver, or use the CPU")
     ort.set_default_logger_severity(4)
@@ -39,6 +40,15 @@ def onnx_providers(provider: str) -> list[Any]:
         ort.preload_dlls()
     # TF32 would break parity with the CPU.
     return [("CUDAExecutionProvider", {"use_tf32": "0"}), "CPUExecutionProvider"]
+
+
+def _remedy() -> str:
+    """Say how to get CUDA: onnxruntime and onnxruntime-gpu write the same files, and the last one installed is used."""
+    try:
+        version("onnxruntime-gpu")
+    except PackageNotFoundError:
+        return "pip install 'stemlive[gpu]'"
+    return "onnxruntime lies over onnxruntime-gpu: pip install --force-reinstall --no-deps onnxruntime-gpu"
 
 
 def _cuda_devices() -> int:
