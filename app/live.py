@@ -52,38 +52,45 @@ def play(
     # A child process has no standard input.
     here = options.in_process or "-" in (settings.source, settings.target)
     engine: LiveEngine = Engine(settings, taps=taps) if here else EngineProcess(settings, taps=taps)
-    with StopRequest() as stop:
-        try:
-            controls = engine.controls
-            tell_terms(engine.snapshot().terms)
-            set_up(controls)
-            controls.set_microphone_gain_db(options.microphone_gain_db)
-            controls.set_microphone_reverb(options.microphone_reverb)
-            if recorder is not None:
-                recorder.start()
-            follower = _Follower(engine, recorder, options, settings, quiet=quiet)
-            with ExitStack() as stack:
-                midi = _open_remotes(stack, controls, options, follower.tell)
-                if here:  # the whole program is there for the sound
-                    gc.collect()
-                    gc.freeze()
-                engine.start()
-                with Keyboard() as keyboard:
-                    follower.follow(stop, keyboard, midi)
-        finally:
-            engine.stop()
-    last = engine.snapshot()
-    follower.end()
-    _report(last, quiet=quiet)
-    if last.state.label == "device lost":
-        raise DeviceError(f"{last.message}: plug it in again, or let --reconnect wait for it")
-    if last.state.label == "failed":
-        raise StemliveError(last.message)
-    if not stop.requested and recorder is not None and recorder.status().problem:
-        raise click.exceptions.Exit(1)  # it was told when it happened
+    stop = StopRequest()
+    try:
+        with stop:
+            try:
+                controls = engine.controls
+                tell_terms(engine.snapshot().terms)
+                set_up(controls)
+                controls.set_microphone_gain_db(options.microphone_gain_db)
+                controls.set_microphone_reverb(options.microphone_reverb)
+                if recorder is not None:
+                    recorder.start()
+                follower = _Follower(engine, recorder, options, settings, quiet=quiet)
+                with ExitStack() as stack:
+                    midi = _open_remotes(stack, controls, options, follower.tell)
+                    if here:  # the whole program is there for the sound
+                        gc.collect()
+                        gc.freeze()
+                    engine.start()
+                    with Keyboard() as keyboard:
+                        follower.follow(stop, keyboard, midi)
+            finally:
+                engine.stop()
+        last = engine.snapshot()
+        follower.end()
+        _report(last, quiet=quiet)
+        if last.state.label == "device lost":
+            raise DeviceError(f"{last.message}: plug it in again, or let --reconnect wait for it")
+        if last.state.label == "failed":
+            raise StemliveError(last.message)
+    except StemliveError as error:
+        # Whoever asks for the end gets it while a device hangs, too; only a file that is not whole is a failure.
+        if not (stop.requested and settings.between_devices):
+            raise
+        warn(str(error))
     if stop.requested:
-        click.echo(f"stemlive: stopped after {last.stream_s:.2f} s", err=True)
+        click.echo(f"stemlive: stopped after {engine.snapshot().stream_s:.2f} s", err=True)
         raise click.exceptions.Exit(stop.exit_code)
+    if recorder is not None and recorder.status().problem:
+        raise click.exceptions.Exit(1)  # it was told when it happened
 
 
 class _Follower:

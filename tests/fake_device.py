@@ -1,7 +1,9 @@
 """A device that is a thread with a clock, here or, through a tap, in the engine's own process."""
 
+import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,6 +28,7 @@ class FakeDevice:
         self.latency_samples = (100, 200)
         self.error = None
         self.problem = ""
+        self.gone: Callable[[], bool] = lambda: False
         self.samples = 0
         self.handed = 0.0
         self._given = np.full((block, 2), 0.25, np.float32)
@@ -42,7 +45,7 @@ class FakeDevice:
         self._thread.start()
 
     def refresh(self) -> None:
-        if self._dies_after is not None and self.samples > self._dies_after:
+        if self.gone() or (self._dies_after is not None and self.samples > self._dies_after):
             self.problem = "the cable was pulled"
 
     def close(self) -> None:
@@ -63,11 +66,20 @@ class FakeDevice:
             self.turn()
 
 
+class NoSuchDeviceError(DeviceError):
+    """It takes its time on the way to the parent process, which sees meanwhile what the child has written."""
+
+    def __reduce__(self) -> tuple[type[DeviceError], tuple[str]]:
+        time.sleep(0.3)
+        return DeviceError, ("no such device",)
+
+
 class FakeDevices:
     """A tap that puts a fake device into the process that it is sent to, and troubles there as it is told.
 
     `trouble` names files; one that exists is a trouble: `birth` hangs before the engine is made, `open` and `end`
-    raise when a device is opened or the tap ends, `hang` lets the end last for ever.
+    raise when a device is opened or the tap ends, `abort` ends the process when a device is opened, `gone` makes the
+    device lose its cable, `hang` lets the end last for ever.
     """
 
     wants_stems = False
@@ -89,10 +101,18 @@ class FakeDevices:
     def make(self, name: str) -> None:
         (self.trouble / name).touch()
 
+    def clear(self) -> None:
+        """End all troubles."""
+        for each in self.trouble.iterdir():
+            each.unlink()
+
     def _open(self, *_: object) -> Ends:
         if self.has("open"):
-            raise DeviceError("no such device")
+            raise NoSuchDeviceError
+        if self.has("abort"):
+            os.abort()
         device = FakeDevice(speed=1.0)
+        device.gone = lambda: self.has("gone")
         return Ends(device, device, "callback", RATE_HZ)
 
     def begin(self, *_: object) -> None:

@@ -110,6 +110,38 @@ def test_it_stops_twice_and_does_not_start_again(model, devices):
         engine.start()
 
 
+@pytest.mark.parametrize("trouble", ["open", "abort"])
+def test_a_device_that_is_gone_is_waited_for_whatever_becomes_of_those_who_look_for_it(model, devices, trouble):
+    """A child whose start fails once wrote `failed` where the front end reads, which ended the program."""
+    seen = set()
+
+    def states(until) -> None:
+        wait_until(lambda: seen.add(engine.snapshot().state) or until(), f"the states, {seen}", pause_s=0.02)
+
+    engine = EngineProcess(settings(model, reconnect=True), taps=(devices,))
+    engine.start()
+    devices.make(trouble)
+    devices.make("gone")
+    pids = {engine.pid}
+    states(lambda: pids.add(engine.pid) or len(pids) > 3)
+    devices.clear()
+    states(lambda: engine.snapshot().reconnects == 1)
+    engine.stop()
+    assert seen <= {State.STARTING, State.RUNNING, State.RECONNECTING}
+    assert engine.snapshot().state == State.STOPPED
+
+
+def test_a_process_that_ends_at_each_attempt_is_not_begun_for_ever(model, devices):
+    engine = EngineProcess(settings(model, reconnect=True), taps=(devices,))
+    engine.start()
+    devices.make("abort")
+    devices.make("gone")
+    wait_until(lambda: engine.snapshot().state.ended, "the end", patience_s=60)
+    assert engine.snapshot().state == State.FAILED
+    with pytest.raises(StemliveError, match=r"ended by itself \(exit code -6\)"):
+        engine.stop()
+
+
 def test_a_start_that_fails_leaves_nothing(model, devices):
     devices.make("open")
     engine = EngineProcess(settings(model), taps=(devices,))

@@ -387,6 +387,7 @@ def test_a_sound_server_that_hangs_is_not_waited_for(tmp_path, model):
                     )
                     assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
                 time.sleep(5)  # by then the next engine waits for the server
+                assert stream.poll() is None, stream.stderr.read()
                 stream.send_signal(signal.SIGTERM)
                 assert stream.wait(15) == 143
                 assert "reconnecting: " in stream.stderr.read()

@@ -1,22 +1,28 @@
 """Exceptions where nobody expects one, on the engine's many threads: each is kept and shown."""
 
+import os
+import signal
 from pathlib import Path
 
+import click
 import numpy as np
 import onnx_models
 import pytest
 from fake_device import RATE_HZ, fake_sounddevice
 from waiting import wait_until
 
+from stemlive import cli
 from stemlive.errors import DeviceError, StemliveError
 from stemlive.guarded_thread import GuardedThread
 from stemlive.realtime.devices import callback_device, open_devices, portaudio
 from stemlive.realtime.devices.catalogue import AudioDevice
 from stemlive.realtime.dsp import key_change
+from stemlive.realtime.engine import run
 from stemlive.realtime.engine.engine import Engine
 from stemlive.realtime.engine.microphone import MicrophoneStrip
 from stemlive.realtime.shared.settings import EngineSettings
 from stemlive.realtime.shared.snapshot import State
+from stemlive.terminal.stopping import StopRequest
 
 CARDS = {
     "interface": AudioDevice(0, "interface", "ALSA", 4, 2, RATE_HZ, (0, 0), (0, 0), True, True, False),
@@ -132,3 +138,26 @@ def test_a_guarded_thread_keeps_what_it_raised_and_tells_once():
     assert thread.end(20)
     assert isinstance(thread.error, ValueError)
     assert told == [thread.problem] == ["ValueError: 3 is too many"]
+
+
+def test_a_signal_is_obeyed_while_a_device_does_not_open(settings, monkeypatch, capsys):
+    def hangs(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise DeviceError("the sound system has not answered")
+
+    monkeypatch.setattr(run, "open_ends", hangs)
+    ends = ("-i", settings.source, "-o", settings.target, "--model", str(settings.model))
+    with pytest.raises(SystemExit) as end:
+        cli.main(["stream", *ends, "--in-process"])
+    assert end.value.code == 143
+    assert capsys.readouterr().err == (
+        "stemlive: warning: the sound system has not answered\nstemlive: stopped after 0.00 s\n"
+    )
+
+
+def test_a_second_signal_ends_the_program_with_its_own_code(capsys):
+    with pytest.raises(click.exceptions.Exit) as end, StopRequest():
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+    assert end.value.exit_code == 143
+    assert capsys.readouterr().err == "stemlive: interrupted\n"

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
+import click
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -23,7 +25,7 @@ class BlockReader(Protocol):
 
 
 class StopRequest:
-    """Within its `with` block, Ctrl-C, SIGTERM and SIGHUP only set `requested`; a second signal interrupts.
+    """Within its `with` block, Ctrl-C, SIGTERM and SIGHUP only set `requested`; a second signal ends the program.
 
     A signal that the parent process has ignored (`nohup`) stays ignored. For the main thread.
     """
@@ -82,3 +84,6 @@ class StopRequest:
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        if kind is not None and issubclass(kind, KeyboardInterrupt) and self.requested:
+            click.echo("stemlive: interrupted", err=True)
+            raise click.exceptions.Exit(self.exit_code)

@@ -24,6 +24,10 @@ _SWITCH_S = 0.0005
 """How long the engine's thread may have to wait for Python while another thread computes; usually 5 ms."""
 
 
+class ProcessLostError(StemliveError):
+    """The engine's process has ended by itself, or does not answer."""
+
+
 class Child:
     """A child process that runs an engine on the shared memory of this name. Use it from one thread at a time."""
 
@@ -55,7 +59,7 @@ class Child:
     def answer(self, given_up: Callable[[], bool]) -> Any:
         """Return the child's next answer; an exception that it sent is raised here.
 
-        `given_up` is polled every `LOOK_S`: once it is true, the process is killed. StemliveError then, and when the
+        `given_up` is polled every `LOOK_S`: once it is true, the process is killed. ProcessLostError then, and when the
         process has ended.
         """
         while not wait([self._connection, self._process.sentinel], LOOK_S) and not given_up():
@@ -69,8 +73,8 @@ class Child:
             died = not self.alive
             self.kill()
             if died:
-                raise StemliveError(f"the engine's process ended by itself (exit code {self._process.exitcode})")
-            raise StemliveError("the engine's process does not answer, and was ended")
+                raise ProcessLostError(f"the engine's process ended by itself (exit code {self._process.exitcode})")
+            raise ProcessLostError("the engine's process does not answer, and was ended")
         if isinstance(answer, BaseException):  # it is the child's last answer
             self._process.join(LIMIT_S)
             self.kill()

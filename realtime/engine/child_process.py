@@ -21,7 +21,7 @@ from stemlive.child import safe_path
 from stemlive.errors import DeviceError, StemliveError
 from stemlive.guarded_thread import GuardedThread
 from stemlive.realtime.control.controls import Controls
-from stemlive.realtime.engine.child import Child
+from stemlive.realtime.engine.child import Child, ProcessLostError
 from stemlive.realtime.recording.tap import Tap
 from stemlive.realtime.shared.heartbeat import LIMIT_S, LOOK_S, Pulse
 from stemlive.realtime.shared.memory import EngineMemory
@@ -131,7 +131,12 @@ class _Keeper:
     def start(self) -> None:
         """Start the engine, and watch its process from then on."""
         with self._busy:
-            self._start_engine()
+            try:
+                self._start_engine()
+            except StemliveError as error:
+                if not self._released:
+                    self._tell(State.FAILED, str(error))
+                raise
             self._watcher = GuardedThread("stemlive watcher", self._watch, self._failed)
             self._watcher.start()
 
@@ -212,6 +217,7 @@ class _Keeper:
     def _reconnect(self, message: str, *, at_once: bool = False) -> None:
         """Start one process after another until the device opens; without `reconnect`, try once."""
         counts = not at_once
+        lost = 0
         while True:
             self._tell(State.RECONNECTING, message)
             self.restarts += at_once
@@ -228,7 +234,11 @@ class _Keeper:
                     self._tell(State.DEVICE_LOST, message)
                     return
             except StemliveError as error:
-                if not self._stopping.is_set():
+                # A host interface that is on its way out may end the process, or keep it.
+                lost += 1
+                message = str(error)
+                again = isinstance(error, ProcessLostError) and self._settings.reconnect and lost <= _MOST_DEATHS
+                if not again and not self._stopping.is_set():
                     self._error = error
                     self._tell(State.FAILED, str(error))
                     return

@@ -140,7 +140,9 @@ class Engine:
             self._keep_playing(run)
         except BaseException as error:
             self._error = error
-            self._memory.set_state(State.FAILED, str(error))
+            # A start that fails raises in `start`. A parent process may try again, and writes the state itself.
+            if self._ready.is_set() or not self._has_process:
+                self._memory.set_state(State.FAILED, str(error))
         finally:
             self._ready.set()
 
