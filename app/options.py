@@ -173,7 +173,12 @@ def warn_of_input(note: str, separator: "Separator | WholeSong") -> None:
 def warn_of_clipping(name: str, clipped_samples: int) -> None:
     """Warn of samples that were too loud for the encoding of an output."""
     if clipped_samples:
-        warn(f"{name}: {clipped_samples} samples were louder than full scale and are clipped; WAV keeps them")
+        warn(clipping(name, clipped_samples))
+
+
+def clipping(name: str, clipped_samples: int) -> str:
+    """Return a warning of samples that were too loud for the encoding of an output."""
+    return f"{name}: {clipped_samples} samples were louder than full scale and are clipped; 32-bit WAV keeps them"
 
 
 @contextmanager

@@ -242,7 +242,7 @@ def test_flac_that_clips_is_a_warning(tmp_path, model):
     assert run(*arguments).stderr == ""
     result = run(*arguments, "--format", "flac")
     assert result.exit_code == 0
-    assert "louder than full scale and are clipped; WAV keeps them" in result.stderr
+    assert "louder than full scale and are clipped; 32-bit WAV keeps them" in result.stderr
 
 
 def test_samples_that_are_no_numbers_are_a_warning(tmp_path, model):

@@ -230,6 +230,6 @@ def test_the_progress_bar_shows_on_a_terminal_only(song, tmp_path, model):
     code, shown = run_in_terminal(*arguments)
     assert code == 0
     assert "100%" in shown
-    assert shown.endswith(f"\n{tmp_path / 'song' / 'bass.wav'}\n")
+    assert shown.endswith(f"\x1b[?25h{tmp_path / 'song' / 'bass.wav'}\n"), "the cursor is back, and the path a line"
     code, shown = run_in_terminal(*arguments, "--force", "--quiet")
     assert (code, shown) == (0, "")

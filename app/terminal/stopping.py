@@ -1,6 +1,7 @@
 """Turn termination signals into a stop request, so that files are completed."""
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+
+
+class Stopped(Exception):  # noqa: N818 - it is no error
+    """A stop request has ended some work before it was complete."""
 
 
 class BlockReader(Protocol):
@@ -46,7 +51,9 @@ class StopRequest:
         return 128 + self._signal_number if self._signal_number is not None else 0
 
     def wait_for(self, call: Callable[[], Result]) -> Result | None:
-        """Return the result of a call that may block, or None when a signal interrupted it."""
+        """Return the result of a call that may block, or None when a signal interrupted it: on the main thread only."""
+        if threading.current_thread() is not threading.main_thread():
+            return None if self.requested else call()
         self._waiting = True
         try:
             return None if self.requested else call()
