@@ -141,19 +141,21 @@ def test_masks_of_middle_and_side_begin_as_those_of_left_and_right(tmp_path):
         torch.testing.assert_close(result, expected, atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize("change", [{}, {"pairs_from_hz": 3000.0}, {"mask_gate": False, "time_layer": "mingru"}])
 @pytest.mark.parametrize("pairs_from_hz", [0.0, 3000.0])
-def test_a_window_twice_as_long_begins_with_every_bin_twice(pairs_from_hz, tmp_path):
+def test_a_window_twice_as_long_begins_with_every_bin_twice(change, pairs_from_hz, tmp_path):
     """Where every two bins are alike the band features are those of the shorter window, and so are the masks."""
     torch.manual_seed(0)
-    short = BSRNN(TINY).eval()
+    short = BSRNN(dataclasses.replace(TINY, **change)).eval()
     save_checkpoint(short, tmp_path / "small.pt", {})
     doubled = [2 * width for width in TINY.band_widths]
     doubled[-1] -= 1
-    wanted = dataclasses.replace(TINY, preset="fine", band_scheme=tuple(doubled), pairs_from_hz=pairs_from_hz)
+    wanted = dataclasses.replace(short.config, preset="fine", band_scheme=tuple(doubled), pairs_from_hz=pairs_from_hz)
     frames = random(2, 6, TINY.num_bins, 2, 2)
     frames[:, :, -TINY.band_widths[-1] :] = 0.5  # one bin less is as loud on average then
     expected, _ = short(frames, short.initial_state(2))
-    for config in (wanted, dataclasses.replace(wanted, num_repeat=2, panning=True)):
+    larger = [dataclasses.replace(wanted, num_repeat=2, panning=True)] * (wanted.time_layer != "mingru")
+    for config in (wanted, *larger):
         model, _ = start_model(config, tmp_path / "small.pt")
         assert model.config == config
         result, _ = model(frames.repeat_interleave(2, dim=2)[:, :, :-1], model.initial_state(2))

@@ -17,6 +17,7 @@ from stemlive.errors import TrainingError
 from stemlive.model.bsrnn import BSRNN
 from stemlive.model.checkpoint import load_checkpoint
 from stemlive.model.config import CHANNELS, ModelConfig
+from stemlive.model.mask_head import MaskHead
 
 _GATES = {"lstm": 4, "gru": 3}
 _GROWS = ("feature_dim", "num_repeat", "hidden_factor", "mask_factor")
@@ -84,7 +85,7 @@ def _twice_the_bins(small: ModelConfig, config: ModelConfig) -> bool:
     """Whether the analysis window is twice as long, and each band has twice as many bins; the last has one less."""
     doubled = [2 * width for width in small.band_widths]
     doubled[-1] -= 1
-    plain = small.inputs == "complex" and small.filter_taps == 1 and not small.harmonics and not small.pairs_from_hz
+    plain = small.inputs == "complex" and small.filter_taps == 1 and not small.harmonics
     return plain and list(config.band_widths) == doubled
 
 
@@ -106,10 +107,13 @@ def _of_longer_window(model: BSRNN, config: ModelConfig) -> BSRNN:
             for band in range(count):
                 result.split.weights[index][band] = _hears_the_first(next(weights), width)
                 result.split.biases[index][band] = next(biases)
-        for index, (count, masks, _) in enumerate(result.mask.groups):
+        olds = (group for group in mask.groups for _ in range(group[0]))
+        for index, (count, masks, width) in enumerate(result.mask.groups):
             for band in range(count):
-                result.mask.weights_out[index][:, band] = _masks_both(next(mask_weights), masks, mask.per_bin)
-                result.mask.biases_out[index][:, band] = _masks_both(next(mask_biases), masks, mask.per_bin)
+                _, old_masks, old_width = next(olds)
+                of = [first // 2 * old_masks // old_width for first in range(0, width, 1 + (masks < width))]
+                result.mask.weights_out[index][:, band] = _masks_of(next(mask_weights), of, mask)
+                result.mask.biases_out[index][:, band] = _masks_of(next(mask_biases), of, mask)
     return result
 
 
@@ -126,15 +130,10 @@ def _hears_the_first(old: Tensor, width: int) -> Tensor:
     return torch.cat([value.reshape(-1, bins.shape[1]), level])
 
 
-def _masks_both(old: Tensor, masks: int, per_bin: int) -> Tensor:
-    """Weights or biases `[..., (value and gate) * bins * C * 2]` of a band's masks for so many, each old one twice.
-
-    Where two bins share a mask, there are as many masks as before.
-    """
-    halves: Tensor = old.unflatten(-1, (2, -1, per_bin))
-    if masks > halves.shape[-2]:
-        halves = halves.repeat_interleave(2, dim=-2)[..., :masks, :]
-    return halves.flatten(-3)
+def _masks_of(old: Tensor, of: list[int], head: MaskHead) -> Tensor:
+    """Weights or biases `[..., (value and gate) * masks * C * 2]` of a band whose mask i is the old one `of[i]`."""
+    value: Tensor = old.unflatten(-1, (1 + head.gated, -1, head.per_bin))[..., of, :]
+    return value.flatten(-3)
 
 
 def _of_mid_side(model: BSRNN) -> BSRNN:
