@@ -53,6 +53,7 @@ COMMANDS = (
     Command("key-own", "Mix", "Key: original", "Ctrl+0"),
     Command("focus-mix", "Mix", "To the fader of the mix", "M", separated=True),
     Command("microphone", "View", "Karaoke corner: sing along", "Ctrl+K", checkable=True),
+    Command("close-message", "View", "Close the message", "Esc"),
     Command("full-screen", "View", "Full screen", "F11", checkable=True),
     Command("keys", "Help", "Keys", "F1"),
     Command("model", "Help", "About the model", "Ctrl+F1"),

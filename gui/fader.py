@@ -12,6 +12,9 @@ from stemlive.gui.theme import DARK, Theme, number_font
 
 STEPS = 1000
 _MARGIN = 9
+_ALL_MARKS_WIDTH = 204
+_SPARED_DB = (-45.0, -20.0, -6.0, 6.0)
+"""Marks without a number on a narrow fader."""
 
 
 class DeskSlider(QSlider):
@@ -170,24 +173,26 @@ class Fader(DeskSlider):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Wide enough for the scale."""
-        return QSize(240, 34)
+        return QSize(240, 31)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """As wide as the numbers of the scale need."""
-        return QSize(204, 33)
+        return QSize(150, 29)
 
     def paintEvent(self, _: QPaintEvent | None) -> None:  # noqa: N802
         """Draw groove, handle and scale."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        y = 9.0
+        y = 8.5
         painter.setFont(number_font(9))
         for mark_db in FADER_MARKS_DB:
             x = self.x_of(fader_place(mark_db))
+            if mark_db in _SPARED_DB and self.width() < _ALL_MARKS_WIDTH:
+                continue
             painter.setPen(QColor(self.theme.text if mark_db == 0 else self.theme.faint))
-            painter.drawLine(QPointF(x, y + 9), QPointF(x, y + 12))
+            painter.drawLine(QPointF(x, y + 8), QPointF(x, y + 10))
             text = f"{mark_db:+.0f}" if mark_db else "0"
-            painter.drawText(QRectF(x - 14, y + 12, 28, 12), Qt.AlignmentFlag.AlignCenter, text)
+            painter.drawText(QRectF(x - 14, y + 9.5, 28, 11), Qt.AlignmentFlag.AlignCenter, text)
         painter.setPen(QColor(self.theme.faint))
-        painter.drawText(QRectF(0, y + 12, 24, 12), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, "-∞")
+        painter.drawText(QRectF(0, y + 9.5, 24, 11), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, "-∞")
         self.paint_groove(painter, y, 0.0, fader_place(self.gain_db))

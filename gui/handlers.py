@@ -50,6 +50,7 @@ class Handlers:
             "key-own": lambda: rig.set_key(0),
             "focus-mix": lambda: window.mixer.strips[None].fader.setFocus(_SHORTCUT),
             "microphone": self._switch_microphone,
+            "close-message": window.close_notice,
             "full-screen": lambda: window.setWindowState(window.windowState() ^ Qt.WindowState.WindowFullScreen),
             "keys": dialogs.keys,
             "model": dialogs.model_card,

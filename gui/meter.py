@@ -71,7 +71,7 @@ class Meter(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return a size as wide as a fader."""
-        return QSize(240, 12)
+        return QSize(240, 10)
 
     def mousePressEvent(self, _: QMouseEvent | None) -> None:  # noqa: N802
         """Reset the clip light."""

@@ -44,7 +44,7 @@ class MicrophoneBar(QFrame):
         self.fader, self.field = Fader("Microphone: fader"), GainField("Microphone: gain")
         self.fader.setToolTip("Fader of the microphone: arrows 0.5 dB, Home or a double click 0 dB, End off")
         self.meter = Meter("Microphone: level")
-        self.meter.setMinimumWidth(110)
+        self.meter.setMinimumWidth(60)
         self.reverb = Reverb("Microphone: reverberation")
         self.reverb.setToolTip("Reverberation of the microphone: arrows, Home for none")
         self.fader.colour = self.reverb.colour = _COLOUR
@@ -66,8 +66,8 @@ class MicrophoneBar(QFrame):
         for label in (room, key):
             label.setObjectName("faint")
         row = QHBoxLayout(self)
-        row.setContentsMargins(12, 4, 10, 4)
-        row.setSpacing(8)
+        row.setContentsMargins(10, 2, 8, 2)
+        row.setSpacing(6)
         parts = (
             (title, 0),
             (self.device, 2),

@@ -8,6 +8,7 @@ from stemlive.gui.scale import write_time
 from stemlive.gui.theme import DARK, Theme
 from stemlive.gui.waveform import BARS, Waveform
 
+LEAST_HEIGHT = 44
 _DRAG_PX = 6
 _STEP_S = 5.0
 
@@ -34,6 +35,7 @@ class Overview(QWidget):
         self._drag_x: float | None = None
         self._pictures: tuple[QPixmap, QPixmap] | None = None
         self._drawn = 0
+        self._tall = LEAST_HEIGHT
 
     def show_song(self, waveform: Waveform | None, hint: str = "") -> None:
         """Show another song, or a hint if there is none."""
@@ -59,7 +61,12 @@ class Overview(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return a low and wide size."""
-        return QSize(600, 58)
+        return QSize(300, self._tall)
+
+    def set_tall(self, height: int) -> None:
+        """Set the height, `LEAST_HEIGHT` at least."""
+        self._tall = max(LEAST_HEIGHT, height)
+        self.setFixedHeight(self._tall)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
         """Redraw the waveform at the new size."""

@@ -27,7 +27,7 @@ class PresetBar(QFrame):
         super().__init__()
         self.setObjectName("bar")
         row = QHBoxLayout(self)
-        row.setContentsMargins(8, 5, 8, 5)
+        row.setContentsMargins(8, 4, 8, 4)
         row.setSpacing(5)
         keys = {command.name: command.keys for command in COMMANDS}
         self.presets: dict[str, QPushButton] = {}
@@ -39,14 +39,15 @@ class PresetBar(QFrame):
             button.clicked.connect(menus[f"preset-{name}"].trigger)
             row.addWidget(button)
         self.own = Choice("Presets of yours", "Presets of yours: choose, save (Ctrl+S), delete")
+        self.own.setMinimumContentsLength(8)
         self.own.setMaximumWidth(190)
         self.own.activated.connect(self._choose)
         row.addWidget(self.own)
         row.addStretch(1)
-        for name, text in (("undo", "Undo"), ("redo", "Redo")):
+        for name, text in (("undo", "↶"), ("redo", "↷")):
             row.addWidget(_tool(menus[name], text))
-        row.addSpacing(8)
-        self.compare = _tool(menus["compare"], "Mix A ⇄ B")
+        row.addSpacing(4)
+        self.compare = _tool(menus["compare"], "A ⇄ B")
         row.addWidget(self.compare)
         self.bypass = _tool(menus["bypass"], "Bypass")
         row.addWidget(self.bypass)
@@ -69,7 +70,7 @@ class PresetBar(QFrame):
             button.setChecked(is_possible(mix, name) and mix.preset(name) == mix)
         match = next((name for name in names if own(name).for_stems(mix.stems) == mix), None)
         self.own.setCurrentIndex(0 if match is None else self.own.findText(match))
-        self.compare.setText("Mix A ⇄ B" if letter == "A" else "Mix B ⇄ A")
+        self.compare.setText("A ⇄ B" if letter == "A" else "B ⇄ A")
 
     def _choose(self, index: int) -> None:
         data = self.own.itemData(index)

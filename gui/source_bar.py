@@ -12,7 +12,7 @@ class DeviceChoice(Choice):
 
     chosen = pyqtSignal(str)
 
-    def __init__(self, name: str, tip: str, *, least_characters: int = 14) -> None:
+    def __init__(self, name: str, tip: str, *, least_characters: int = 10) -> None:
         super().__init__(name, tip, least_characters=least_characters)
         self.activated.connect(lambda index: self.chosen.emit(self.itemData(index)))
 
@@ -51,7 +51,7 @@ class SourceBar(QFrame):
         self.input = DeviceChoice("Input device", "What is separated when it is live")
         self.output = DeviceChoice("Output device", "Where the mix is heard")
         row = QHBoxLayout(self)
-        row.setContentsMargins(8, 6, 8, 6)
+        row.setContentsMargins(8, 4, 8, 4)
         row.setSpacing(8)
         row.addWidget(self.open)
         row.addWidget(self.title, 3)

@@ -17,18 +17,19 @@ from stemlive.realtime.dsp.meters import COLUMN_BINS, HIGHEST_HZ, LOWEST_HZ, RAN
 
 GUTTER = 38
 _MARKS_HZ = ((100, "100"), (300, "300"), (1000, "1k"), (3000, "3k"), (10000, "10k"))
-_COLOURS = "magma"
+_COLOURS = {True: "magma", False: "CET-L17"}
+"""From black to bright on dark, from white to a dark blue on light."""
 _DIMMED = 0.35
 _TICKS_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 @cache
-def colour_table(dimmed: bool = False) -> tuple[int, ...]:
-    """Return the 256 colours of levels as 0xAARRGGBB; `dimmed` for stems that are not heard."""
-    table = pyqtgraph.colormap.get(_COLOURS).getLookupTable(nPts=256, alpha=False).astype(float)
+def colour_table(dark: bool, dimmed: bool = False) -> tuple[int, ...]:
+    """Return the 256 colours of levels as 0xAARRGGBB, for a dark or light window; `dimmed` if a stem is not heard."""
+    table = pyqtgraph.colormap.get(_COLOURS[dark]).getLookupTable(nPts=256, alpha=False).astype(float)
     if dimmed:
-        grey = table.mean(axis=1, keepdims=True)
-        table = (grey + (table - grey) * 0.4) * _DIMMED
+        grey, ground = table.mean(axis=1, keepdims=True), 0 if dark else 255
+        table = ground + (grey + (table - grey) * 0.4 - ground) * _DIMMED
     return tuple(0xFF000000 | int(r) << 16 | int(g) << 8 | int(b) for r, g, b in table)
 
 
@@ -42,7 +43,7 @@ class Spectrogram(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.theme: Theme = DARK
-        self._ring = SpectrogramRing(COLUMN_BINS, 96)
+        self._ring = SpectrogramRing(COLUMN_BINS, 90)
         self._heard = True
 
     def add(self, columns: NDArray[np.uint8]) -> None:
@@ -63,11 +64,11 @@ class Spectrogram(QWidget):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return the preferred size."""
-        return QSize(600, 104)
+        return QSize(600, 90)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """Return the smallest usable size."""
-        return QSize(160, 64)
+        return QSize(160, 54)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
         """Rescale the kept columns to the new height."""
@@ -89,7 +90,7 @@ class Spectrogram(QWidget):
             view.strides[0],
             QImage.Format.Format_Indexed8,
         )
-        image.setColorTable(list(colour_table(not self._heard)))
+        image.setColorTable(list(colour_table(self.theme.dark, not self._heard)))
         painter.drawImage(rect.topLeft(), image)
         if not rect.contains(event.rect()):
             self._paint_gutter(painter)
@@ -119,7 +120,7 @@ class TimeAxis(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setFixedHeight(18)
+        self.setFixedHeight(16)
         self.theme: Theme = DARK
         self._hop_s = 512 / 44100
         self.indent = 0
@@ -144,7 +145,7 @@ class TimeAxis(QWidget):
             x = self.width() - number * tick_s / self._hop_s
             painter.drawLine(round(x) - (number == 0), 0, round(x) - (number == 0), 4)
             text = f"-{number * tick_s:g} s" if number else "now"
-            where = QRectF(x - 30, 5, 60, 13)
+            where = QRectF(x - 30, 3, 60, 13)
             if number == 0:
                 painter.drawText(where.translated(-30, 0), Qt.AlignmentFlag.AlignRight, text)
             elif x - 30 > left - 20:
@@ -154,8 +155,8 @@ class TimeAxis(QWidget):
     def _paint_colours(self, painter: QPainter) -> None:
         width = 128
         x = max(0, self.indent - width - 60)
-        table = colour_table()
+        table = colour_table(self.theme.dark)
         for step in range(width):
-            painter.fillRect(x + step, 4, 1, 9, QColor(table[step * 255 // (width - 1)]))
-        painter.drawText(QRectF(x - 66, 2, 62, 13), Qt.AlignmentFlag.AlignRight, f"-{RANGE_DB:.0f} dB")
-        painter.drawText(QRectF(x + width + 5, 2, 60, 13), Qt.AlignmentFlag.AlignLeft, "0 dB")
+            painter.fillRect(x + step, 3, 1, 9, QColor(table[step * 255 // (width - 1)]))
+        painter.drawText(QRectF(x - 66, 1, 62, 13), Qt.AlignmentFlag.AlignRight, f"-{RANGE_DB:.0f} dB")
+        painter.drawText(QRectF(x + width + 5, 1, 60, 13), Qt.AlignmentFlag.AlignLeft, "0 dB")

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-COLUMNS = 2048
-"""Columns that are kept: 24 s of `live`."""
+COLUMNS = 4096
+"""Columns that are kept, one pixel each: 48 s of `live`, and as wide as a large screen."""
 
 
 class SpectrogramRing:

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtCore import QEvent, Qt, pyqtSignal
 from PyQt6.QtGui import QFontMetrics, QGuiApplication, QKeyEvent
 from PyQt6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QToolButton, QWidget
 
@@ -16,8 +16,8 @@ from stemlive.gui.spectrogram import Spectrogram
 from stemlive.gui.theme import Theme, number_font
 
 PANEL_WIDTH = 356
-_LEAST_HEIGHT = 88
-"""Five of them fit on a screen of 768 lines."""
+_LEAST_HEIGHT = 62
+"""Five of them, all bars and the karaoke corner fit into a window of 600 lines."""
 
 
 class GainField(QLineEdit):
@@ -27,6 +27,7 @@ class GainField(QLineEdit):
 
     def __init__(self, name: str) -> None:
         super().__init__("0.0")
+        self.setObjectName("gain")
         self.setAccessibleName(name)
         self.setAccessibleDescription("Gain in dB; type a number, or -inf")
         self.setToolTip("Gain in dB: type a number from -inf to +12")
@@ -41,6 +42,14 @@ class GainField(QLineEdit):
         self._gain_db = gain_db
         if not (self.hasFocus() and self.isModified()):
             self.setText(write_db(gain_db))
+
+    def event(self, event: QEvent | None) -> bool:
+        """Keep Escape for `keyPressEvent` while something is being typed; else it is the window's."""
+        typing = isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride and self.isModified()
+        if typing and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape:
+            event.accept()
+            return True
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802
         """Revert the text on Escape."""
@@ -137,7 +146,10 @@ class Strip(QFrame):
             button.setObjectName(what.lower())
             button.setText(letter)
             button.setCheckable(True)
-            button.setFixedSize(30, 24)
+            button.setFixedWidth(30)
+            button.setMinimumHeight(20)
+            button.setMaximumHeight(24)
+            button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
             button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
             button.setAccessibleName(f"{title}: {what.lower()}")
             button.setAccessibleDescription(f"{what} {title.lower()}")
@@ -164,9 +176,9 @@ class Strip(QFrame):
             top.addWidget(self.mute)
             top.addWidget(self.solo)
         grid = QGridLayout(panel)
-        grid.setContentsMargins(10, 2, 8, 2)
+        grid.setContentsMargins(10, 0, 8, 0)
         grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(2)
+        grid.setVerticalSpacing(1)
         grid.setRowStretch(0, 1)
         grid.addLayout(top, 1, 0, 1, 2)
         grid.addWidget(self.fader, 2, 0)
@@ -175,7 +187,7 @@ class Strip(QFrame):
         grid.addWidget(self.peak, 3, 1)
         grid.setRowStretch(4, 1)
         row = QHBoxLayout(self)
-        row.setContentsMargins(3, 3, 3, 3)
+        row.setContentsMargins(2, 2, 2, 2)
         row.setSpacing(2)
         row.addWidget(self.edge)
         row.addWidget(panel)

@@ -58,14 +58,24 @@ class Theme:
             QFrame#strip, QFrame#bar {{ background: {self.panel}; border: 1px solid {self.line}; border-radius: 6px; }}
             QPushButton, QToolButton, QComboBox, QLineEdit {{
                 background: {self.field}; color: {self.text}; border: 1px solid {self.line}; border-radius: 4px;
-                padding: 3px 8px; min-height: 20px; }}
+                padding: 2px 8px; min-height: 20px; }}
             QPushButton:hover, QToolButton:hover, QComboBox:hover {{ border-color: {self.faint}; }}
             QPushButton:focus, QToolButton:focus, QComboBox:focus, QLineEdit:focus {{
                 border: 1px solid {self.accent}; }}
             QPushButton:checked, QToolButton:checked {{
                 background: {self.accent}; color: white; border-color: {self.accent}; }}
             QPushButton:disabled, QToolButton:disabled {{ color: {self.faint}; }}
-            QToolButton#mute, QToolButton#solo {{ padding: 0; font-weight: bold; }}
+            QToolButton#mute, QToolButton#solo {{ padding: 0; min-height: 16px; font-weight: bold; }}
+            QLineEdit#gain {{ padding: 0 6px; min-height: 18px; }}
+            QToolButton#flat {{ background: transparent; border-color: transparent; padding: 1px 6px; }}
+            QToolButton#flat:hover, QToolButton#flat:focus {{ border-color: {self.faint}; }}
+            QFrame#card, QFrame#drop {{ background: {self.panel}; border: 1px solid {self.line}; border-radius: 10px; }}
+            QFrame#drop {{ border: 2px dashed {self.accent}; }}
+            QPushButton#begin {{ background: {self.accent}; border-color: {self.accent}; color: white;
+                font-weight: bold; padding: 5px 18px; }}
+            QPushButton#begin:focus {{ border: 1px solid {self.text}; }}
+            QScrollArea {{ background: transparent; border: none; }}
+            QScrollArea > QWidget > QWidget {{ background: transparent; }}
             QToolButton#mute:checked {{ background: {self.bad}; border-color: {self.bad}; }}
             QToolButton#solo:checked {{ background: {self.warn}; border-color: {self.warn}; color: #1b1d22; }}
             QToolButton#mute:focus, QToolButton#solo:focus {{ border: 1px solid {self.accent}; }}

@@ -3,8 +3,8 @@
 import time
 
 from PyQt6.QtCore import QTimer
-from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
-from PyQt6.QtWidgets import QApplication, QVBoxLayout, QWidget
+from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
+from PyQt6.QtWidgets import QApplication, QFrame, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from stemlive.gui.banner import Banner
 from stemlive.gui.dialogs import Dialogs
@@ -15,20 +15,23 @@ from stemlive.gui.menus import Menus
 from stemlive.gui.microphone import MicrophoneBar
 from stemlive.gui.mix_model import MixModel
 from stemlive.gui.mixer_view import MixerView
-from stemlive.gui.notices import Notices
+from stemlive.gui.notices import Notice, Notices
 from stemlive.gui.player import Phase
 from stemlive.gui.preset_bar import PresetBar
 from stemlive.gui.presets import OwnPresets
 from stemlive.gui.remembered import Remembered
 from stemlive.gui.rig import Rig
+from stemlive.gui.screen_fit import LEAST_SIZE, fit_to_screen
 from stemlive.gui.source_bar import SourceBar
 from stemlive.gui.state_line import StateLine
 from stemlive.gui.theme import theme_for
 from stemlive.gui.transport_bar import TransportBar
+from stemlive.gui.welcome import Welcome
 from stemlive.gui.window_parts import WindowParts
 
 FRAME_MS, TEXT_MS = 40, 200
-_HINT = "Drop a song here, or open one (Ctrl+O)"
+_OUTLINE_SHARE = 0.085
+"""Height of the song's outline, of the window's."""
 
 
 class Window(WindowParts):
@@ -42,25 +45,24 @@ class Window(WindowParts):
         self.theme = theme_for(remembered.appearance)
         self.dialogs = Dialogs(self)
         self.source, self.transport, self.banner, self.state = SourceBar(), TransportBar(), Banner(), StateLine()
-        self.mixer, self.microphone = MixerView(model, self.theme), MicrophoneBar()
+        self.mixer, self.microphone, self.welcome = MixerView(model, self.theme), MicrophoneBar(), Welcome()
         self.handlers = Handlers(self, self.dialogs)
         self.menus = Menus(self, self.handlers.commands(), self.handlers.stem_commands())
         self.preset_bar = PresetBar(self.menus)
-        self._notices = Notices(rig)
+        self.notices = Notices(rig, rig.retry)
         self._recorded, self._told = False, ""
         self._frames, self._texts = QTimer(self), QTimer(self)
         self._lay_out()
         self._frames.timeout.connect(self.show_frame)
         self._texts.timeout.connect(self.show_texts)
         self.setAcceptDrops(True)
-        self.setMinimumWidth(1100)
-        self.resize(1280, 800)
-        self.restoreGeometry(remembered.geometry)
+        self.setMinimumSize(*LEAST_SIZE)
         self.dialogs.fill_menus()
         self.show_theme()
         self.dialogs.show_presets()
         self.microphone.setVisible(rig.player.karaoke.used)
         self.menus["microphone"].setChecked(rig.player.karaoke.used)
+        fit_to_screen(self, remembered.geometry)
         self.show_mix()
         self.show_rig()
         self.show_texts()
@@ -73,18 +75,26 @@ class Window(WindowParts):
 
     def note(self, text: str) -> None:
         """Show a note in the state line for a few seconds."""
-        self._notices.keep(text)
-        self._show_state()
+        self.notices.keep(text)
+        self._show_messages()
+
+    def tell(self, notice: Notice) -> None:
+        """Show a notice in the banner, until it is closed or another one comes."""
+        self.notices.tell(notice)
+        self._show_messages()
+
+    def close_notice(self) -> None:
+        """Close what the banner shows."""
+        self.notices.close()
+        self._show_messages()
 
     def show_theme(self) -> None:
         """Apply the chosen theme to all parts."""
         self.theme = theme = theme_for(self.remembered.appearance)
         QApplication.setPalette(theme.palette())
         self.setStyleSheet(theme.style_sheet())
-        self.mixer.show_theme(theme)
-        self.transport.overview.show_theme(theme)
-        self.banner.show_theme(theme)
-        self.microphone.show_theme(theme)
+        for part in (self.mixer, self.transport.overview, self.banner, self.microphone, self.welcome):
+            part.show_theme(theme)
 
     def show_frame(self) -> None:
         """Poll the engine and redraw what has changed; called about 25 times a second."""
@@ -110,13 +120,12 @@ class Window(WindowParts):
         self.model.follow()
         self.mixer.show_peak_texts()
         self.microphone.show_delay(player.now)
-        self.state.show_engine(player.phase, player.now, self.rig.model_name)
-        self._show_state()
-        self.banner.show_problem(self._notices.problem(), self.theme)
+        self.state.show_engine(player.phase, player.now, self.rig.model_name, song=not self.rig.live)
+        self._show_messages()
         self._show_play()
         self.show_take()
         if player.is_song and self.rig.waveform is not None and (news := self.rig.waveform.news()):
-            self.note(news)
+            self.tell(Notice(news))
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802
         """Accept files."""
@@ -133,6 +142,11 @@ class Window(WindowParts):
         if paths:
             event.acceptProposedAction()
             self.rig.open_song(paths[0])
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
+        """Give the song's outline its share of the height."""
+        self.transport.overview.set_tall(round(_OUTLINE_SHARE * self.height()))
+        super().resizeEvent(event)
 
     def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802
         """Save the settings, and let everything stop: the window goes at once, and `finish` waits for the rest."""
@@ -152,14 +166,20 @@ class Window(WindowParts):
         return self.rig.finish()
 
     def _lay_out(self) -> None:
+        strips = QScrollArea()
+        strips.setFrameShape(QFrame.Shape.NoFrame)
+        strips.setWidgetResizable(True)
+        strips.setWidget(self.mixer)
+        self.pages = QStackedWidget()
+        self.pages.addWidget(self.welcome)
+        self.pages.addWidget(strips)
         central = QWidget()
         column = QVBoxLayout(central)
-        column.setContentsMargins(8, 6, 8, 2)
-        column.setSpacing(6)
-        for part in (self.source, self.transport, self.preset_bar):
+        column.setContentsMargins(8, 4, 8, 0)
+        column.setSpacing(5)
+        for part in (self.source, self.banner, self.transport, self.preset_bar):
             column.addWidget(part)
-        column.addWidget(self.banner)
-        column.addWidget(self.mixer, 1)
+        column.addWidget(self.pages, 1)
         column.addWidget(self.microphone)
         column.addWidget(self.state)
         self.setCentralWidget(central)
@@ -172,7 +192,7 @@ class Window(WindowParts):
         self.menus["record"].setChecked(on)
         self.transport.show_take(on=on, seconds=0.0 if take is None else take.seconds)
         if take is not None and take.problem and take.problem != self._told:
-            self.note(take.problem)
+            self.tell(Notice(take.problem))
         elif self._recorded and take is not None and not on and not take.problem:
             self.note(f"recorded in {take.folder}")
         self._recorded, self._told = on, "" if take is None else take.problem
@@ -184,14 +204,20 @@ class Window(WindowParts):
         self.preset_bar.show_mix(model.mix, model.letter, own=self.presets.mix, names=self.presets.names)
 
     def show_rig(self) -> None:
-        """Show source, output and model."""
+        """Show source, output and model, or the ways to begin if nothing is open."""
         rig = self.rig
-        self.setWindowTitle(f"{rig.title} - stemlive" if rig.live or rig.song else "stemlive")
+        opened = rig.live or rig.song is not None
+        self.setWindowTitle(f"{rig.title} - stemlive" if opened else "stemlive")
         self.source.show_source(rig.title, live=rig.live)
         waveform = None if rig.live else rig.waveform
-        self.transport.overview.show_song(waveform, "Live: there is nothing to seek in" if rig.live else _HINT)
+        self.transport.overview.show_song(waveform, "Live: there is nothing to seek in" if rig.live else "")
         self.menus["export"].setEnabled(rig.song is not None)
         self.dialogs.fill_recent()
+        self.welcome.show_recent(self.remembered.recent)
+        for part in (self.transport, self.preset_bar):
+            part.setVisible(opened)
+        self.pages.setCurrentIndex(int(opened))
+        self.notices.forgive()
         self.show_devices()
         self._show_play()
         self._show_time()
@@ -211,8 +237,12 @@ class Window(WindowParts):
         self.source.input.show_devices(devices.inputs, self.rig.input)
         self.source.output.show_devices(devices.outputs, self.rig.output)
         self.show_karaoke()
-        if devices.problem:
-            self.note(devices.problem)
+
+    def show_listed(self) -> None:
+        """Show the devices that have just been listed, or why they could not be."""
+        self.show_devices()
+        if self.rig.devices.problem:
+            self.tell(Notice(self.rig.devices.problem, button="Try again", press=self.rig.retry))
 
     def show_karaoke(self) -> None:
         """Show the karaoke settings, and the corner itself if it is in use."""
@@ -222,11 +252,12 @@ class Window(WindowParts):
             self.menus["microphone"].setChecked(True)
         self.microphone.show_karaoke(karaoke, self.rig.devices.inputs)
 
-    def show_export_end(self, text: str, _: bool) -> None:
+    def show_export_end(self, text: str, done: bool) -> None:
         """Show how an export ended."""
         self.state.show_export(None)
-        self.note(text)
+        self.tell(Notice(text, bad=not done))
 
-    def _show_state(self) -> None:
-        text, bad = self._notices.state()
+    def _show_messages(self) -> None:
+        text, bad = self.notices.state()
         self.state.show_message(text, self.theme, bad=bad)
+        self.banner.show_notice(self.notices.banner(), self.theme)

@@ -11,6 +11,7 @@ from stemlive.gui.menus import Menus
 from stemlive.gui.microphone import MicrophoneBar
 from stemlive.gui.mix_model import MixModel
 from stemlive.gui.mixer_view import MixerView
+from stemlive.gui.notices import Notice
 from stemlive.gui.preset_bar import PresetBar
 from stemlive.gui.presets import OwnPresets
 from stemlive.gui.remembered import Remembered
@@ -37,6 +38,14 @@ class WindowParts(QMainWindow):
         """Show a note in the state line for a few seconds."""
 
     @abstractmethod
+    def tell(self, notice: Notice) -> None:
+        """Show a notice in the banner, until it is closed or another one comes."""
+
+    @abstractmethod
+    def close_notice(self) -> None:
+        """Close what the banner shows."""
+
+    @abstractmethod
     def show_theme(self) -> None:
         """Apply the chosen theme to all parts."""
 
@@ -45,10 +54,10 @@ class WindowParts(QMainWindow):
         """Show the state of the recorder."""
 
     def attempt(self, what: Callable[[], object]) -> bool:
-        """Call `what`; show a StemliveError as a note. Return whether it succeeded."""
+        """Call `what`; show a StemliveError in the banner. Return whether it succeeded."""
         try:
             what()
         except StemliveError as error:
-            self.note(str(error))
+            self.tell(Notice(str(error)))
             return False
         return True

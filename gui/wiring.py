@@ -2,6 +2,7 @@
 
 from PyQt6.QtGui import QGuiApplication
 
+from stemlive.gui.notices import Notice
 from stemlive.gui.window import Window
 
 
@@ -19,13 +20,16 @@ def _connect_sources(window: Window) -> None:
     rig, source, microphone, menus = window.rig, window.source, window.microphone, window.menus
     rig.plugged.connect(window.show_rig)
     rig.karaoke_changed.connect(window.show_karaoke)
-    rig.problem.connect(window.note)
-    rig.devices.changed.connect(window.show_devices)
+    rig.problem.connect(lambda text: window.tell(Notice(text)))
+    rig.devices.changed.connect(window.show_listed)
     source.open.clicked.connect(menus["open"].trigger)
     source.live.clicked.connect(menus["live"].trigger)
     source.input.chosen.connect(rig.choose_input)
     source.output.chosen.connect(rig.choose_output)
-    window.banner.retry.clicked.connect(menus["retry"].trigger)
+    window.banner.closed.connect(window.close_notice)
+    window.welcome.open.clicked.connect(menus["open"].trigger)
+    window.welcome.listen.clicked.connect(menus["live"].trigger)
+    window.welcome.chosen.connect(rig.open_song)
     microphone.device_chosen.connect(rig.choose_microphone)
     microphone.gain_moved.connect(lambda gain_db: rig.set_microphone(gain_db=gain_db))
     microphone.reverb_moved.connect(lambda amount: rig.set_microphone(reverb=amount))

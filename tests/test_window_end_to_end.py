@@ -117,6 +117,33 @@ def test_with_a_sound_server_that_hangs_it_ends_when_it_is_closed(tmp_path):
         display.close()
 
 
+@pytest.mark.parametrize("size", [(1280, 720), (1366, 768), (1920, 1080)])
+def test_it_opens_within_the_screen_and_takes_the_most_of_it(tmp_path, size):
+    width, height = size
+    display = Display(width, height)
+    homes = {name: str(tmp_path / name) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")}
+    command = [sys.executable, "-m", "stemlive", "gui"]
+    program = subprocess.Popen(command, env=os.environ | display.environment | homes, stderr=subprocess.PIPE)
+    try:
+        wait_until(lambda: display.do("search", "--onlyvisible", "--name", "stemlive"), "the window")
+        (window, *_) = display.do("search", "--onlyvisible", "--name", "stemlive").split()
+        lines = display.do("getwindowgeometry", "--shell", window).splitlines()
+        place = {name: int(value) for name, _, value in (line.partition("=") for line in lines)}
+        assert place["X"] >= 0
+        assert place["Y"] >= 30  # room for a title bar
+        assert place["X"] + place["WIDTH"] <= width
+        assert place["Y"] + place["HEIGHT"] <= height
+        assert place["WIDTH"] * place["HEIGHT"] > 0.7 * width * height
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(20) == 0
+    finally:
+        if program.poll() is None:
+            program.kill()
+            program.wait(10)
+        program.stderr.close()
+        display.close()
+
+
 def test_without_any_device_it_says_so_and_ends_as_asked(tmp_path):
     display = Display()
     homes = {name: str(tmp_path / name) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")}
