@@ -10,6 +10,7 @@ from stemlive.gui.command_process import CommandProcess
 from stemlive.gui.file_names import shown
 
 COMMAND = (*QUOTED_PROGRAM, "separate", "--json")
+_WARNING = "stemlive: warning: "
 
 
 class ExportJob(QObject):
@@ -80,4 +81,6 @@ class ExportJob(QObject):
             self.ended.emit(reason or f"the export ended with code {code}", False)
         else:
             folder = Path(self._written[0]).parent if self._written else Path()
-            self.ended.emit(f"{len(self._written)} stems written in {shown(folder)}", True)
+            warnings = [line.removeprefix(_WARNING) for line in said.splitlines() if line.startswith(_WARNING)]
+            written = f"{len(self._written)} stems written in {shown(folder)}"
+            self.ended.emit("; ".join([written, *warnings]), True)

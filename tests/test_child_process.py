@@ -142,6 +142,16 @@ def test_a_process_that_ends_at_each_attempt_is_not_begun_for_ever(model, device
         engine.stop()
 
 
+def test_threads_take_turns_quickly_and_garbage_is_not_looked_for_in_the_engines_process_alone(model, devices):
+    interval, frozen = sys.getswitchinterval(), gc.get_freeze_count()
+    with EngineProcess(settings(model), taps=(devices,)):
+        wait_until(lambda: devices.has("python") and "\n" in (devices.trouble / "python").read_text(), "the facts")
+        childs_interval, childs_frozen = (devices.trouble / "python").read_text().split()
+    assert float(childs_interval) < 0.001
+    assert int(childs_frozen) > 1000
+    assert (sys.getswitchinterval(), gc.get_freeze_count()) == (interval, frozen)
+
+
 def test_a_start_that_fails_leaves_nothing(model, devices):
     devices.make("open")
     engine = EngineProcess(settings(model), taps=(devices,))

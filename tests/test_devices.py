@@ -386,7 +386,12 @@ def test_a_sound_server_that_hangs_is_not_waited_for(tmp_path, model):
                         check=False,
                     )
                     assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
-                time.sleep(5)  # by then the next engine waits for the server
+                command = [*PROGRAM, "stream", "-i", "device:system", "-o", "device:system", "--midi", "x"]
+                done = subprocess.run(command, env=server.environment, capture_output=True, timeout=40, check=False)
+                assert done.returncode == 1
+                line = done.stderr.splitlines()[-1]  # ALSA says something before
+                assert line.startswith(b"stemlive: error: ")
+                assert b"the JACK server has not answered for 3 s" in line
                 assert stream.poll() is None, stream.stderr.read()
                 stream.send_signal(signal.SIGTERM)
                 assert stream.wait(15) == 143

@@ -1032,6 +1032,17 @@ print(json.dumps({"written": str(target)}))
         assert "4 stems written" in playing.banner.said
         assert (tmp_path / os.fsdecode(b"s\xffng") / "vocals.flac").exists()
 
+    def test_what_an_export_warns_of_is_told_too(self, playing, qtbot, song, tmp_path):
+        loud = tmp_path / "loud.wav"
+        sound, rate_hz = soundfile.read(song)
+        soundfile.write(loud, 4 * sound[:rate_hz], rate_hz, subtype="FLOAT")
+        playing.rig.open_song(loud)
+        with qtbot.waitSignals([playing.export.progressed, playing.export.ended], timeout=60_000):
+            playing.dialogs.export_to(tmp_path)
+        told = playing.state.message.toolTip()
+        assert told.startswith("4 stems written in")
+        assert "samples were louder than full scale and are clipped" in told
+
     def test_the_real_command_writes_what_it_says(self, playing, qtbot, tmp_path):
         with qtbot.waitSignals([playing.export.progressed, playing.export.ended], timeout=180_000):
             playing.dialogs.export_to(tmp_path)

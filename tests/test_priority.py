@@ -1,12 +1,14 @@
 """Priorities of threads, and what other systems than this one do, as far as that can be seen from here."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 
 import pytest
 
+from stemlive.child import ask_to_end, start_apart
 from stemlive.realtime.shared import priority
 
 
@@ -64,3 +66,23 @@ run()
 """
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("asked\nstemlive ")
+
+
+def test_windows_sends_ctrl_break_to_a_group_of_its_own(monkeypatch):
+    """`terminate` would end a training run there before it has saved anything."""
+    begun, sent = [], []
+
+    class Process:
+        def __init__(self, command: object, **more: object) -> None:
+            begun.append(more)
+
+        def send_signal(self, number: int) -> None:
+            sent.append(number)
+
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    monkeypatch.setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 512, raising=False)
+    ask_to_end(start_apart(["train"], text=True))
+    monkeypatch.setattr(signal, "CTRL_BREAK_EVENT", 1, raising=False)
+    ask_to_end(start_apart(["train"]))
+    assert begun == [{"start_new_session": True, "creationflags": 512, "text": True}, begun[1]]
+    assert sent == [signal.SIGTERM, 1]

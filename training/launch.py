@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from stemlive.child import PROGRAM
+from stemlive.child import PROGRAM, ask_to_end, start_apart
 from stemlive.errors import TrainingError, UsageError
 
 # What training on a CPU takes (measured): one thread a process, and a C library that keeps its memory, in large pages.
@@ -45,14 +45,12 @@ def launch(arguments: list[str], processes: int) -> None:
         place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
         environment = {**CPU_ENVIRONMENT, **os.environ, **{key: str(value) for key, value in place.items()}}
         workers.append(
-            subprocess.Popen(
+            start_apart(
                 [*PROGRAM, "train", *arguments],
                 env={**environment, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
                 stderr=subprocess.PIPE,
                 encoding="utf-8",
                 errors="replace",
-                start_new_session=True,
-                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
         )
     messages: list[str] = []
@@ -62,8 +60,7 @@ def launch(arguments: list[str], processes: int) -> None:
 
     def pass_on(number: int, _: FrameType | None) -> None:
         for worker in workers:
-            # Windows can send a process group Ctrl-Break, and nothing else that a program may answer.
-            worker.send_signal(getattr(signal, "CTRL_BREAK_EVENT", number))
+            ask_to_end(worker, number)
 
     handlers = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -17,7 +17,7 @@ from typing import Any
 
 import tomli_w
 
-from stemlive.child import PROGRAM
+from stemlive.child import PROGRAM, ask_to_end, start_apart
 from stemlive.errors import StemliveError, TrainingError, UsageError
 from stemlive.model.checkpoint import load_checkpoint
 from stemlive.training.evaluate import averaged
@@ -194,17 +194,16 @@ def _call(arguments: list[str], log: Path, stopping: Callable[[], bool]) -> None
         raise StopAskedError
     with log.open("a", encoding="utf-8") as file:
         begin = file.tell()
-        process = subprocess.Popen(
+        process = start_apart(
             [*PROGRAM, *arguments],
             stdout=file,
             stderr=subprocess.STDOUT,
             env={**CPU_ENVIRONMENT, **os.environ},
-            start_new_session=True,  # Ctrl-C reaches it from here only
         )
         asked = False
         while process.poll() is None:
             if stopping() and not asked:
-                process.terminate()
+                ask_to_end(process)
                 asked = True
             time.sleep(0.1)
     if asked or stopping():

@@ -2,17 +2,17 @@
 
 import json
 import math
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from stemlive.errors import DeviceError, StemliveError, UsageError
 from stemlive.realtime.control.controls import Controls
 from stemlive.realtime.separation.mixer import MAX_GAIN_DB, PRESETS
-from stemlive.realtime.shared.limited import LimitedCalls
+from stemlive.realtime.shared.heartbeat import LIMIT_S
 from stemlive.whole_file import whole_file
 
 _UNITY = 80
@@ -23,8 +23,6 @@ _JACK_MIDI = "mido.backends.rtmidi/UNIX_JACK"
 
 Control = tuple[int, int]
 """MIDI channel, 1 to 16, and controller number, 0 to 127."""
-_Port = tuple[LimitedCalls, Callable[..., Any]]
-"""How to call a MIDI system, and what opens one of its ports."""
 
 
 def fader_db(value: int) -> float:
@@ -115,15 +113,17 @@ class MidiControl:
             systems = [mido, mido.Backend(_JACK_MIDI)] if sys.platform.startswith("linux") else [mido]
         except ImportError as error:
             raise StemliveError('MIDI needs mido and python-rtmidi: pip install "stemlive[live]"') from error
-        ports: dict[str, _Port] = {}
+        ports: dict[str, Callable[..., Any]] = {}
         problem: Exception | None = None
         for system in systems:
-            calls = LimitedCalls("stemlive midi", "the MIDI system")  # each may hang by itself
             try:
-                names = calls.call(system.get_input_names)
-                ports |= {each: (calls, system.open_input) for each in names if each not in ports}
+                if system is not mido:
+                    _check_that_jack_answers()
+                ports |= {each: system.open_input for each in system.get_input_names() if each not in ports}
             except ImportError as error:
                 raise StemliveError('MIDI needs mido and python-rtmidi: pip install "stemlive[live]"') from error
+            except DeviceError as error:
+                problem = error
             except Exception as error:  # rtmidi raises its own types, and SystemError where there is no MIDI system
                 problem = problem or error
         if not ports and problem is not None:
@@ -163,19 +163,16 @@ class MidiControl:
     def close(self) -> None:
         """Stop listening."""
         if self._port is not None:
-            with suppress(DeviceError):
-                self._calls.call(self._port.close)
-            self._calls.close()
+            self._port.close()
             self._port = None
 
-    def _open(self, ports: dict[str, _Port], name: str) -> str:
+    def _open(self, ports: dict[str, Callable[..., Any]], name: str) -> str:
         found = [each for each in ports if each == name] or [each for each in ports if name.lower() in each.lower()]
         if len(found) != 1:
             there = ", ".join(ports) if ports else "none"
             what = "ambiguous" if found else "not there"
             raise StemliveError(f"MIDI input '{name}' is {what}: there are {there}")
-        self._calls, open_input = ports[found[0]]
-        self._port = self._calls.call(lambda: open_input(found[0], callback=self.receive))
+        self._port = ports[found[0]](found[0], callback=self.receive)
         return found[0]
 
     def _move(self, target: str, value: int, *, pressed: bool) -> None:
@@ -201,3 +198,20 @@ def _current(target: str) -> str:
     """Return a target's current name: files of older versions say `monitor` for `microphone`."""
     kind, space, name = target.partition(" ")
     return f"microphone{space}{name}" if kind == "monitor" else target
+
+
+def _check_that_jack_answers() -> None:
+    """Ask a JACK server for its ports in another process: rtmidi lets no thread run while it waits. DeviceError."""
+    ask = f"import mido; system = mido.Backend({_JACK_MIDI!r}, load=True); print(flush=True); system.get_input_names()"
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", ask], stdin=quiet, stdout=subprocess.PIPE, stderr=quiet
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()  # by then Python is there, and the wait for JACK begins
+        try:
+            other.wait(LIMIT_S)
+        except subprocess.TimeoutExpired as error:
+            raise DeviceError(f"the JACK server has not answered for {LIMIT_S:g} s: restart it") from error
+        finally:
+            other.kill()

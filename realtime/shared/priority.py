@@ -34,8 +34,9 @@ def lower_priority() -> None:
     elif sys.platform == "darwin":
         _macos(_MACOS_UTILITY)
     elif sys.platform == "linux":  # elsewhere the number of a thread may be that of another process
+        thread = threading.get_native_id()
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+            os.setpriority(os.PRIO_PROCESS, thread, max(_NICE, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def _windows(priority: int) -> None:
