@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PyQt6.QtCore import QDir, QStandardPaths
+from PyQt6.QtCore import QDir
 from PyQt6.QtGui import QAction, QActionGroup
 from PyQt6.QtWidgets import QDialog, QFileDialog, QInputDialog, QMenu, QMessageBox
 
@@ -88,24 +88,21 @@ class Dialogs:
 
     def choose_record_folder(self) -> None:
         """Ask where recordings go."""
-        rig, folder = self._window.rig, self._window.remembered.record_folder
-        music = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.MusicLocation)
-        before = shown(folder) if folder else music
-        name = QFileDialog.getExistingDirectory(self._window, "Folder for recordings", before)
+        window = self._window
+        folder = window.rig.record_folder
+        before = folder if folder.is_dir() else folder.parent
+        name = QFileDialog.getExistingDirectory(window, "Folder for recordings", shown(before))
         if name:
-            rig.record_in(chosen(name))
+            window.remembered.record_folder = chosen(name)
+            window.note(f"recordings go to {name} from the next one on")
 
     def choose_record_stems(self) -> None:
-        """Ask which stems are recorded; not during a take."""
+        """Ask which stems are recorded from the next take on."""
         window = self._window
-        rig = window.rig
-        if rig.recorder is not None and rig.recorder.status().on:
-            window.note("a recording is going on: end it first")
-            return
         left_out = window.remembered.unrecorded
         dialog = RecordDialog(window.model.mix.stems, left_out, window)
         if dialog.exec() == QDialog.DialogCode.Accepted and dialog.left_out != left_out:
-            rig.record_without(dialog.left_out)
+            window.remembered.unrecorded = dialog.left_out
 
     def confirm(self, question: str) -> bool:
         """Ask a yes-or-no question; no is the default."""

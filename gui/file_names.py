@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from PyQt6.QtCore import QUrl
 
@@ -17,6 +17,13 @@ def shown(path: Path) -> str:
 def chosen(text: str) -> Path:
     """Return the path of a text from Qt."""
     return Path(os.fsdecode(text.encode(errors="surrogateescape")) if _IS_BYTES else text)
+
+
+def url_of(path: Path) -> QUrl:
+    """Return the address of a local file or folder."""
+    if not _IS_BYTES:
+        return QUrl.fromLocalFile(str(path))
+    return QUrl.fromEncoded(b"file://" + quote(os.fsencode(path.absolute())).encode())
 
 
 def dropped(url: QUrl) -> Path:

@@ -5,7 +5,9 @@ from functools import partial
 
 from PyQt6.QtCore import Qt
 
+from stemlive.errors import StemliveError
 from stemlive.gui.dialogs import Dialogs
+from stemlive.gui.notices import Notice
 from stemlive.gui.presets import BUILT_IN
 from stemlive.gui.window_parts import WindowParts
 
@@ -94,10 +96,14 @@ class Handlers:
     def _switch_record(self) -> None:
         window = self._window
         rig = window.rig
-        if rig.recorder is None:
-            self._dialogs.choose_record_folder()
-        if rig.recorder is not None:
-            rig.record(not rig.recorder.status().on)
+        on = not rig.recorder.status().on
+        if on and rig.song is None and not rig.live:
+            window.tell(Notice("There is nothing to record: open a song, or listen to an input"))
+            return
+        try:
+            rig.record(on)
+        except StemliveError as error:
+            window.tell(Notice(str(error), button="Other folder…", press=self._dialogs.choose_record_folder))
         window.show_take()
 
     def _stop(self) -> None:

@@ -20,7 +20,7 @@ class RecordDialog(QDialog):
             column.addWidget(box)
         note = QLabel(
             "Stems are recorded before their faders, and all of it in the song's own key.\n"
-            "The sound stops for a moment while the engine starts anew."
+            "A recording that is going on stays as it is."
         )
         note.setObjectName("faint")
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel, self)

@@ -10,6 +10,7 @@ from PyQt6.QtCore import QObject, pyqtSignal
 from stemlive.errors import AudioFileError, StemliveError
 from stemlive.gui.device_list import DeviceList
 from stemlive.gui.file_names import shown
+from stemlive.gui.folders import music_folder
 from stemlive.gui.karaoke import OFF, Karaoke
 from stemlive.gui.mix_model import MixModel
 from stemlive.gui.player import Phase, Player, Song
@@ -45,12 +46,9 @@ class Rig(QObject):
         player.karaoke = remembered.karaoke
         if player.karaoke.semitones and not _keys_change():
             player.karaoke = replace(player.karaoke, semitones=0)
-        self.recorder: Recorder | None = None
-        folder = remembered.record_folder
-        if folder is not None and folder.is_dir():
-            with suppress(StemliveError):
-                self.recorder = Recorder(folder, without=remembered.unrecorded)
-                player.taps = (self.recorder,)
+        # It listens from the start, so that a recording begins at once, without another engine.
+        self.recorder = Recorder(None)
+        player.taps = (self.recorder,)
         self.input, self.output = remembered.input, remembered.output
 
     @property
@@ -151,28 +149,18 @@ class Rig(QObject):
             karaoke.write_to(self.player.controls)
         self.karaoke_changed.emit()
 
-    def record_in(self, folder: Path) -> None:
-        """Record into this folder from now on, which restarts the engine. Emit `problem` if that is impossible."""
-        try:
-            self.recorder = Recorder(folder, without=self._remembered.unrecorded)
-        except StemliveError as error:
-            self.problem.emit(str(error))
-            return
-        self._remembered.record_folder = folder
-        self.player.taps = (self.recorder,)
-        if self.player.settings is not None:
-            self.connect_engine()
-
-    def record_without(self, stems: tuple[str, ...]) -> None:
-        """Leave these stems out of recordings; restarts the engine if there is a recorder."""
-        self._remembered.unrecorded = stems
-        if self._remembered.record_folder is not None:
-            self.record_in(self._remembered.record_folder)
+    @property
+    def record_folder(self) -> Path:
+        """The folder in which takes get folders of their own."""
+        return self._remembered.record_folder or music_folder()
 
     def record(self, on: bool) -> None:
-        """Begin or end a take of the input, the mix and the chosen stems."""
-        if self.recorder is not None:
-            (self.recorder.start if on else self.recorder.stop)()
+        """Begin or end a take of the input, the mix and the chosen stems. AudioFileError if the folder is no good."""
+        if not on:
+            self.recorder.stop()
+            return
+        self.recorder.aim(self.record_folder, without=self._remembered.unrecorded)
+        self.recorder.start()
 
     def retry(self) -> None:
         """List devices again, and reopen the engine if it had failed."""

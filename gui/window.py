@@ -1,6 +1,8 @@
 """The main window: lays out its parts, and polls the engine with a timer."""
 
 import time
+from functools import partial
+from pathlib import Path
 
 from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
@@ -9,7 +11,8 @@ from PyQt6.QtWidgets import QApplication, QFrame, QScrollArea, QStackedWidget, Q
 from stemlive.gui.banner import Banner
 from stemlive.gui.dialogs import Dialogs
 from stemlive.gui.export_job import ExportJob
-from stemlive.gui.file_names import dropped
+from stemlive.gui.file_names import dropped, shown
+from stemlive.gui.folders import open_folder
 from stemlive.gui.handlers import Handlers
 from stemlive.gui.menus import Menus
 from stemlive.gui.microphone import MicrophoneBar
@@ -21,6 +24,7 @@ from stemlive.gui.preset_bar import PresetBar
 from stemlive.gui.presets import OwnPresets
 from stemlive.gui.remembered import Remembered
 from stemlive.gui.rig import Rig
+from stemlive.gui.scale import write_time
 from stemlive.gui.screen_fit import LEAST_SIZE, fit_to_screen
 from stemlive.gui.source_bar import SourceBar
 from stemlive.gui.state_line import StateLine
@@ -186,16 +190,15 @@ class Window(WindowParts):
 
     def show_take(self) -> None:
         """Show the state of the recorder."""
-        recorder = self.rig.recorder
-        take = None if recorder is None else recorder.status()
-        on = take is not None and take.on
-        self.menus["record"].setChecked(on)
-        self.transport.show_take(on=on, seconds=0.0 if take is None else take.seconds)
-        if take is not None and take.problem and take.problem != self._told:
+        take = self.rig.recorder.status()
+        self.menus["record"].setChecked(take.on)
+        self.transport.show_take(on=take.on, seconds=take.seconds)
+        if take.problem and take.problem != self._told:
             self.tell(Notice(take.problem))
-        elif self._recorded and take is not None and not on and not take.problem:
-            self.note(f"recorded in {take.folder}")
-        self._recorded, self._told = on, "" if take is None else take.problem
+        elif self._recorded and not take.on and not take.problem and take.seconds:
+            text = f"Recorded {write_time(take.seconds)} in {shown(Path(take.folder))}"
+            self.tell(Notice(text, False, "Open folder", partial(open_folder, Path(take.folder))))
+        self._recorded, self._told = take.on, take.problem
 
     def show_mix(self) -> None:
         """Show the parts of the mix outside the strips: bypass, presets, A or B."""

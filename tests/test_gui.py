@@ -1132,8 +1132,45 @@ class TestMicrophone:
 
 
 class TestRecording:
-    def test_stems_that_are_not_wanted_are_left_out_from_then_on(
-        self, playing, make_window, qtbot, tmp_path, monkeypatch, engines
+    @pytest.fixture(autouse=True)
+    def music(self, tmp_path, monkeypatch):
+        """The user's music folder."""
+        monkeypatch.setattr("stemlive.gui.folders.QStandardPaths.writableLocation", lambda _: str(tmp_path / "Music"))
+        return tmp_path / "Music"
+
+    def test_it_starts_at_once_in_the_music_folder_without_a_dialog_or_another_engine(
+        self, playing, qtbot, music, monkeypatch, engines
+    ):
+        opened = []
+        monkeypatch.setattr("stemlive.gui.folders.QDesktopServices.openUrl", opened.append)
+        monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: pytest.fail("a dialog"))
+        assert not music.exists()  # nothing is made before it is needed
+        (music / "stemlive" / "take-001").mkdir(parents=True)
+        (music / "stemlive" / "take-001" / "mix.flac").write_text("mine")
+        fake = engine(playing)
+        fake.add_columns((10, 20, 30, 40, 50, 200), 5)
+        ring = playing.mixer.strips[None].spectrogram._ring
+        qtbot.waitUntil(lambda ring=ring: (ring.view(5) == 200).all())
+        playing.menus["record"].trigger()
+        (recorder,) = fake.taps
+        record(recorder, qtbot)
+        qtbot.waitUntil(lambda: playing.transport.taken.text() == "0:00.1")
+        assert playing.transport.record.isChecked()
+        QTest.mouseClick(playing.transport.record, Qt.MouseButton.LeftButton)
+        take = music / "stemlive" / "take-002"
+        qtbot.waitUntil(lambda: playing.banner.said == f"Recorded 0:00.1 in {take}")
+        assert {path.name for path in take.iterdir()} == {f"{name}.flac" for name in ("input", "mix", *STEMS)}
+        mix, _ = soundfile.read(take / "mix.flac")
+        np.testing.assert_allclose(mix, 0.25, atol=1e-4)
+        assert (music / "stemlive" / "take-001" / "mix.flac").read_text() == "mine"
+        assert not playing.transport.record.isChecked()
+        assert engines.made == [fake]
+        assert (ring.view(5) == 200).all()
+        QTest.mouseClick(playing.banner.button, Qt.MouseButton.LeftButton)
+        assert opened == [QUrl.fromLocalFile(str(take))]
+
+    def test_stems_that_are_not_wanted_are_left_out_from_the_next_take_on(
+        self, playing, make_window, qtbot, music, monkeypatch, engines
     ):
         def untick(dialog):
             assert list(dialog.boxes) == list(STEMS)
@@ -1143,47 +1180,56 @@ class TestRecording:
 
         monkeypatch.setattr(RecordDialog, "exec", untick)
         playing.menus["record-stems"].trigger()
-        assert len(engines.made) == 1  # nothing is recorded yet
-        playing.rig.record_in(tmp_path / "takes")
-        qtbot.waitUntil(lambda: len(engines.made) == 2 and engine(playing) is engines.made[1])
         playing.menus["record"].trigger()
-        (recorder,) = engines.made[1].taps
-        block = np.full((4410, 2), 0.25, np.float32)
-        recorder.heard(block)
-        recorder.played(block, np.stack([number / 8 * block for number in range(4)]))
-        qtbot.waitUntil(lambda: playing.transport.taken.text() == "0:00.1")
-        playing.menus["record-stems"].trigger()
-        assert "end it first" in playing.state.message.toolTip()
+        (recorder,) = engine(playing).taps
+        record(recorder, qtbot)
         playing.menus["record"].trigger()
-        qtbot.waitUntil(lambda: "recorded in" in playing.state.message.toolTip())
-        (take,) = (tmp_path / "takes").iterdir()
+        qtbot.waitUntil(lambda: "Recorded" in playing.banner.said)
+        take = music / "stemlive" / "take-001"
         assert {path.stem for path in take.iterdir()} == {"input", "mix", "vocals", "bass"}
         bass, _ = soundfile.read(take / "bass.flac")
         np.testing.assert_allclose(bass, 0.0625, atol=1e-4)
+        assert len(engines.made) == 1
         playing.close()
         assert make_window().remembered.unrecorded == ("drums", "other")
 
-    def test_the_first_asks_where_and_the_folder_is_remembered(
-        self, playing, make_window, qtbot, tmp_path, monkeypatch, engines
+    def test_another_folder_is_remembered_and_taken_for_the_next(
+        self, playing, make_window, qtbot, tmp_path, monkeypatch, music, engines
     ):
         takes = tmp_path / "takes"
         takes.mkdir()
         monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(takes))
+        playing.menus["record-folder"].trigger()
         playing.menus["record"].trigger()
-        qtbot.waitUntil(lambda: len(engines.made) == 2 and engine(playing) is engines.made[1])
-        (recorder,) = engines.made[1].taps
-        block = np.full((4410, 2), 0.25, np.float32)
-        recorder.heard(block)
-        recorder.played(block, np.zeros((4, 4410, 2), np.float32))
-        qtbot.waitUntil(lambda: playing.transport.taken.text() == "0:00.1")
-        assert playing.transport.record.isChecked()
-        QTest.mouseClick(playing.transport.record, Qt.MouseButton.LeftButton)
-        qtbot.waitUntil(lambda: "recorded in" in playing.state.message.toolTip())
-        assert not playing.transport.record.isChecked()
-        mix, _ = soundfile.read(next(takes.glob("*/mix.flac")))
-        np.testing.assert_allclose(mix, 0.25, atol=1e-4)
+        record(engine(playing).taps[0], qtbot)
+        playing.menus["record"].trigger()
+        qtbot.waitUntil(lambda: str(takes / "take-001") in playing.banner.said)
+        assert len(engines.made) == 1
+        assert not music.exists()
         playing.close()
-        assert make_window().rig.recorder is not None
+        assert make_window().rig.record_folder == takes
+
+    def test_a_folder_that_cannot_be_made_and_nothing_to_record_are_said(self, window, qtbot, song, music, monkeypatch):
+        window.menus["record"].trigger()
+        assert "nothing to record" in window.banner.said
+        window.rig.open_song(song)
+        music.write_text("a file where the folder should be")
+        window.menus["record"].trigger()
+        assert "cannot record in" in window.banner.said
+        assert not window.menus["record"].isChecked()
+        asked = []
+        monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: asked.append(True))
+        window.banner.button.click()
+        assert asked
+
+
+def record(recorder, qtbot):
+    """Be an engine that plays a tenth of a second, once the take is open."""
+    qtbot.waitUntil(lambda: recorder.status().folder != "")
+    block = np.full((4410, 2), 0.25, np.float32)
+    recorder.heard(block)
+    recorder.played(block, np.stack([number / 8 * block for number in range(4)]))
+    qtbot.waitUntil(lambda: recorder.status().seconds > 0)
 
 
 class TestTheRest:

@@ -81,6 +81,31 @@ def test_each_take_has_a_new_folder_and_its_files_line_up(tmp_path):
         np.testing.assert_array_equal(recorded, sound[start : start + len(recorded)])
 
 
+def test_folder_and_stems_may_change_while_it_runs_and_count_from_the_next_take_on(tmp_path):
+    recorder = Recorder(None, extension="wav")
+    recorder.begin(RATE_HZ, 2, STEMS)
+    sound = noise(4 * RATE_HZ)
+    for number, (folder, without) in enumerate(((tmp_path / "a", ()), (tmp_path / "b", ("vocals",))), start=1):
+        recorder.aim(folder, without=without)
+        recorder.start()
+        wait_until(lambda number=number: recorder.status().takes == number, "the take")
+        recorder.aim(tmp_path / "later", without=("drums",))
+        feed(recorder, sound, (2 * number - 2) * RATE_HZ, (2 * number - 1) * RATE_HZ)
+        wait_until(lambda: recorder.status().seconds > 0.5, "sound on the disk")
+        recorder.stop()
+        wait_until(lambda: not recorder.status().on, "the end of the take")
+        # By then the files have their names.
+        assert all(path.suffix == ".wav" for path in (folder / "take-001").iterdir())
+    recorder.end()
+    assert {path.stem for path in (tmp_path / "a" / "take-001").iterdir()} == {"input", "mix", "vocals", "drums"}
+    assert {path.stem for path in (tmp_path / "b" / "take-001").iterdir()} == {"input", "mix", "drums"}
+    for name in ("a", "b"):
+        mix, drums = read(tmp_path / name / "take-001", "mix"), read(tmp_path / name / "take-001", "drums")
+        assert np.abs(mix).max() > 0.4
+        np.testing.assert_array_equal(mix / 2, drums)
+    assert list((tmp_path / "later").iterdir()) == []
+
+
 def test_what_is_never_played_after_a_loss_of_input_is_silence(tmp_path):
     recorder = Recorder(tmp_path, stems=(), extension="wav")
     recorder.start()

@@ -21,9 +21,9 @@ FloatArray = NDArray[np.float32]
 ALL = ("all",)
 _HELD_S = 10.0
 """Length of the rings: how long the disk may stall before something is lost."""
-_NAP_S = 0.02
+_NAP_S, _IDLE_NAP_S = 0.02, 0.1
 _FINISH_S = 60.0
-_PATH_BYTES, _PROBLEM_BYTES = 4096, 512
+_PATH_BYTES, _NAMES_BYTES, _PROBLEM_BYTES = 4096, 256, 512
 _STATUS = np.dtype(
     [
         ("wanted", "u1"),
@@ -34,6 +34,8 @@ _STATUS = np.dtype(
         ("lost_blocks", "i8"),
         ("lost_before", "i8"),
         ("clipped", "i8"),
+        ("root", f"S{_PATH_BYTES}"),
+        ("without", f"S{_NAMES_BYTES}"),
         ("folder", f"S{_PATH_BYTES}"),
         ("problem", f"S{_PROBLEM_BYTES}"),
     ],
@@ -67,32 +69,42 @@ class Recorder:
 
     def __init__(
         self,
-        folder: str | Path,
+        folder: str | Path | None,
         *,
         stems: tuple[str, ...] = ALL,
         without: tuple[str, ...] = (),
         extension: str = "flac",
     ) -> None:
-        """`without` names stems to leave out; the model need not have them."""
+        """`without` names stems to leave out; the model need not have them. Without a folder, `aim` before `start`."""
         if extension not in TAKE_FORMATS:
             raise UsageError(f"recordings are {' or '.join(TAKE_FORMATS)}, not {extension}")
-        self._root = Path(folder)
-        try:
-            self._root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise AudioFileError(f"cannot record in {folder}: {error.strerror}") from error
-        self._stems, self._without = stems, without
+        self._stems = stems
         self._extension = extension
         self.wants_stems = bool(stems)
         # Shared memory that multiprocessing passes on when it starts the engine's process.
         self._shared = multiprocessing.get_context("spawn").RawArray("b", _STATUS.itemsize)
         self._thread: GuardedThread | None = None
         self._take: Take | None = None
+        if folder is not None:
+            self.aim(folder, without=without)
 
     # For the front end.
 
+    def aim(self, folder: str | Path, *, without: tuple[str, ...] = ()) -> None:
+        """Put further takes into this folder, without these stems; a take that is going on stays as it is.
+
+        The engine may run. AudioFileError when the folder cannot be created.
+        """
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise AudioFileError(f"cannot record in {folder}: {error.strerror}") from error
+        self._status["without"] = pack(" ".join(without), _NAMES_BYTES)
+        self._status["root"] = pack(str(folder), _PATH_BYTES)
+
     def start(self) -> None:
-        """Begin a take. Does nothing during one."""
+        """Begin a take, with what is played from now on. Does nothing during one."""
+        assert self._status["root"].item(), "there is no folder to record in: call `aim`"
         self._status["problem"] = b""
         self._status["wanted"] = True
 
@@ -121,7 +133,6 @@ class Recorder:
         unknown = [stem for stem in chosen if stem not in stems]
         if unknown:
             raise UsageError(f"cannot record stem '{unknown[0]}': known are {', '.join(stems)}")
-        chosen = tuple(stem for stem in chosen if stem not in self._without)
         self._columns = tuple(stems.index(stem) for stem in chosen)
         held = round(_HELD_S * sample_rate_hz)
         self._heard = RecordRing(held, (channels,))
@@ -191,19 +202,23 @@ class Recorder:
         if not self._status["wanted"]:
             self._close()
         if count <= 0:
-            self._ending.wait(_NAP_S)
+            self._ending.wait(_NAP_S if self._status["wanted"] else _IDLE_NAP_S)
             return not ending
         count = min(count, PIECE)
         self._heard.take(count, blocks[:1])
         self._played.take(count, blocks[1:])
         if self._take is not None:
-            self._write(self._take, [block[:count] for block in blocks])
+            self._write(self._take, [blocks[signal][:count] for signal in self._written])
         return True
 
     def _open(self) -> None:
         status = self._status
+        without = unpack(status["without"].item()).split()
+        self._written = [number for number, name in enumerate(self._signals) if name not in without]
+        signals = {name: channels for name, channels in self._signals.items() if name not in without}
         try:
-            take = self._take = Take(self._root, self._signals, self._rate_hz, self._extension)
+            root = Path(unpack(status["root"].item()))
+            take = self._take = Take(root, signals, self._rate_hz, self._extension)
         except AudioFileError as error:
             self._fail(str(error))
             return
@@ -236,16 +251,15 @@ class Recorder:
 
     def _close(self) -> None:
         take, self._take = self._take, None
-        self._status["recording"] = False
-        if take is None:
-            return
-        if not take.frames:
-            take.discard()
-            return
         try:
-            take.close()
+            if take is not None and take.frames:
+                take.close()
+            elif take is not None:
+                take.discard()
         except AudioFileError as error:
             self._fail(str(error))
+        finally:
+            self._status["recording"] = False
 
     def _fail(self, problem: str) -> None:
         self._status["problem"] = pack(problem, _PROBLEM_BYTES)
