@@ -1,41 +1,36 @@
 """The command `stemlive`: lazily loaded sub-commands, and how errors are shown."""
 
 import os
+import re
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, Self
 
 import click
 
 from stemlive import __version__
-from stemlive.errors import StemliveError, is_out_of_memory
+from stemlive.display import no_window
+from stemlive.errors import StemliveError, check_exists, did_you_mean, is_out_of_memory
 from stemlive.option_names import in_options
 
-COMMANDS = {
-    "separate": "stemlive.commands.separate:command",
-    "stream": "stemlive.commands.stream:command",
-    "devices": "stemlive.commands.devices:command",
-    "gui": "stemlive.commands.gui:command",
-    "bench": "stemlive.commands.bench:command",
-    "models": "stemlive.commands.models:command",
-    "demo": "stemlive.commands.demo:command",
-    "describe": "stemlive.commands.describe:command",
-    "prepare": "stemlive.commands.prepare:command",
-    "train": "stemlive.commands.train:command",
-    "average": "stemlive.commands.average:command",
-    "sweep": "stemlive.commands.sweep:command",
-    "evaluate": "stemlive.commands.evaluate:command",
-    "compare": "stemlive.commands.compare:command",
-    "export": "stemlive.commands.export:command",
-    "corpus": "stemlive.commands.corpus:command",
+GROUPS = {
+    "Listen": ("stream", "gui", "devices"),
+    "Separate files": ("separate", "demo"),
+    "Inspect": ("models", "bench", "describe", "man"),
+    "Train": ("prepare", "train", "average", "sweep", "evaluate", "compare", "export", "corpus"),
 }
+"""The sub-commands as the help groups them."""
+
+COMMANDS = {name: f"stemlive.commands.{name}:command" for names in GROUPS.values() for name in names}
 """Sub-command to the location of its click command. These modules import heavy packages inside functions."""
 
+_UNCUT = 1000
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 
@@ -56,6 +51,28 @@ class LazyGroup(click.Group):
         if all(option.name != "verbose" for option in command.params):
             command.params.append(_verbose_option())
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a section per group, with the whole first sentence of each command."""
+        for heading, names in GROUPS.items():
+            found = [(name, self.get_command(ctx, name)) for name in names]
+            with formatter.section(heading):
+                formatter.write_dl([(name, command.get_short_help_str(_UNCUT)) for name, command in found if command])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the sub-command to run: for a song that of `song_command`, for a misspelt name an error."""
+        word = args[0]
+        if word not in COMMANDS and not word.startswith("-"):
+            if Path(word).exists():
+                args = [song_command(args[1:]), *args]
+            elif Path(word).suffix or Path(word).name != word:
+                check_exists(Path(word))
+            else:
+                meant = did_you_mean(word, COMMANDS)
+                ctx.fail(f"No such command '{word}'{': ' if meant else '.'}{meant.strip()}")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the sub-command; exit quietly, as `cat` does, when the reader of standard output has closed it.
@@ -93,7 +110,7 @@ class LazyGroup(click.Group):
         except click.exceptions.Abort:
             code = _say("stemlive: interrupted", _INTERRUPTED)
         except click.ClickException as error:
-            code = _say(f"stemlive: error: {_with_hint(error)}", error.exit_code)
+            code = _say(f"stemlive: error: {_with_hint(error, arguments)}", error.exit_code)
         except Exception as error:
             if settings["verbose"]:
                 traceback.print_exc()
@@ -131,9 +148,21 @@ def _say(message: str, code: int) -> int:
     return code
 
 
-def _with_hint(error: click.ClickException) -> str:
+def song_command(options: list[str]) -> str:
+    """Return the command of `stemlive SONG`: the window where there can be one, unless options say how to play."""
+    return "stream" if options or no_window() else "gui"
+
+
+def _with_hint(error: click.ClickException, arguments: list[str]) -> str:
+    """Return the message, with what may have been meant, and where the help is."""
+    text = error.format_message()
+    if choice := re.search(r"'([^']*)' is not one of (.*)", text):
+        meant = did_you_mean(choice[1], re.findall(r"'([^']*)'", choice[2]))
+        text += f" {meant[:1].upper()}{meant[1:]}".rstrip()
+    if "unexpected extra argument" in text and "--json" in arguments:
+        text += " --json takes no file: write --json > FILE."
     context = error.ctx if isinstance(error, click.UsageError) else None
-    return error.format_message() + (f" See {context.command_path} --help." if context else "")
+    return text + (f" See {context.command_path} --help." if context else "")
 
 
 def _describe(error: Exception) -> str:
@@ -180,4 +209,7 @@ def _verbose_option() -> click.Option:
 )
 @click.version_option(__version__, prog_name="stemlive", message="%(prog)s %(version)s")
 def main() -> None:
-    """Separate music into vocals, drums, bass and other while it plays."""
+    """Separate music into vocals, drums, bass and other while it plays.
+
+    `stemlive SONG` opens a song in the window, or plays it right here where there is none.
+    """

@@ -1,6 +1,9 @@
 """The errors that stemlive raises on purpose. Each message says in one line what to do."""
 
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
 
 _OUT_OF_MEMORY = re.compile(
     r"bad_alloc|failed to map segment|(cannot|can't|could not|failed to) allocate|out of memory|can't start new thread",
@@ -32,6 +35,10 @@ class ModelError(StemliveError):
     """A model file or checkpoint is invalid, damaged, or made for another version."""
 
 
+class MissingFileError(AudioFileError, ModelError, UsageError):
+    """A file or folder that was named does not exist; exit code 2, whatever the file was to be."""
+
+
 class TrainingError(StemliveError):
     """Training or evaluation cannot continue with this data or these settings."""
 
@@ -43,3 +50,17 @@ class NoMemoryError(StemliveError):
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception of any library means that memory is short; few of them raise MemoryError."""
     return isinstance(error, MemoryError) or bool(_OUT_OF_MEMORY.search(str(error)))
+
+
+def check_exists(*paths: Path | None) -> None:
+    """Raise MissingFileError for the first of these files and folders that does not exist. None is no file."""
+    for path in paths:
+        if path is not None and not path.exists():
+            raise MissingFileError(f"{path} does not exist: check the path")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `did you mean KNOWN? ` for a word that is close to a known one, otherwise an empty text."""
+    by_lower = {name.lower(): name for name in known}
+    close = get_close_matches(word.lower(), by_lower, 1)
+    return f"did you mean {by_lower[close[0]]}? " if close else ""

@@ -10,7 +10,7 @@ import click
 
 from stemlive.errors import UsageError
 from stemlive.grouped_help import GroupedOption, grouped
-from stemlive.options import split_gain
+from stemlive.mix_options import split_gain
 
 _option = partial(click.option, cls=GroupedOption)
 _GROUPS = ("Devices", "Recording", "Microphone on top", "Remote control", "While it plays")

@@ -1,5 +1,6 @@
 """Options, value formats and messages shared by several sub-commands."""
 
+import json
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -11,8 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
-
-from stemlive.errors import UsageError
+from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from stemlive.realtime.separation.separator import Separator
@@ -21,11 +21,51 @@ if TYPE_CHECKING:
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
+class Time(click.ParamType):  # type: ignore[type-arg] - not generic before click 8.4
+    """A time in seconds, or with minutes, or with hours: 90, 1:30, 1:02:03.5."""
+
+    name = "time"
+
+    def __init__(self, least_s: float = 0.0, most_s: float = math.inf) -> None:
+        self._least_s, self._most_s = least_s, most_s
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the time in seconds; an error for what is no time, or one out of range."""
+        if not isinstance(value, str):
+            return value
+        *units, last = value.split(":")
+        try:
+            if len(units) > 2 or not all(unit.isdecimal() for unit in units) or (units and not 0 <= float(last) < 60):
+                raise ValueError
+            seconds = float(last)
+        except ValueError:
+            self.fail(f"{value} is not a time: write seconds, 1:30 or 1:02:03.", param, ctx)
+        for power, unit in enumerate(reversed(units), 1):
+            seconds += int(unit) * 60**power
+        if not math.isfinite(seconds) or seconds < 0:
+            self.fail(f"{value} is not a time of 0 seconds or more.", param, ctx)
+        if not self._least_s <= seconds <= self._most_s:
+            most = f" and {self._most_s:g} s at most" if self._most_s < math.inf else ""
+            self.fail(f"{value} is out of range: {self._least_s:g} s at least{most}.", param, ctx)
+        return seconds
+
+
 def model_option(function: Decorated) -> Decorated:
     """Add --model."""
     return click.option(
-        "--model", metavar="MODEL", help="A bundled model's name (see `stemlive models`) or an .onnx file."
+        "--model",
+        metavar="MODEL",
+        shell_complete=_models,
+        help="A bundled model's name (see `stemlive models`) or an .onnx file.",
     )(function)
+
+
+def _models(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete a bundled model's name, or the path of a file."""
+    from stemlive.realtime.model_file.bundled import bundled_models
+
+    names = [CompletionItem(name) for name in bundled_models() if name.startswith(incomplete)]
+    return names or [CompletionItem(incomplete, type="file")]
 
 
 def inference_options(function: Decorated) -> Decorated:
@@ -83,15 +123,17 @@ def songs_options(function: Decorated) -> Decorated:
 
 def beginning_option(function: Decorated) -> Decorated:
     """Add --seconds, for commands that score songs."""
-    return click.option("--seconds", type=click.FloatRange(min=1), help="Only the beginning of each song.")(function)
+    return click.option("--seconds", metavar="TIME", type=Time(1), help="Only the beginning of each song.")(function)
 
 
-def report_options(function: Decorated) -> Decorated:
-    """Add --json FILE and --force: scores for other programs."""
-    force = click.option("--force", is_flag=True, help="Replace the file of --json if it exists.")
-    return click.option(
-        "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the scores here too."
-    )(force(function))
+def json_option(help_text: str = "Print JSON.") -> Callable[[Decorated], Decorated]:
+    """Add --json, which prints on standard output in place of text; a file is made by `> FILE`."""
+    return click.option("--json", "as_json", is_flag=True, help=help_text)
+
+
+def echo_json(value: object) -> None:
+    """Print JSON on standard output."""
+    click.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
 def _cache_folder(ctx: click.Context, parameter: click.Parameter, value: Path) -> Path:
@@ -128,25 +170,6 @@ def output_options(function: Decorated) -> Decorated:
     """Add --force and --quiet."""
     quiet = click.option("--quiet", is_flag=True, help="Print nothing but warnings and errors.")
     return click.option("--force", is_flag=True, help="Replace files that exist.")(quiet(function))
-
-
-def check_seconds(_: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    """Option callback: require a finite time that is not negative."""
-    if value is not None and (not math.isfinite(value) or value < 0):
-        raise click.BadParameter(f"{value:g} is not a time of 0 seconds or more.", param=parameter)
-    return value
-
-
-def split_gain(text: str) -> tuple[str, float]:
-    """Parse `vocals=-6` to ("vocals", -6.0); -inf is off. UsageError for anything else."""
-    stem, _, number = text.partition("=")
-    try:
-        gain_db = float(number)
-    except ValueError:
-        gain_db = math.nan
-    if not stem.strip() or math.isnan(gain_db):
-        raise UsageError(f"'{text}' is not a gain: write STEM=DB, for example vocals=-6 or drums=-inf")
-    return stem.strip(), gain_db
 
 
 def warn(message: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from stemlive.errors import ModelError, NoMemoryError, StemliveError, is_out_of_memory
+from stemlive.errors import MissingFileError, ModelError, NoMemoryError, StemliveError, is_out_of_memory
 from stemlive.model.bsrnn import BSRNN
 from stemlive.model.config import ModelConfig
 from stemlive.model.onnx_weights import read_onnx
@@ -37,7 +37,7 @@ def load_values(path: Path) -> dict[str, Any]:
             warnings.simplefilter("ignore")
             values = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise ModelError(f"no checkpoint at {path}: check the path") from None
+        raise MissingFileError(f"no checkpoint at {path}: check the path") from None
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
     except (

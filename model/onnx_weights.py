@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from stemlive.errors import ModelError
+from stemlive.errors import MissingFileError, ModelError
 
 PREFIX = "model."
 """Stands before the name of each weight in the file."""
@@ -26,7 +26,7 @@ def read_onnx(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor], dict
         about = json.loads({each.key: each.value for each in model.metadata_props}["stemlive"])
         config, provenance = about["config"], about["provenance"]
     except FileNotFoundError:
-        raise ModelError(f"no checkpoint at {path}: check the path") from None
+        raise MissingFileError(f"no checkpoint at {path}: check the path") from None
     except Exception as error:  # protobuf's errors and those of the metadata have no common base
         raise ModelError(
             f"{path} is not a model of `stemlive export` ({type(error).__name__}): name another"

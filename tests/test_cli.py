@@ -92,13 +92,23 @@ def test_every_command_has_help_and_verbose():
     ("arguments", "message"),
     [
         (["nonsense"], "No such command 'nonsense'. See stemlive --help."),
+        (["seperate", "a.wav"], "No such command 'seperate': did you mean separate? See stemlive --help."),
+        (["no-such-song.mp3"], "no-such-song.mp3 does not exist: check the path"),
+        (["./gone"], "gone does not exist: check the path"),
+        (["bench", "--mode", "rtmixr"], "'inline'. Did you mean rtmixer? See stemlive bench --help."),
+        (["bench", "--model", "live-fre"], "model 'live-fre' not found: did you mean live-free? give the path"),
+        (["sweep", "atention"], "there is no sweep atention: did you mean attention? name a TOML file or one of"),
+        (["devices", "--json", "devices.json"], "--json takes no file: write --json > FILE. See stemlive devices"),
         (["--nonsense"], "No such option"),
         (["separate"], "Missing argument 'SONG'. See stemlive separate --help."),
         (["separate", "a.wav", "--nonsense"], "No such option"),
         (["separate", "a.wav", "--format", "mp3"], "'mp3' is not one of"),
-        (["separate", "a.wav", "--offset", "x"], "'x' is not a valid float"),
+        (["separate", "a.wav", "--offset", "x"], "x is not a time: write seconds, 1:30 or 1:02:03."),
         (["separate", "a.wav", "--offset", "nan"], "nan is not a time"),
         (["separate", "a.wav", "--duration", "-1"], "-1 is not a time"),
+        (["separate", "a.wav", "--duration", "1:60"], "1:60 is not a time"),
+        (["separate", "a.wav", "--duration", "1.5:00"], "1.5:00 is not a time"),
+        (["bench", "--seconds", "1:00:01"], "1:00:01 is out of range: 0.1 s at least and 3600 s at most"),
         (["separate", "a.wav", "--threads", "0"], "0 is not in the range"),
         (["stream", "-i", "a.wav"], "Missing option '-o' / '--output'"),
     ],
@@ -128,7 +138,7 @@ def test_older_names_of_the_microphones_options_are_understood_and_not_shown():
 def test_verbose_shows_the_traceback_before_the_line():
     for arguments in (["--verbose", "separate", "missing.wav"], ["separate", "missing.wav", "--verbose"]):
         result = run(*arguments)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert result.stderr.startswith("Traceback")
         assert result.stderr.endswith("stemlive: error: missing.wav: there is no such file\n")
 
@@ -222,6 +232,61 @@ def test_mixes_are_the_sum_of_the_stems_with_their_gains(song, tmp_path, model):
     np.testing.assert_allclose(read(folder / "mix-2.wav"), 0.1 * vocals + drums + bass + other, atol=1e-6)
 
 
+def test_a_mix_is_asked_for_alike_in_separate_and_stream(song, tmp_path, model):
+    choices = {
+        "karaoke": ["--preset", "karaoke"],
+        "mix": ["--preset", "karaoke", "--gain", "drums=-6,vocals=-20", "--mute", "bass"],
+        "mix-2": ["--solo", "drums,bass"],
+    }
+    made = {}
+    for name, options in choices.items():
+        succeed("separate", song, "-o", tmp_path / name, "--model", model, *options)
+        succeed("stream", "-i", song, "-o", tmp_path / f"{name}.wav", "--model", model, *options)
+        (file,) = (tmp_path / name / "song").iterdir()
+        assert file.name == f"{name.removesuffix('-2')}.wav"
+        made[name] = read(file)
+        np.testing.assert_allclose(made[name], read(tmp_path / f"{name}.wav"), atol=1e-5)
+    succeed("separate", song, "-o", tmp_path, "--model", model)
+    vocals, drums, bass, other = (read(tmp_path / "song" / f"{stem}.wav") for stem in STEMS)
+    np.testing.assert_allclose(made["karaoke"], drums + bass + other, atol=1e-6)
+    np.testing.assert_allclose(made["mix"], 10**-0.3 * drums + 0.1 * vocals + other, atol=1e-6)
+    np.testing.assert_allclose(made["mix-2"], drums + bass, atol=1e-6)
+
+
+def test_times_may_be_written_with_minutes(tmp_path, model):
+    soundfile.write(tmp_path / "long.wav", noise(66.0), RATE_HZ, "FLOAT")
+    for name, options in {
+        "a": ("--offset", "1:05", "--duration", "0:00.5"),
+        "b": ("--offset", 65, "--duration", 0.5),
+    }.items():
+        succeed("separate", tmp_path / "long.wav", "-o", tmp_path / name, "--model", model, "--stems", "bass", *options)
+    a, b = (read(tmp_path / name / "long" / "bass.wav") for name in "ab")
+    assert len(a) == RATE_HZ // 2
+    np.testing.assert_array_equal(a, b)
+
+
+def test_the_help_has_every_command_in_a_group_and_cuts_nothing():
+    text = CliRunner().invoke(main, ["--help"], terminal_width=80).stdout
+    assert "..." not in text.split("Listen:")[1]
+    assert max(len(line) for line in text.splitlines()) <= 80
+    headings = [line for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert headings == ["Options:", "Listen:", "Separate files:", "Inspect:", "Train:"]
+
+
+def test_the_manual_page_has_every_command_with_its_options_and_man_takes_it(tmp_path):
+    page = succeed("man").stdout
+    (tmp_path / "stemlive.1").write_text(page)
+    groff = subprocess.run(
+        ["groff", "-man", "-Tutf8", "-ww", "-z", tmp_path / "stemlive.1"], capture_output=True, text=True, check=True
+    )
+    assert groff.stderr == ""
+    plain = page.replace("\\-", "-")
+    for name in COMMANDS:
+        assert f"\n.SS stemlive {name}" in plain
+    for option in ("--microphone-reverb AMOUNT", "--solo STEM", "--threads INTEGER RANGE", "--against DIRECTORY"):
+        assert f"{option}\\fR\n" in plain
+
+
 def test_a_mix_alone_or_chosen_stems_alone(song, tmp_path, model):
     assert succeed("separate", song, "-o", tmp_path, "--model", model, "--mix", "karaoke", "--quiet").stdout == ""
     succeed("separate", song, "-o", tmp_path / "some", "--model", model, "--stems", "bass, vocals,bass")
@@ -284,7 +349,10 @@ def test_the_song_itself_is_never_replaced(tmp_path, model):
     [
         (["--stems", "vocals,piano"], 2, "unknown stem 'piano': known are vocals, drums, bass, other"),
         (["--stems", ""], 2, "unknown stem ''"),
+        (["--stems", "vocal"], 2, "unknown stem 'vocal': did you mean vocals? known are vocals, drums, bass, other"),
         (["--mix", "party"], 2, "unknown preset 'party': known are original, karaoke"),
+        (["--preset", "karoke"], 2, "unknown preset 'karoke': did you mean karaoke? known are original"),
+        (["--mute", "drum"], 2, "unknown stem 'drum': did you mean drums? known are"),
         (["--mix", "piano=-6"], 2, "unknown stem 'piano'"),
         (["--mix", "vocals=loud"], 2, "'vocals=loud' is not a gain: write STEM=DB"),
         (["--mix", "vocals=nan"], 2, "'vocals=nan' is not a gain"),
@@ -292,7 +360,7 @@ def test_the_song_itself_is_never_replaced(tmp_path, model):
         (["--mix", "karaoke,"], 2, "'' is not a gain"),
         (["--offset", "0.5"], 2, "--offset 0.5 is beyond the end of"),
         (["--duration", "0"], 2, "--duration 0 is less than one sample"),
-        (["--model", "piano"], 1, "model 'piano' not found"),
+        (["--model", "piano"], 2, "model 'piano' not found"),
         (["--model", "{song}"], 1, "song.wav: not a usable ONNX model"),
         (["--model", "{other_version}"], 1, "made for model format 2, this stemlive reads format 1"),
         (["-o", "{song}/out"], 1, "cannot write in"),
@@ -339,7 +407,7 @@ def test_songs_that_cannot_be_separated(tmp_path, model, command, kind, message)
         code, line = fail("separate", song, "-o", tmp_path / "out", "--model", model)
     else:
         code, line = fail("stream", "-i", song, "-o", tmp_path / "out.wav", "--model", model)
-    assert code == 1
+    assert code == (2 if kind == "missing" else 1)
     assert message in line
     assert str(song) in line
     assert names(tmp_path) == before
@@ -441,7 +509,7 @@ def test_gains_mutes_solos_and_presets(song, tmp_path, model, options, heard):
         (["--mute", "piano"], 2, "unknown stem 'piano'"),
         (["--solo", "piano"], 2, "unknown stem 'piano'"),
         (["--preset", "party"], 2, "unknown preset 'party'"),
-        (["--model", "piano"], 1, "model 'piano' not found"),
+        (["--model", "piano"], 2, "model 'piano' not found"),
     ],
 )
 def test_stream_with_values_that_make_no_sense(song, tmp_path, model, options, code, message):

@@ -78,9 +78,9 @@ def test_each_command_with_json_has_a_section():
         ("## `stemlive bench --json`", BenchResult),
         ("## `stemlive bench --live --json`", LiveResult),
         ("## `stemlive models --json`", ModelCard),
-        ("## `stemlive compare --json FILE`", Contestant),
-        ("## `stemlive corpus check --json FILE`", RecordingCheck),
-        ("## `stemlive corpus describe --json FILE`", Row),
+        ("## `stemlive compare --json`", Contestant),
+        ("## `stemlive corpus check --json`", RecordingCheck),
+        ("## `stemlive corpus describe --json`", Row),
     ],
 )
 def test_fields_of_a_value(title, kind):
@@ -145,6 +145,6 @@ def test_what_describe_prints(tmp_path):
 def test_reports_of_prepare_and_evaluate(tmp_path):
     given = set(prepare({}, tmp_path, 44100, sad=False, workers=1))
     assert documented("## `stemlive prepare --json`") == given | {"active"}
-    fields = documented("## `stemlive evaluate --json FILE`")
+    fields = documented("## `stemlive evaluate --json`")
     assert set(SCORES) <= fields
     assert set(report({}, "valid", None, oracle_preset="live")) <= fields - set(SCORES)

@@ -91,9 +91,10 @@ def data(musdb, folder):
 @pytest.fixture(scope="module")
 def scored(trained, musdb, folder):
     """The scores of the checkpoint on the test song."""
-    options = ["--data", musdb, "--cache", folder / "cache", "--split", "test", "--json", folder / "scores.json"]
-    command("evaluate", "--checkpoint", trained / "weights.pt", *options)
-    return json.loads((folder / "scores.json").read_text())
+    options = ["--data", musdb, "--cache", folder / "cache", "--split", "test", "--json"]
+    told = command("evaluate", "--checkpoint", trained / "weights.pt", *options)
+    (folder / "scores.json").write_text(told)
+    return json.loads(told)
 
 
 @pytest.fixture(scope="module")
@@ -150,9 +151,8 @@ def test_it_has_learnt_and_the_held_out_song_was_scored_on_the_way(trained, scor
 
 
 def test_the_exported_model_scores_as_the_checkpoint_does(exported, scored, musdb, folder):
-    options = ["--data", musdb, "--cache", folder / "cache", "--split", "test", "--json", folder / "onnx.json"]
-    command("evaluate", "--model", exported, *options)
-    again = json.loads((folder / "onnx.json").read_text())
+    options = ["--data", musdb, "--cache", folder / "cache", "--split", "test", "--json"]
+    again = json.loads(command("evaluate", "--model", exported, *options))
     assert list(again["songs"]) == list(scored["songs"]) == [TEST_SONG]
     for target, cells in scored["songs"][TEST_SONG].items():
         for score, decibels in cells.items():
@@ -169,8 +169,7 @@ def test_streamed_and_separated_files_score_as_the_checkpoint_does(exported, sco
         command("stream", "-i", mixture, "-o", target, "--model", exported, "--solo", stem, "--quiet")
         streamed, separated = (soundfile.read(path)[0] for path in (target, folder / "separated/mixture" / target.name))
         assert np.abs(streamed - separated).max() < 1e-4
-    options = ["--data", musdb, "--cache", folder / "cache", "--split", "test", "--json", folder / "streamed.json"]
-    command("evaluate", "--estimates", folder / "estimates", *options)
-    again = json.loads((folder / "streamed.json").read_text())
+    options = ["--data", musdb, "--cache", folder / "cache", "--split", "test", "--json"]
+    again = json.loads(command("evaluate", "--estimates", folder / "estimates", *options))
     for target, cells in scored["songs"][TEST_SONG].items():
         assert again["songs"][TEST_SONG][target]["usdr_db"] == pytest.approx(cells["usdr_db"], abs=0.05), target

@@ -786,7 +786,7 @@ def test_weights_that_are_not_finite_are_refused_everywhere(command, corpus, tmp
         "separate": [corpus / "valid/unseen/vocals.wav", "--checkpoint", weights, "-o", out],
         "export": [weights, "-o", out],
         "average": [tmp_path / "good.pt", weights, "-o", out],
-        "evaluate": ["--checkpoint", weights, "--data", corpus, "--cache", tmp_path / "cache", "--json", out],
+        "evaluate": ["--checkpoint", weights, "--data", corpus, "--cache", tmp_path / "cache", "--json"],
         "train": [tmp_path / "recipe.toml", "--data", corpus, "--cache", tmp_path / "cache", "--run", tmp_path / "run",
                   "--start-from", weights],
     }[command]  # fmt: skip

@@ -14,7 +14,6 @@ import torch
 from test_layout import MAY_IMPORT, sources
 
 from stemlive.errors import AudioFileError, StemliveError
-from stemlive.json_file import write_json
 from stemlive.model.checkpoint import save_atomically
 from stemlive.realtime.audio_files.files import AudioWriter
 from stemlive.realtime.recording.take import Take
@@ -41,7 +40,6 @@ WRITERS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "wav": ("a.wav", audio),
     "flac": ("a.flac", audio),
     "ogg": ("a.ogg", audio),
-    "json": ("a.json", lambda path: write_json(path, {"a": 1})),
     "checkpoint": ("a.pt", lambda path: save_atomically({"a": torch.zeros(9)}, path)),
     "cache": ("a.npy", lambda path: write_whole(path, NOISE)),
     "corpus flac": ("a.flac", lambda path: write_flac(path, NOISE)),

@@ -89,10 +89,10 @@ def test_the_command_prints_two_groups_and_leaves_out_what_is_as_good_as_silent(
             estimate = (60 if stem == "bass" else 0.9) * audio
             soundfile.write(tmp_path / "peer" / path.name / f"{stem}.wav", estimate, RATE, subtype="FLOAT")
     arguments = ["--data", free, "--data", research, "--cache", tmp_path / "cache", "--estimates", tmp_path / "peer"]
-    report_file = tmp_path / "scores.json"
-    done = CliRunner().invoke(main, ["evaluate", *map(str, arguments), "--json", str(report_file)])
-    assert done.exit_code == 0, done.output
-    report = json.loads(report_file.read_text())
+    done = CliRunner().invoke(main, ["evaluate", *map(str, arguments)])
+    told = CliRunner().invoke(main, ["evaluate", *map(str, arguments), "--json"])
+    assert done.exit_code == told.exit_code == 0, done.output + told.output
+    report = json.loads(told.stdout)
     assert report["yardstick"]["yardstick_db"] == pytest.approx(20, abs=0.1)
     assert report["kinds"] == {"rock": "songs with four stems", "sung": "songs with voice and accompaniment"}
     assert report["silent"] == {"rock": ["bass"]}

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from stemlive.errors import TrainingError
+from stemlive.errors import TrainingError, check_exists
 from stemlive.model.bsrnn import BSRNN
 from stemlive.model.checkpoint import load_checkpoint, save_checkpoint
 from stemlive.whole_file import refuse_existing
@@ -26,6 +26,7 @@ def average_checkpoints(checkpoints: list[Path], output: Path, *, half: bool = F
     Raises UsageError for an output that exists, TrainingError for models of different kinds and fewer than two,
     ModelError for what is no checkpoint.
     """
+    check_exists(*checkpoints)
     if len(checkpoints) < 2 and not half:
         raise TrainingError("give two checkpoints or more: one is its own mean")
     refuse_existing(output, force)

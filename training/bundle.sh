@@ -21,7 +21,7 @@ trap 'rm -rf "$work"' EXIT
 if [ -z "${SCORES:-}" ]; then
     SCORES="$work/scores.json"
     for folder do set -- "$@" --data "$folder"; shift; done
-    "$stemlive" evaluate --model "$work/$name.onnx" "$@" --json "$SCORES"
+    "$stemlive" evaluate --model "$work/$name.onnx" "$@" --json > "$SCORES"
 fi
 "$stemlive" export "$weights" --card "$card" --scores "$SCORES" --speed "$work/speed.json" \
     -o "realtime/assets/$name.onnx" --force

@@ -12,7 +12,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from stemlive.errors import UsageError
+from stemlive.errors import UsageError, did_you_mean
 from stemlive.model.config import STEMS, ModelConfig
 from stemlive.model.cost import Cost, model_costs, total_cost
 from stemlive.training.recipe import Recipe, parse_recipe, read_toml
@@ -76,7 +76,9 @@ def read_sweep(name: str, size: str) -> Sweep:
     """The sweep of that name, or in that file (.toml), in one of SIZES. Raises UsageError for what does not fit."""
     path = Path(name) if name.endswith(".toml") else BUNDLED / f"{name}.toml"
     if not path.exists():
-        raise UsageError(f"there is no sweep {name}: name a TOML file or one of {', '.join(bundled_sweeps())}")
+        known = bundled_sweeps()
+        meant = did_you_mean(name, known)
+        raise UsageError(f"there is no sweep {name}: {meant}name a TOML file or one of {', '.join(known)}")
     tables = read_toml(path, "sweep")
     unknown = sorted(set(tables) - {"title", "source", "cells", "base", *SIZES})
     if unknown:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import tomli_w
 
@@ -178,8 +178,9 @@ def _score(folder: Path, place: Place, seconds: float | None) -> dict[str, Any]:
     path = folder / "scores.json"
     limit = ["--seconds", str(seconds)] if seconds is not None else []
     source = ["--checkpoint", str(folder / WEIGHTS_FILE), "--cache", str(place.cache)]
-    command = ["evaluate", *_options("--data", place.validation_roots), *source, *limit, "--json", str(path), "--force"]
-    _call(command, folder / "evaluate.log", place.stopping)
+    command = ["evaluate", *_options("--data", place.validation_roots), *source, *limit, "--json"]
+    with whole_file(path) as part, part.open("wb") as output:
+        _call(command, folder / "evaluate.log", place.stopping, output)
     report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return report
 
@@ -188,16 +189,19 @@ def _options(name: str, values: tuple[Path, ...]) -> list[str]:
     return [word for value in values for word in (name, str(value))]
 
 
-def _call(arguments: list[str], log: Path, stopping: Callable[[], bool]) -> None:
-    """Run a command of stemlive and wait; a stop request is passed on, so that it saves its state."""
+def _call(arguments: list[str], log: Path, stopping: Callable[[], bool], output: IO[bytes] | None = None) -> None:
+    """Run a command of stemlive and wait; a stop request is passed on, so that it saves its state.
+
+    What it prints goes to the log, and only its standard error where an `output` takes the rest.
+    """
     if stopping():
         raise StopAskedError
     with log.open("a", encoding="utf-8") as file:
         begin = file.tell()
         process = start_apart(
             [*PROGRAM, *arguments],
-            stdout=file,
-            stderr=subprocess.STDOUT,
+            stdout=file if output is None else output,
+            stderr=file,
             env={**CPU_ENVIRONMENT, **os.environ},
         )
         asked = False

@@ -11,7 +11,7 @@ import click
 
 from stemlive.live_options import device_options, in_process_option
 from stemlive.machine import processor_name, resident_bytes
-from stemlive.options import model_option, progress, tell_terms, threads_option
+from stemlive.options import Time, model_option, progress, tell_terms, threads_option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,8 +70,8 @@ class BenchResult:
 @model_option
 @click.option(
     "--seconds",
-    metavar="N",
-    type=click.FloatRange(0.1, 3600),
+    metavar="TIME",
+    type=Time(0.1, 3600),
     default=20.0,
     show_default=True,
     help="Sound to process.",

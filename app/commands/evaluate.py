@@ -6,21 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stemlive.errors import TrainingError, UsageError
-from stemlive.json_file import write_json
+from stemlive.errors import TrainingError, UsageError, check_exists
 from stemlive.options import (
     beginning_option,
     cache_option,
+    echo_json,
     inference_options,
+    json_option,
     model_option,
     progress,
-    report_options,
     songs_options,
     tell_terms,
     threads_option,
 )
 from stemlive.score_names import LONG_PLAY, SCORES, score_rows
-from stemlive.whole_file import refuse_existing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,7 +64,7 @@ _NAME_WIDTH = 46
     help="Score the songs again mixed down to mono, where only its sound tells a voice.",
 )
 @cache_option
-@report_options
+@json_option("Print the scores as JSON.")
 @threads_option
 def command(
     *,
@@ -81,8 +80,7 @@ def command(
     late_ms: tuple[float, ...],
     in_mono: bool,
     cache: Path,
-    json_file: Path | None,
-    force: bool,
+    as_json: bool,
     threads: int,
 ) -> None:
     """Score stems in dB, song by song and on average, next to the mixture and an ideal ratio mask.
@@ -107,8 +105,7 @@ def command(
     for option, value in options.items():
         if estimates is not None and value:
             raise UsageError(f"{option} is about running a model: leave it out with --estimates")
-    check_folders([*roots, *([estimates] if estimates else [])])
-    refuse_existing(json_file, force)
+    check_exists(*roots, estimates)
 
     from stemlive.training.estimates import estimates_in
     from stemlive.training.evaluate import judge_songs, report, torch_estimator
@@ -145,17 +142,11 @@ def command(
         result["long_play"] = asdict(long_play(songs, estimator, rate_hz, minutes))
     result["late_voice"] = [asdict(late_voice(songs, estimator, rate_hz, ms, seconds)) for ms in late_ms]
     result["mono"] = mono(songs, estimator, rate_hz, seconds) if in_mono else None
+    if as_json:
+        echo_json(result)
+        return
     for line in lines(result):
         click.echo(line)
-    if json_file is not None:
-        write_json(json_file, result)
-
-
-def check_folders(folders: list[Path]) -> None:
-    """Raise UsageError for a missing folder."""
-    for folder in folders:
-        if not folder.exists():
-            raise UsageError(f"{folder} does not exist: check the path")
 
 
 def lines(result: dict[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from stemlive.errors import UsageError
+from stemlive.errors import UsageError, check_exists
 
 
 @click.command()
@@ -95,6 +95,7 @@ def _read_json(path: Path | None) -> dict[str, Any] | None:
     """Read the JSON object that another command has written; None for no file. UsageError for anything else."""
     if path is None:
         return None
+    check_exists(path)
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -1,13 +1,11 @@
 """`stemlive gui`: the window."""
 
-import os
-import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
-from stemlive.errors import StemliveError, UsageError
+from stemlive.display import no_window
+from stemlive.errors import StemliveError, UsageError, check_exists
 from stemlive.options import model_option
 
 
@@ -21,15 +19,9 @@ def command(*, song: Path | None, source: str | None, target: str | None, model:
 
     Devices and the mix are those of the last time, unless they are named. F1 shows all keys.
     """
-    missing = [name for name in ("PyQt6", "pyqtgraph") if find_spec(name) is None]
-    if missing:
-        raise StemliveError(
-            f"the window needs {' and '.join(missing)}: run ./install.sh gui, or pip install 'stemlive[gui]'"
-        )
-    if sys.platform.startswith("linux") and not any(
-        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
-    ):
-        raise StemliveError("the window needs a display, and there is none: log in with a desktop, or use `ssh -X`")
+    check_exists(song)
+    if reason := no_window():
+        raise StemliveError(reason)
     if song is not None and source is not None:
         raise UsageError("name one of SONG and --input")
     from stemlive.gui.program import run

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from stemlive.errors import UsageError
+from stemlive.errors import check_exists
 from stemlive.options import cache_option, data_option, progress, warn
 
 
@@ -39,9 +39,7 @@ def command(
     """
     from stemlive.training.prepare import find_splits, prepare, steps
 
-    for root in roots:
-        if not root.exists():
-            raise UsageError(f"{root} does not exist: check the path")
+    check_exists(*roots)
     layouts = find_splits(list(roots))
     with progress("preparing", steps(layouts, sad=sad), quiet=quiet) as advance:
         report = prepare(layouts, cache, rate_hz, sad=sad, workers=workers or os.cpu_count() or 1, advance=advance)

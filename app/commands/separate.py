@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from stemlive.mix_options import Mix, mix_options, read_mix
 from stemlive.options import (
-    check_seconds,
+    Time,
     inference_options,
     model_option,
     output_options,
@@ -35,15 +36,15 @@ from stemlive.tracks import tracks
     show_default=True,
     help="Where the folder with the song's name is made.",
 )
-@click.option("--stems", metavar="NAME,NAME", help="Write these stems.  [default: all; none with --mix]")
+@click.option("--stems", metavar="NAME,NAME", help="Write these stems.  [default: all; none with a mix]")
 @click.option(
     "--mix",
     "mixes",
     metavar="MIX",
     multiple=True,
-    help="Write a mix: a preset (karaoke, acapella, no-drums, no-bass, drums-and-bass, original), or gains in "
-    "dB such as vocals=-inf,drums=-6. May be repeated.",
+    help="Write a mix: a preset, or gains in dB such as vocals=-inf,drums=-6. May be repeated, for several mixes.",
 )
+@mix_options
 @click.option(
     "--format",
     "extension",
@@ -52,8 +53,8 @@ from stemlive.tracks import tracks
     show_default=True,
     help="32-bit float WAV, 24-bit FLAC or Ogg Vorbis.",
 )
-@click.option("--offset", metavar="S", type=float, default=0.0, callback=check_seconds, help="Start at this second.")
-@click.option("--duration", metavar="S", type=float, callback=check_seconds, help="Take this many seconds.")
+@click.option("--offset", metavar="TIME", type=Time(), default=0.0, help="Start here: seconds, or 1:30.")
+@click.option("--duration", metavar="TIME", type=Time(), help="Take so much: seconds, or 1:30.")
 @model_option
 @click.option(
     "--checkpoint",
@@ -70,6 +71,7 @@ def command(
     folder: Path,
     stems: str | None,
     mixes: tuple[str, ...],
+    mix: Mix,
     extension: str,
     offset: float,
     duration: float | None,
@@ -84,15 +86,17 @@ def command(
 ) -> None:
     """Separate a song into one file per stem.
 
-    Writes DIR/<song>/vocals.wav, drums.wav, bass.wav and other.wav. With --mix only mixes are written, unless
-    --stems asks for stems too: karaoke.wav for a preset, mix.wav (then mix-2.wav and so on) for gains.
+    Writes DIR/<song>/vocals.wav, drums.wav, bass.wav and other.wav. With --preset, --gain, --mute or --solo, or with
+    --mix, only mixes are written, unless --stems asks for stems too: karaoke.wav for a preset, mix.wav (then mix-2.wav
+    and so on) for anything else.
 
     The files have the song's sample rate, channels (two, if it has more) and length and line up with it to the
     sample, or with the part that --offset and --duration choose. Their paths go to standard output.
     """
     separators = Separators(model, threads, checkpoint=checkpoint, method=method, hop_s=hop_s)
     tell_terms(separators.terms)
-    job = SongJob(tracks(separators.stems, stems, mixes), offset, duration, force)
+    chosen = [*([mix] if mix.given else []), *map(read_mix, mixes)]
+    job = SongJob(tracks(separators.stems, stems, chosen), offset, duration, force)
     paths = [folder / song.stem / f"{track.name}.{extension}" for track in job.tracks]
     notes: list[str] | None = None
     with StopRequest() as stop, Bars(quiet=quiet or as_json) as bars, bars.song(song.name) as bar:

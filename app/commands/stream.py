@@ -12,11 +12,11 @@ from stemlive.errors import UsageError
 from stemlive.grouped_help import GroupedCommand, GroupedOption, grouped
 from stemlive.live import is_live, play
 from stemlive.live_options import current_name, live_options, read_options, refuse_without_device
+from stemlive.mix_options import Mix, mix_options
 from stemlive.options import (
     model_option,
     output_options,
     progress,
-    split_gain,
     tell_terms,
     threads_option,
     warn_of_clipping,
@@ -25,14 +25,10 @@ from stemlive.options import (
 from stemlive.terminal.stopping import StopRequest
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from stemlive.realtime.audio_files.files import AudioWriter
     from stemlive.realtime.audio_files.pipes import PipeReader, PipeWriter
     from stemlive.realtime.audio_files.reader import AudioReader
     from stemlive.realtime.control.controls import Controls
-    from stemlive.realtime.separation.mixer import Mixer
 
 
 _ENGINE_OPTIONS = (
@@ -74,16 +70,9 @@ _option = partial(click.option, cls=GroupedOption)
     _option("--rate", metavar="HZ", type=click.IntRange(1), help="Sample rate of headerless input."),
     _option("--channels", metavar="N", type=click.IntRange(1), help="Channels of headerless input."),
 )
+@mix_options
 @grouped(
     "Mix",
-    _option("--gain", "gains", metavar="STEM=DB", multiple=True, help="Gain of a stem, -inf to +12 dB."),
-    _option("--mute", "mutes", metavar="STEM", multiple=True, help="Silence a stem."),
-    _option("--solo", "solos", metavar="STEM", multiple=True, help="Hear only this stem. May be repeated."),
-    _option(
-        "--preset",
-        metavar="NAME",
-        help="karaoke, acapella, no-drums, no-bass, drums-and-bass or original; --gain, --mute and --solo go on top.",
-    ),
     _option(
         "--key",
         "semitones",
@@ -105,10 +94,7 @@ def command(
     *,
     source: str,
     target: str,
-    gains: tuple[str, ...],
-    mutes: tuple[str, ...],
-    solos: tuple[str, ...],
-    preset: str | None,
+    mix: Mix,
     semitones: int,
     raw: str | None,
     rate: int | None,
@@ -154,7 +140,7 @@ def command(
         options = read_options(**live, has_microphone=settings.has_microphone)
 
         def set_up(controls: "Controls") -> None:
-            _set_levels(controls, preset, gains, mutes, solos)
+            mix.set_up(controls)
             controls.set_semitones(semitones)
 
         play(settings, set_up, options, quiet=quiet)
@@ -163,6 +149,7 @@ def command(
 
     from stemlive.realtime.dsp.key_change import in_key
     from stemlive.realtime.model_file.session import Session
+    from stemlive.realtime.separation.mixer import Mixer
     from stemlive.realtime.separation.offline import separate_blocks
     from stemlive.realtime.separation.separator import Separator
 
@@ -173,7 +160,8 @@ def command(
         session = Session(model, threads=threads)
         tell_terms(session.info.terms_line)
         separator = Separator(session, sample_rate_hz=rate, channels=reader.channels)
-        levels = _levels(separator.stems, preset, gains, mutes, solos)
+        mixer = Mixer(separator.stems)
+        mix.set_up(mixer)
         hop = max(1, session.info.hop_samples * rate // session.info.sample_rate_hz)
 
         stop = stack.enter_context(StopRequest())
@@ -183,15 +171,15 @@ def command(
             progress(Path(reader.name).name, reader.frames, rate=rate, quiet=quiet or target == "-") as advance,
         ):
             to_pipe = _is_pipe(target)
-            mixes = separate_blocks(separator, stop.read_blocks(reader, hop), gains=levels)
+            mixes = separate_blocks(separator, stop.read_blocks(reader, hop), gains=mixer.gains())
             if semitones:
                 mixes = in_key(mixes, semitones, sample_rate_hz=rate, channels=separator.channels)
-            for mix in mixes:
+            for block in mixes:
                 # A signal may interrupt a write to a pipe that nobody reads, but not one to a file.
-                write = partial(writer.write, mix)
+                write = partial(writer.write, block)
                 stop.wait_for(write) if to_pipe else write()
-                written += len(mix)
-                advance(len(mix))
+                written += len(block)
+                advance(len(block))
         warn_of_input(reader.note, separator)
         warn_of_clipping(writer.name, writer.clipped_samples)
         if stop.requested:
@@ -242,38 +230,3 @@ def _open_target(
     if _is_pipe(target):
         return PipeWriter(target, reader.sample_rate_hz, reader.channels, raw=raw)
     return AudioWriter(target, reader.sample_rate_hz, reader.channels, force=force, total_frames=reader.frames)
-
-
-def _levels(
-    stems: tuple[str, ...],
-    preset: str | None,
-    gains: tuple[str, ...],
-    mutes: tuple[str, ...],
-    solos: tuple[str, ...],
-) -> "NDArray[np.float32]":
-    """Return the linear gains [S] of the stems."""
-    from stemlive.realtime.separation.mixer import Mixer
-
-    mixer = Mixer(stems)
-    _set_levels(mixer, preset, gains, mutes, solos)
-    return mixer.gains()
-
-
-def _set_levels(
-    mixer: "Mixer | Controls",
-    preset: str | None,
-    gains: tuple[str, ...],
-    mutes: tuple[str, ...],
-    solos: tuple[str, ...],
-) -> None:
-    """Apply the preset, then gains (which unmute their stem), mutes and solos."""
-    if preset is not None:
-        mixer.apply_preset(preset)
-    for text in gains:
-        stem, gain_db = split_gain(text)
-        mixer.set_gain_db(stem, gain_db)
-        mixer.mute(stem, False)
-    for stem in mutes:
-        mixer.mute(stem)
-    for stem in solos:
-        mixer.solo(stem)

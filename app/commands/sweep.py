@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stemlive.errors import TrainingError, UsageError
+from stemlive.errors import TrainingError, UsageError, check_exists, did_you_mean
 from stemlive.machine import processor_name
 from stemlive.options import cache_option, progress
 from stemlive.terminal.stopping import StopRequest
@@ -83,15 +83,14 @@ def command(
     known_cells = [cell.name for cell in sweep.cells]
     for cell_name in only:
         if cell_name not in known_cells:
-            raise UsageError(f"{sweep.name} has no cell {cell_name}: choose from {', '.join(known_cells)}")
+            meant = did_you_mean(cell_name, known_cells)
+            raise UsageError(f"{sweep.name} has no cell {cell_name}: {meant}choose from {', '.join(known_cells)}")
     if dry_run:
         _print_cells(sweep, folder)
         return
     if not (roots and validation_roots and folder):
         raise UsageError("a sweep needs --data, --validate and --out (or --dry-run to see what it would do)")
-    for path in (*roots, *validation_roots):
-        if not path.exists():
-            raise UsageError(f"{path} does not exist: check the path")
+    check_exists(*roots, *validation_roots)
     cells = [cell for cell in sweep.cells if not only or cell.name in only]
     _run(sweep, cells, folder, roots, validation_roots, cache, processes, jobs)
 

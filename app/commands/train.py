@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stemlive.errors import UsageError
+from stemlive.errors import check_exists
 from stemlive.options import cache_option, data_option, progress
 
 if TYPE_CHECKING:
@@ -83,9 +83,7 @@ def command(
     """  # noqa: D301 - the \b is click's mark of lines to be left as they are
     from stemlive.training import launch
 
-    for path in (recipe, *roots, *validation_roots, *([start_from] if start_from else [])):
-        if not path.exists():
-            raise UsageError(f"{path} does not exist: check the path")
+    check_exists(recipe, *roots, *validation_roots, start_from)
     if not launch.is_worker():
         from stemlive.training.recipe import read_recipe
 

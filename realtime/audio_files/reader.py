@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from stemlive.errors import AudioFileError
+from stemlive.errors import AudioFileError, MissingFileError
 from stemlive.realtime.audio_files.byte_view import ByteView
 from stemlive.realtime.audio_files.contents import Contents
 from stemlive.realtime.audio_files.intake import intake
@@ -43,7 +43,7 @@ class AudioReader:
         self.path = Path(path)
         self.name = str(path)
         if not self.path.exists():
-            raise AudioFileError(f"{path}: there is no such file")
+            raise MissingFileError(f"{path}: there is no such file")
         if not self.path.is_file():
             raise AudioFileError(f"{path} is not a file")
         self._file: _Sequential

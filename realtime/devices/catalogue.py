@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from stemlive.errors import DeviceError
+from stemlive.errors import DeviceError, did_you_mean
 from stemlive.realtime.shared.limited import LimitedCalls
 
 CALLS = LimitedCalls("stemlive portaudio", "the sound system")
@@ -144,7 +144,8 @@ def find_device(name: str, direction: str, devices: list[AudioDevice] | None = N
         return chosen[0]
     candidates = "; ".join(f"{device.index} {device.label}" for device in chosen or usable)
     if not chosen:
-        raise DeviceError(f"no {direction} device '{name}': there are {candidates}{_HIDDEN}")
+        meant = did_you_mean(name, [device.name for device in usable])
+        raise DeviceError(f"no {direction} device '{name}': {meant}there are {candidates}{_HIDDEN}")
     raise DeviceError(f"{direction} device '{name}' is ambiguous: choose one of {candidates}")
 
 

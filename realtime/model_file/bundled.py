@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from stemlive.errors import ModelError
+from stemlive.errors import MissingFileError, ModelError, did_you_mean
 
 FREE_MODEL = "live-free"
 """The bundled model without conditions: trained on free recordings alone, MIT licence."""
@@ -34,7 +34,7 @@ def resolve_model(name_or_path: str | Path | None = None) -> ModelFile:
     """Find the file for a bundled model's name (`live`), for a path, or for None (the default model).
 
     A bundled name takes precedence over a file of that name in the working directory; write `./live` for the file.
-    ModelError when neither exists.
+    MissingFileError, a ModelError, when neither exists.
     """
     wanted = DEFAULT_MODEL if name_or_path is None else name_or_path
     bundled = bundled_models()
@@ -51,5 +51,5 @@ def resolve_model(name_or_path: str | Path | None = None) -> ModelFile:
     if not bundled:
         known = "no model comes with this installation: make one with `stemlive export`, then give its path"
     else:
-        known = f"give the path of an .onnx file or one of: {', '.join(bundled)}"
-    raise ModelError(f"model '{wanted}' not found: {known}")
+        known = f"{did_you_mean(str(wanted), bundled)}give the path of an .onnx file or one of: {', '.join(bundled)}"
+    raise MissingFileError(f"model '{wanted}' not found: {known}")

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from stemlive.errors import UsageError
+from stemlive.errors import UsageError, did_you_mean
 
 REST = "rest"
 MAX_GAIN_DB = 12.0
@@ -74,7 +74,7 @@ class Mixer:
         contains. UsageError for an unknown preset, and if the preset keeps only some of those stems.
         """
         if name not in PRESETS:
-            raise UsageError(f"unknown preset '{name}': known are {', '.join(PRESETS)}")
+            raise UsageError(f"unknown preset '{name}': {did_you_mean(name, PRESETS)}known are {', '.join(PRESETS)}")
         kept = PRESETS[name]
         in_rest = set(STANDARD_STEMS) - set(self.stems)
         if REST in self.stems and in_rest & kept:
@@ -96,4 +96,6 @@ class Mixer:
 
     def _check(self, stem: str) -> None:
         if stem not in self._gains_db:
-            raise UsageError(f"unknown stem '{stem}': known are {', '.join(self.stems)}")
+            raise UsageError(
+                f"unknown stem '{stem}': {did_you_mean(stem, self.stems)}known are {', '.join(self.stems)}"
+            )
