@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-class Time(click.ParamType):  # type: ignore[type-arg] - not generic before click 8.4
+class Time(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.4
     """A time in seconds, or with minutes, or with hours: 90, 1:30, 1:02:03.5."""
 
     name = "time"
