@@ -8,6 +8,7 @@ extras="${1:-}"
 needed=""
 python3 -c 'import ensurepip, venv' 2>/dev/null || needed="$needed python3 python3-venv"
 ldconfig -p 2>/dev/null | grep -q libportaudio.so.2 || needed="$needed libportaudio2"
+command -v ffmpeg >/dev/null || needed="$needed ffmpeg" # decodes m4a, video and more; museval is not imported without it
 has_library() { ldconfig -p 2>/dev/null | grep -q "$1"; }
 case ",$extras," in *,gui,* | *,dev,*)
     # What Qt draws with; its wheel brings the rest.
@@ -34,7 +35,6 @@ case ",$extras," in *,dev,*)
     command -v g++ >/dev/null || needed="$needed g++" # torch.compile's; Python's headers too
     python3 -c 'import os, sysconfig as s; os.stat(s.get_path("include") + "/Python.h")' 2>/dev/null ||
         needed="$needed python3-dev"
-    command -v ffmpeg >/dev/null || needed="$needed ffmpeg" # museval is not imported without it
     command -v jackd >/dev/null || needed="$needed jackd2"
     command -v pulseaudio >/dev/null || needed="$needed pulseaudio"
     command -v pactl >/dev/null || needed="$needed pulseaudio-utils"

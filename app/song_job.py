@@ -50,6 +50,7 @@ class SongJob:
 
         weights = np.stack([track.gains for track in self.tracks])  # [outputs, S]
         with AudioReader(song) as reader:
+            stop.wait_for(reader.settle)
             total = self._part(reader)
             with ExitStack() as stack:
                 separator, block_frames = stack.enter_context(separators.open(reader.sample_rate_hz, reader.channels))

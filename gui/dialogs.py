@@ -14,9 +14,10 @@ from stemlive.gui.settings_dialog import SettingsDialog
 from stemlive.gui.sheets import ModelSheet, Sheet, about_page, keys_page
 from stemlive.gui.theme import APPEARANCES
 from stemlive.gui.window_parts import WindowParts
+from stemlive.realtime.audio_files.kinds import SONG_SUFFIXES
 from stemlive.realtime.model_file.bundled import bundled_models
 
-_SONGS = "Songs (*.wav *.flac *.ogg *.oga *.opus *.mp3 *.aif *.aiff *.aifc *.au *.caf *.w64 *.rf64);;All files (*)"
+_SONGS = f"Songs ({' '.join(f'*{suffix}' for suffix in SONG_SUFFIXES)});;All files (*)"
 _MODELS = "Models (*.onnx)"
 _EXTENSIONS = ("wav", "flac", "ogg")
 

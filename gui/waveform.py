@@ -12,6 +12,7 @@ from stemlive.realtime.audio_files.reader import AudioReader
 from stemlive.realtime.shared.heartbeat import LIMIT_S
 
 BARS = 1600
+_NAP_S = 0.1
 
 
 class Waveform:
@@ -59,8 +60,11 @@ class Waveform:
         self._thread.end(LIMIT_S)
 
     def _read(self) -> None:
-        edges = np.linspace(0, self._reader.frames, BARS + 1).astype(int)
         with self._reader:
+            while not self._reader.settle(_NAP_S):
+                if self._closing.is_set():
+                    return
+            edges = np.linspace(0, self._reader.frames, BARS + 1).astype(int)
             for bar in range(BARS):
                 if self._closing.is_set():
                     return

@@ -175,9 +175,13 @@ def test_separate_leaves_nothing_on_a_signal_and_no_file_under_its_name_when_kil
 
 @pytest.mark.parametrize(
     ("stdin", "message"),
-    [(b"", "standard input is empty"), (b"fLaC and so on", "standard input is not WAV: decode it first")],
+    [
+        (b"", "standard input is empty"),
+        (b"fLaC and so on", "standard input is not audio of a known kind, or not whole (ffmpeg: "),
+        (bytes(1000), "standard input is not audio of a known kind, or not whole (ffmpeg: Invalid data found"),
+    ],
 )
-def test_input_that_is_no_wav(tmp_path, model, stdin, message):
+def test_input_that_is_no_audio(tmp_path, model, stdin, message):
     command = [*PROGRAM, "stream", "-i", "-", "-o", str(tmp_path / "out.wav"), "--model", model]
     process = subprocess.run(command, input=stdin, capture_output=True, check=False)
     assert process.returncode == 1

@@ -50,6 +50,7 @@ def _read(path: Path, count: int, sample_rate_hz: int, whole_song: bool) -> Tens
     """Stereo `[2, count]` of one file."""
     try:
         with AudioReader(path) as reader:
+            reader.settle()
             audio, rate = reader.read(reader.frames), reader.sample_rate_hz
     except AudioFileError as error:
         raise TrainingError(str(error)) from error

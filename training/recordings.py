@@ -111,6 +111,7 @@ def write_whole(target: Path, content: npt.NDArray[np.generic] | str) -> None:
 def _read_audio(path: Path, sample_rate_hz: int) -> npt.NDArray[np.float32]:
     try:
         with AudioReader(path) as reader:
+            reader.settle()
             audio, rate = reader.read(reader.frames), reader.sample_rate_hz
     except AudioFileError as error:
         raise AudioFileError(f"cannot be read: {error}") from error

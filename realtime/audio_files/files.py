@@ -12,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from stemlive.errors import AudioFileError, UsageError
-from stemlive.realtime.audio_files.reader import reason
+from stemlive.realtime.audio_files.sndfile_reader import reason
 from stemlive.whole_file import new_part, publish, target_of
 
 FORMATS = {"wav": ("WAV", "FLOAT"), "flac": ("FLAC", "PCM_24"), "ogg": ("OGG", "VORBIS")}

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.errors import AudioFileError
+from stemlive.realtime.audio_files.ffmpeg import INSTALL
 
 _WAVE_PCM, _WAVE_FLOAT, _WAVE_EXTENSIBLE = 1, 3, 0xFFFE
 _ENCODINGS = {
@@ -111,8 +112,7 @@ def read_wav_header(read: Callable[[int], bytes], name: str) -> WavHeader:
         raise AudioFileError(f"{name} is empty: nothing was sent (did the decoder before it fail?)")
     if start[:4] not in WAV_MARKS or start[8:] != b"WAVE":
         raise AudioFileError(
-            f"{name} is not WAV: decode it first (ffmpeg -i SONG -f wav -), "
-            "or say with `raw` what headerless audio it is"
+            f"{name} is not WAV: {INSTALL}, which decodes all else, or say with `raw` what headerless audio it is"
         )
     form: bytes | None = None
     long_size: int | None = None

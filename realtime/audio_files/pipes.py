@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.errors import AudioFileError
+from stemlive.realtime.audio_files import ffmpeg
 from stemlive.realtime.audio_files.intake import intake
-from stemlive.realtime.audio_files.pcm import PcmFormat, read_wav_header, wav_header
+from stemlive.realtime.audio_files.pcm import WAV_MARKS, PcmFormat, WavHeader, read_wav_header, wav_header
 
 STANDARD = "-"
 """The name of standard input or output."""
@@ -32,30 +33,41 @@ def is_pipe(path: str | Path) -> bool:
 class PipeReader:
     """Audio from standard input (`-`), a named pipe or a character device: WAV, or headerless PCM of format `raw`.
 
-    `frames` is None when the length is unknown. AudioFileError when it cannot be opened or is not WAV.
+    Anything else is decoded by ffmpeg, where that is installed. `frames` is None when the length is unknown.
+    AudioFileError when it cannot be opened or is not audio.
     """
 
     def __init__(self, path: str | Path, raw: PcmFormat | None = None) -> None:
         self.name = "standard input" if str(path) == STANDARD else str(path)
         self._fd = _open(path, os.O_RDONLY, self.name)
         self._ended = False
+        self._decoder: ffmpeg.Ffmpeg | None = None
+        self._pushed = b""
         self.frames: int | None = None
         mask = 0
-        if raw is not None:
-            self._pcm = raw
-        else:
-            header = read_wav_header(self._read_bytes, self.name)
-            self._pcm, mask = header.pcm(self.name), header.mask
-            if header.data_bytes is not None:
-                self.frames = header.data_bytes // self._pcm.frame_bytes
-        self._left = self.frames
-        self.sample_rate_hz = self._pcm.sample_rate_hz
-        self._intake = intake(self.name, self.sample_rate_hz, self._pcm.channels, mask)
-        self.channels = self._intake.channels
+        try:
+            if raw is not None:
+                self._pcm = raw
+            else:
+                header = self._header()
+                self._pcm, mask = header.pcm(self.name), header.mask
+                if header.data_bytes is not None:
+                    self.frames = header.data_bytes // self._pcm.frame_bytes
+            self._left = self.frames
+            self.sample_rate_hz = self._pcm.sample_rate_hz
+            self._intake = intake(self.name, self.sample_rate_hz, self._pcm.channels, mask)
+            self.channels = self._intake.channels
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def note(self) -> str:
-        """A remark for the user: what is converted and, at the end, that less came than the header announced."""
+        """A remark for the user: what is converted and, at the end, what is damaged or did not come."""
+        why = self._decoder.complaint() if self._decoder is not None else ""
+        if why:
+            damage = f"{self.name} is damaged in places (ffmpeg: {why})"
+            return f"{self._intake.note}; {damage}" if self._intake.note else damage
         if not self._ended or not self._left or self.frames is None:
             return self._intake.note
         seconds = (self.frames - self._left) / self.sample_rate_hz
@@ -75,13 +87,36 @@ class PipeReader:
 
     def close(self) -> None:
         """Close it, unless it is standard input."""
+        if self._decoder is not None:
+            self._decoder.end()
         _close(self._fd)
 
+    def _header(self) -> WavHeader:
+        """Read a WAV header, or let ffmpeg decode what does not begin with one."""
+        self._pushed = start = self._read_bytes(len(WAV_MARKS[0]))
+        if not start or start in WAV_MARKS or ffmpeg.program() is None:
+            return read_wav_header(self._read_bytes, self.name)
+        self._decoder = decoder = ffmpeg.Ffmpeg(
+            *("-protocol_whitelist", "pipe,fd", "-i", "pipe:0"), *ffmpeg.TO_WAV, fed=True
+        )
+        ffmpeg.Feeder(start, self._fd, decoder).start()
+        self._pushed, self._ended = b"", False
+        try:
+            return read_wav_header(self._read_bytes, self.name)
+        except AudioFileError as error:
+            decoder.wait()
+            raise AudioFileError(
+                f"{ffmpeg.undecodable(self.name, decoder)}: if it is headerless audio, say with `raw` which"
+            ) from error
+
     def _read_bytes(self, count: int) -> bytes:
-        parts = []
+        parts = [self._pushed[:count]]
+        self._pushed = self._pushed[count:]
+        count -= len(parts[0])
+        source = self._fd if self._decoder is None else self._decoder.output.fileno()
         while count > 0 and not self._ended:
             with _reported(f"cannot read {self.name}"):
-                part = os.read(self._fd, min(count, _MAX_READ_BYTES))
+                part = os.read(source, min(count, _MAX_READ_BYTES))
             self._ended = not part
             parts.append(part)
             count -= len(part)

@@ -1,222 +1,76 @@
-"""Audio files, read block by block to their real end."""
+"""Audio files of any kind, read block by block to their real end."""
 
-import os
-from bisect import bisect_right
-from contextlib import suppress
+import math
+import re
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from stemlive.errors import AudioFileError, MissingFileError
-from stemlive.realtime.audio_files.byte_view import ByteView
-from stemlive.realtime.audio_files.contents import Contents
-from stemlive.realtime.audio_files.intake import intake
-from stemlive.realtime.audio_files.survey import survey
+from stemlive.realtime.audio_files import ffmpeg
+from stemlive.realtime.audio_files.ffmpeg_reader import FfmpegReader
+from stemlive.realtime.audio_files.sndfile_reader import SndfileReader, UnknownKindError
 
-_MAX_FRAMES = 1 << 40
-_FLAC_TAG_BYTES = 1 << 14
-_MP3_AHEAD = 12 * 1152
-_CONVERT = "convert it first (ffmpeg -i SONG song.wav)"
-
-
-class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
-    """Reads without seeking: soundfile seeks after every read, which damages MP3 of a variable bit rate."""
-
-    def seekable(self) -> bool:
-        """Return False, so that soundfile does not seek."""
-        return False
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
+"""What `Path` leaves of an address has one slash."""
+_LIST = b"#EXTM3U"
 
 
 class AudioReader:
-    """An audio file of any kind that libsndfile reads: WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF and more.
+    """An audio file: what libsndfile reads (WAV, FLAC, Ogg, MP3, AIFF and more), and through ffmpeg all else and video.
 
-    `frames` is the length in samples per channel, `name` is for messages. `missing` says what cannot be read, as far as
-    that is known so far; empty if nothing is missing. Joined files are read as one. AudioFileError when the file is
-    missing, not audio, or empty.
+    `name` is for messages. Joined files are read as one. AudioFileError when the file is not audio, or empty;
+    MissingFileError when it is missing, or an address.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.name = str(path)
         if not self.path.exists():
+            refuse_address(self.name)
             raise MissingFileError(f"{path}: there is no such file")
         if not self.path.is_file():
             raise AudioFileError(f"{path} is not a file")
-        self._file: _Sequential
-        self._part = -1
-        try:
-            self._stream: BinaryIO = self.path.open("rb")
-            contents = self._survey()
-        except OSError as error:
-            raise AudioFileError(f"cannot read {path}: {error.strerror}") from error
-        try:
-            self._parts = contents.parts
-            self._open(0)
-            self.sample_rate_hz = int(self._file.samplerate)
-            ogg = self._file.format == "OGG"
-            self._intake = intake(self.name, self.sample_rate_hz, self._file.channels, contents.mask, ogg=ogg)
-            self.channels = self._intake.channels
-            self._lanes = int(self._file.channels)
-            self.frames = self._position = 0
-            self._starts = [0]
-            """The first frame of each part, and the end."""
-            self._measure()
-            if not self.frames:
-                raise AudioFileError(f"{path} holds no samples")
-            self.missing = self._missing(contents)
-            self.seek(0)
-        except BaseException:
-            self.close()
-            raise
+        self._source = _open(self.path, self.name)
+        self.sample_rate_hz = self._source.sample_rate_hz
+        self.channels = self._source.channels
+
+    @property
+    def frames(self) -> int:
+        """Length in samples per channel; of what ffmpeg decodes it is only exact after `settle`, or near the end."""
+        return self._source.frames
+
+    @property
+    def missing(self) -> str:
+        """What cannot be read, as far as that is known so far; empty if nothing is missing."""
+        return self._source.missing
 
     @property
     def note(self) -> str:
         """A remark for the user on the file, so far; empty if there is none."""
-        return "; ".join(part for part in (self._intake.note, self.missing) if part)
+        return self._source.note
+
+    def settle(self, limit_s: float = math.inf) -> bool:
+        """Wait, with a limit, until `frames` is exact, and say whether it is; only what ffmpeg decodes takes time."""
+        return self._source.settle(limit_s)
 
     def seek(self, frame: int) -> None:
         """Move to a sample position from 0 to `frames`. AudioFileError when the file is damaged."""
-        self._position = frame
-        part = min(bisect_right(self._starts, frame), len(self._starts) - 1) - 1
-        self._open(part)
-        place = frame - self._starts[part]
-        # An MP3 frame depends on some frames before it, which libsndfile does not always read.
-        ahead = min(place, _MP3_AHEAD) if self._file.format == "MP3" else 0
-        try:
-            self._file.seek(place - ahead)
-            self._file.read(ahead)
-        except soundfile.SoundFileError as error:
-            raise self._damaged() from error
+        self._source.seek(frame)
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """Return the next block, float32 [frames, C]; shorter only at the end, empty from then on.
 
         AudioFileError, with the length that could be read, when the file is damaged.
         """
-        blocks: list[NDArray[np.float32]] = []
-        left = frames
-        while left > 0 and self._position < self.frames:
-            if self._position == self._starts[self._part + 1]:
-                self._open(self._part + 1)
-            block = self._read(left)
-            blocks.append(block)
-            left -= len(block)
-            self._position += len(block)
-            if left and self._position < self._starts[self._part + 1]:
-                self._end_early()
-        if self._position == self.frames and not self.missing:
-            self._look_beyond()
-        if len(blocks) == 1:
-            return blocks[0]
-        return np.concatenate(blocks) if blocks else np.zeros((0, self.channels), np.float32)
+        return self._source.read(frames)
 
     def close(self) -> None:
         """Close the file."""
-        if self._part >= 0:
-            self._file.close()
-        self._stream.close()
-
-    def _survey(self) -> Contents:
-        try:
-            self._size_bytes = os.fstat(self._stream.fileno()).st_size
-            if not self._size_bytes:
-                raise AudioFileError(f"{self.name} is empty")
-            return survey(self._stream, self._size_bytes)
-        except BaseException:
-            self._stream.close()
-            raise
-
-    def _open(self, part: int) -> None:
-        """Open a part with libsndfile, at its beginning."""
-        if part == self._part:
-            return
-        if self._part >= 0:
-            self._file.close()
-        self._part = -1
-        self._view = ByteView(self._stream, self._parts[part])
-        try:
-            self._file = _Sequential(self._view)
-        except soundfile.SoundFileError as error:
-            raise AudioFileError(
-                f"{self.name} is not audio of a known kind ({reason(error)}): if it is audio, {_CONVERT}"
-            ) from error
-        self._part = part
-        if self._file.frames > _MAX_FRAMES:
-            raise AudioFileError(f"{self.name} does not say how long it is: {_CONVERT}")
-
-    def _measure(self) -> None:
-        """Add up the lengths of the parts, up to the first of another rate or number of channels."""
-        for part in range(len(self._parts)):
-            with suppress(AudioFileError):
-                self._open(part)
-            if self._part != part:
-                return
-            if (self._file.samplerate, self._file.channels) != (self.sample_rate_hz, self._lanes):
-                return
-            self.frames += int(self._file.frames)
-            self._starts.append(self.frames)
-
-    def _read(self, frames: int) -> NDArray[np.float32]:
-        try:
-            left = self._starts[self._part + 1] - self._position
-            block = self._file.read(min(frames, left), dtype="float32", always_2d=True)
-        except soundfile.SoundFileError as error:
-            raise self._damaged() from error
-        if self._view.error is not None:
-            raise AudioFileError(f"cannot read {self.name}: {self._view.error.strerror}")
-        return self._intake.hand_on(np.asarray(block, np.float32))
-
-    def _end_early(self) -> None:
-        """Shorten the part to the current position, because libsndfile returns no more of it."""
-        missing = self._starts[self._part + 1] - self._position
-        if missing > self.sample_rate_hz // 10:
-            lost, length = self._seconds(missing), self._seconds(self.frames)
-            text = f"{lost} of the {length} of {self.name} could not be read"
-            self.missing = f"{self.missing}; {text}" if self.missing else text
-        following = self._part + 1
-        self._starts[following:] = [start - missing for start in self._starts[following:]]
-        self.frames -= missing
-
-    def _look_beyond(self) -> None:
-        """Note in `missing` if libsndfile stopped well before the end of a FLAC file: something is appended to it."""
-        if self._file.format == "FLAC" and self._view.unread > _FLAC_TAG_BYTES:
-            share = self._view.unread / self._size_bytes
-            self.missing = (
-                f"the last {share:.0%} of {self.name}, after {self._seconds(self.frames)}, are not read: {_CONVERT}"
-            )
-
-    def _missing(self, contents: Contents) -> str:
-        parts = len(self._starts) - 1
-        if parts < len(self._parts):
-            return (
-                f"only the first {parts} of the {len(self._parts)} pieces that {self.name} is joined of "
-                f"({self._seconds(self.frames)}) are read, for the next one is of another kind: {_CONVERT}"
-            )
-        if contents.left_out:
-            return (
-                f"the last {contents.left_out:.0%} of {self.name} are left out, "
-                f"for they are not like the {self._seconds(self.frames)} before: {_CONVERT}"
-            )
-        announced = round(contents.announced * self.frames)
-        if announced - self.frames > self.sample_rate_hz // 10:
-            length = self._seconds(self.frames)
-            return f"{self.name} ends after {length} of the {self._seconds(announced)} that its header announces"
-        if contents.unended:
-            return f"{self.name} has no end and may be cut off: {self._seconds(self.frames)} are there"
-        return ""
-
-    def _damaged(self) -> AudioFileError:
-        return AudioFileError(
-            f"{self.name} is damaged: only {self._seconds(self._position)} of "
-            f"{self._seconds(self.frames)} could be read"
-        )
-
-    def _seconds(self, frames: int) -> str:
-        return f"{frames / self.sample_rate_hz:.2f} s"
+        self._source.close()
 
     def __enter__(self) -> Self:
         return self
@@ -225,7 +79,22 @@ class AudioReader:
         self.close()
 
 
-def reason(error: Exception) -> str:
-    """Return libsndfile's message without its prefix."""
-    text = getattr(error, "error_string", "") or str(error)
-    return text.strip().rstrip(".") or type(error).__name__
+def _open(path: Path, name: str) -> SndfileReader | FfmpegReader:
+    try:
+        return SndfileReader(path, name)
+    except UnknownKindError as error:
+        with path.open("rb") as file:
+            if file.read(len(_LIST)) == _LIST:  # ffmpeg would wait for more of a list without an end
+                raise AudioFileError(f"{name} is a list of sounds, not a sound") from error
+        if ffmpeg.program() is None:
+            raise AudioFileError(f"{error}: if it is audio or video, {ffmpeg.INSTALL}, and try again") from error
+        return FfmpegReader(path, name)
+
+
+def refuse_address(name: str) -> None:
+    """Raise MissingFileError for the address of something in a network, with a pipe that separates it."""
+    found = _ADDRESS.fullmatch(name)
+    if found is not None:
+        address = f"{found[1]}://{found[2]}"
+        pipe = f"yt-dlp -f ba -o - '{address}' | stemlive separate -"
+        raise MissingFileError(f"{address} is an address, and stemlive downloads nothing: {pipe}")
