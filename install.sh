@@ -60,6 +60,8 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
 [ -x .venv/bin/python ] || python3 -m venv .venv
 rm -rf build # what an earlier build left there would be installed again
 .venv/bin/python -m pip install --quiet --disable-pip-version-check ".${extras:+[$extras]}"
+mkdir -p .venv/share/man/man1 # where `man stemlive` looks while .venv/bin is on the PATH
+.venv/bin/stemlive man > .venv/share/man/man1/stemlive.1
 case ",$extras," in
 *,gpu,*) ;;
 *) has_library libcuda.so.1 && echo "install.sh: an NVIDIA driver is here. One processor core keeps up;" \

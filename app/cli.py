@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
         """Return the sub-command to run: for a song that of `song_command`, for a misspelt name an error."""
         word = args[0]
         if word not in COMMANDS and not word.startswith("-"):
-            if Path(word).exists():
+            if "://" in word or Path(word).exists():
                 args = [song_command(args[1:]), *args]
             elif Path(word).suffix or Path(word).name != word:
                 check_exists(Path(word))

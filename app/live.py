@@ -122,10 +122,16 @@ class _Follower:
         """Follow the engine until it ends or is asked to stop."""
         engine, screen = self._engine, self._screen
         desk = Desk(
-            engine.controls, self._recorder, microphone=self._microphone, midi=midi, learning=self._options.midi_learn
+            engine.controls,
+            self._recorder,
+            microphone=self._microphone,
+            song_at=(lambda: self._before.engine.song_s) if engine.settings.song else None,
+            midi=midi,
+            learning=self._options.midi_learn,
         )
         if screen.shown and keyboard.available:
-            screen.say("Press ? for the keys, q to quit.")
+            song = "Space pauses, arrows seek, k karaoke, o original. " if engine.settings.song else ""
+            screen.say(f"{song}Press ? for the keys, q to quit.")
         elif screen.shown and sys.platform == "win32":
             screen.say("No keys, for standard input is not a console; Ctrl-C ends it.")
         begun = self._now()
@@ -149,15 +155,16 @@ class _Follower:
             if desk.notes:
                 note, noted_s = desk.notes[-1], now
                 desk.notes.clear()
+            said = f"{note}  " if note and now - noted_s < _NOTE_S else ""
             line = status_line(
                 self._before.engine,
                 engine.controls,
                 selected=desk.selected if keyboard.available else None,
                 recording=self._before.recording,
-                width=screen.width,
+                width=screen.width - len(said),
                 unicode=screen.unicode,
             )
-            screen.draw(f"{note}  {line}" if note and now - noted_s < _NOTE_S else line)
+            screen.draw(said + line)
         if screen.shown and not stop.requested:
             # The last status line stays as a summary.
             screen.say(status_line(self._before.engine, engine.controls, width=screen.width, unicode=screen.unicode))

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from stemlive.errors import UsageError
+from stemlive.errors import StemliveError, UsageError
 from stemlive.grouped_help import GroupedOption, grouped
 from stemlive.mix_options import split_gain
 
@@ -37,6 +38,21 @@ class LiveOptions:
 def current_name(name: str) -> str:
     """Return the current name of an option: `--monitor...` still works for `--microphone...`, but is not listed."""
     return "microphone" + name.removeprefix("monitor") if name.startswith("monitor") else name
+
+
+def complete_end(_: click.Context, __: click.Parameter, incomplete: str, direction: str) -> list[CompletionItem]:
+    """Complete device:NAME from the devices of one direction, or the path of a file."""
+    from stemlive.realtime.devices.catalogue import list_devices
+
+    prefix = "device:"
+    if not incomplete or (not prefix.startswith(incomplete) and not incomplete.startswith(prefix)):
+        return [CompletionItem(incomplete, type="file")]
+    try:
+        found = [device.name for device in list_devices() if getattr(device, f"{direction}s")]
+    except StemliveError:
+        found = []
+    ends = [prefix + name for name in ("default", *found)]
+    return [CompletionItem(end) for end in ends if end.startswith(incomplete)]
 
 
 def device_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -110,7 +110,9 @@ def test_every_command_has_help_and_verbose():
         (["separate", "a.wav", "--duration", "1.5:00"], "1.5:00 is not a time"),
         (["bench", "--seconds", "1:00:01"], "1:00:01 is out of range: 0.1 s at least and 3600 s at most"),
         (["separate", "a.wav", "--threads", "0"], "0 is not in the range"),
-        (["stream", "-i", "a.wav"], "Missing option '-o' / '--output'"),
+        (["stream", "gone.wav"], "gone.wav does not exist: check the path"),
+        (["stream", "a.wav", "-i", "b.wav"], "name one of SONG and --input"),
+        (["stream", "--preset", "karaoke"], "name a SONG, or an --input such as device:default"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_code_2(arguments, message):

@@ -88,12 +88,35 @@ class FakeRecorder:
 
 class TestKeys:
     def test_no_key_does_two_things_and_every_key_is_in_the_help(self, controls):
-        names = [key for entry in KEYS for key in entry.keys]
-        assert len(names) == len(set(names))
-        desk = Desk(controls, FakeRecorder(), microphone=True)
-        assert [line.split()[0].rstrip(",") for line in help_text(desk).splitlines()] == [
-            entry.shown.split()[0].rstrip(",") for entry in KEYS
-        ]
+        for song_at in (None, lambda: 0.0):
+            desk = Desk(controls, FakeRecorder(), microphone=True, song_at=song_at)
+            entries = [entry for entry in KEYS if entry.applies(desk)]
+            names = [key for entry in entries for key in entry.keys]
+            assert len(names) == len(set(names))
+            assert [line.split()[0].rstrip(",") for line in help_text(desk).splitlines()] == [
+                entry.shown.split()[0].rstrip(",") for entry in entries
+            ]
+
+    def test_a_song_is_paused_and_sought(self, controls, memory):
+        at = 60.0
+        desk = Desk(controls, song_at=lambda: at)
+        controls.song.play()
+        desk.press(" ")
+        assert not controls.song.playing
+        desk.press(" ")
+        assert controls.song.playing
+        for _ in range(3):  # before the first is carried out
+            desk.press("right")
+        assert memory.parameters["seek_s"] == 75
+        assert memory.parameters["seeks"] == 3
+        assert desk.notes == ["to 1:05", "to 1:10", "to 1:15"]
+        desk.press("left")
+        assert memory.parameters["seek_s"] == 70
+        desk.press("home")
+        desk.press("left")
+        assert memory.parameters["seek_s"] == 0
+        desk.press("\t")
+        assert desk.stem == "drums"
 
     def test_what_they_do(self, controls, memory):
         desk = Desk(controls)
@@ -176,6 +199,20 @@ class TestStatusLine:
         assert ">2 drums[-6] ████▋    -20" in rich
         assert "67 ms (in 10+23+14+20 out)  3 dropouts" in rich
         assert "in -20 out -40 dB" in rich
+
+    def test_a_song_has_meters_its_place_and_its_length_within_80_columns(self, controls):
+        controls.song.play()
+        controls.mute("vocals")
+        smooth = dataclasses.replace(NOW, late_hops=0, input_overflows=0, output_underflows=0)
+        song = dataclasses.replace(smooth, song_s=83.4, song_length_s=245.0)
+        line = status_line(song, controls, selected=1, width=79)
+        assert line.startswith("1:23/4:05 1 voca[M] ")
+        assert ">2 drum ██▍" in line
+        assert line.endswith("load 17% 67 ms")
+        hours = dataclasses.replace(song, song_s=3723.0, song_length_s=7200.0)
+        assert status_line(hours, controls).startswith("1:02:03/2:00:00  ")
+        controls.song.play(False)
+        assert status_line(song, controls, width=79).startswith("1:23/4:05 PAUSED 1 ")
 
     def test_without_block_characters_it_is_ascii(self, controls):
         assert status_line(NOW, controls, unicode=False).isascii()

@@ -334,7 +334,7 @@ def test_an_engine_that_dies_is_noticed_and_goes_on_with_its_settings(
         (("-i", "device:system", "-o", "device:system", "--latency", "soon"), 2, "'soon' is not a latency"),
         (("-i", "device:system", "-o", "x.wav", "--mode", "inline"), 2, "mode inline needs one device"),
         (("-i", "device:system", "-o", "x.mp4"), 2, "the name of an output file ends in one of"),
-        (("-i", "none.wav", "-o", "device:system"), 2, "none.wav: there is no such file"),
+        (("-i", "none.wav", "-o", "device:system"), 2, "none.wav does not exist: check the path"),
         (("-i", "none.wav", "-o", "x.wav", "--reconnect"), 2, "are for devices"),
     ],
 )

@@ -48,6 +48,31 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def test_a_song_is_played_paused_and_sought_in_the_terminal_and_ends_the_program(server, model, tmp_path):
+    noise = np.random.default_rng(0).standard_normal((90 * RATE_HZ, 2)).astype(np.float32)
+    soundfile.write(tmp_path / "song.wav", 0.05 * noise, RATE_HZ)
+    environment = {name: value for name, value in server.environment.items() if "DISPLAY" not in name}
+    environment["QT_QPA_PLATFORM"] = ""
+    song = (sys.executable, "-m", "stemlive", str(tmp_path / "song.wav"), "--model", str(model), "-o", "device:system")
+    terminal = Terminal(*song, environment=environment)
+    terminal.see("Space pauses, arrows seek, k karaoke, o original. Press ? for the keys, q to quit.")
+    terminal.see("0:01/1:30 ")
+    terminal.send("\x1b[C\x1b[C")
+    terminal.see("to 0:1")
+    terminal.see("0:12/1:30 ")
+    terminal.send(" ")
+    terminal.see("/1:30 PAUSED ")
+    terminal.send("k")
+    terminal.see("[M]")
+    terminal.send("\x1b[H")
+    terminal.see("0:00/1:30 PAUSED ")
+    terminal.send(" " + 18 * "\x1b[C")
+    terminal.see("ended 0")
+    terminal.close()
+    longest = max(len(line.split("\x1b[K")[0]) for line in terminal.all_text.split("\r") if "/1:30" in line)
+    assert longest < 80
+
+
 @pytest.mark.parametrize(("mode", "extra"), [("callback", 0), ("rtmixer", jack_server.PERIOD + 64)])
 def test_the_microphone_waits_for_no_model_and_everything_is_told(
     server, model, tmp_path, mode, extra, record_property

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stemlive.errors import UsageError
+from stemlive.errors import UsageError, check_exists
 from stemlive.grouped_help import GroupedCommand, GroupedOption, grouped
 from stemlive.live import is_live, play
-from stemlive.live_options import current_name, live_options, read_options, refuse_without_device
+from stemlive.live_options import complete_end, current_name, live_options, read_options, refuse_without_device
 from stemlive.mix_options import Mix, mix_options
 from stemlive.options import (
     model_option,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from stemlive.realtime.audio_files.pipes import PipeReader, PipeWriter
     from stemlive.realtime.audio_files.reader import AudioReader
     from stemlive.realtime.control.controls import Controls
+    from stemlive.realtime.shared.settings import EngineSettings
 
 
 _ENGINE_OPTIONS = (
@@ -44,6 +45,7 @@ _option = partial(click.option, cls=GroupedOption)
 
 
 @click.command("stream", cls=GroupedCommand, context_settings={"token_normalize_func": current_name})
+@click.argument("song", metavar="[SONG]", required=False, type=click.Path())
 @grouped(
     "Input and output",
     _option(
@@ -51,15 +53,17 @@ _option = partial(click.option, cls=GroupedOption)
         "--input",
         "source",
         metavar="device:NAME|FILE|-",
-        required=True,
-        help="Device, audio file, or - for a pipe.",
+        shell_complete=partial(complete_end, direction="input"),
+        help="Device, audio file, or - for a pipe: in place of SONG.",
     ),
     _option(
         "-o",
         "--output",
         "target",
         metavar="device:NAME|FILE|-",
-        required=True,
+        default="device:default",
+        show_default=True,
+        shell_complete=partial(complete_end, direction="output"),
         help="Device, a .wav, .flac or .ogg file, or - for a pipe.",
     ),
     _option(
@@ -92,7 +96,8 @@ def command(
     ctx: click.Context,
     /,
     *,
-    source: str,
+    song: str | None,
+    source: str | None,
     target: str,
     mix: Mix,
     semitones: int,
@@ -105,10 +110,14 @@ def command(
     quiet: bool,
     **live: Any,
 ) -> None:
-    """Separate and mix live, from a device, file or pipe to another.
+    """Play a song without its voice, or separate and mix live between devices, files and pipes.
 
-    For example: stemlive stream -i device:default -o device:default --preset karaoke,
-    or DECODER | stemlive stream -i - -o - --preset karaoke | PLAYER
+    \b
+    stemlive stream SONG.mp3 --preset karaoke
+    stemlive stream -i device:default --preset karaoke
+    DECODER | stemlive stream -i - -o - --preset karaoke | PLAYER
+
+    A song that is played can be paused by the space bar and sought by the arrows; ? shows all keys.
 
     `stemlive devices` lists devices; device:NAME takes a number, a name, a unique part of one, or `default`.
 
@@ -120,30 +129,22 @@ def command(
     other formats with `ffmpeg -v error -i SONG -f wav -`.
 
     End of input, Ctrl-C (exit code 130) and SIGTERM (143) leave a valid output file with what was read so far.
-    """
+    """  # noqa: D301 - the \b is click's mark of lines to be left as they are
+    if (song is None) == (source is None):
+        raise UsageError("name one of SONG and --input" if song else "name a SONG, or an --input: device:default")
+    source = song or source
+    assert source is not None
     _check_ends(source, target, raw, rate, channels)
     if is_live(source, target):
-        engine_values = {name: live.pop(name) for name in _ENGINE_OPTIONS}
-        from stemlive.realtime.audio_files.pcm import PcmFormat
-        from stemlive.realtime.shared.settings import EngineSettings
-
-        settings = EngineSettings(
-            source,
-            target,
-            model=model,
-            threads=threads,
-            force=force,
-            raw=PcmFormat(raw, rate, channels) if raw and rate and channels else None,
-            raw_output=raw,
-            **engine_values,
-        )
-        options = read_options(**live, has_microphone=settings.has_microphone)
 
         def set_up(controls: "Controls") -> None:
             mix.set_up(controls)
             controls.set_semitones(semitones)
+            controls.song.play()
 
-        play(settings, set_up, options, quiet=quiet)
+        settings = {name: live.pop(name) for name in _ENGINE_OPTIONS} | {"model": model, "threads": threads}
+        engine = _settings(source, target, raw=raw, rate=rate, channels=channels, force=force, **settings)
+        play(engine, set_up, read_options(**live, has_microphone=engine.has_microphone), quiet=quiet)
         return
     refuse_without_device(ctx)
 
@@ -185,6 +186,20 @@ def command(
         if stop.requested:
             click.echo(f"stemlive: stopped after {written / rate:.2f} s", err=True)
             raise click.exceptions.Exit(stop.exit_code)
+
+
+def _settings(
+    source: str, target: str, *, raw: str | None, rate: int | None, channels: int | None, **others: Any
+) -> "EngineSettings":
+    """Return the settings of a live engine; a file that is heard is a song. MissingFileError if it does not exist."""
+    from stemlive.realtime.audio_files.pcm import PcmFormat
+    from stemlive.realtime.shared.settings import EngineSettings, device_of
+
+    song = not _is_pipe(source) and device_of(source) is None
+    if song and "://" not in source:
+        check_exists(Path(source))
+    pcm = PcmFormat(raw, rate, channels) if raw and rate and channels else None
+    return EngineSettings(source, target, song=song, ends_with_song=song, raw=pcm, raw_output=raw, **others)
 
 
 def _is_pipe(path: str) -> bool:

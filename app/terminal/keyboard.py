@@ -16,8 +16,11 @@ _ESCAPES = {
     "\x1bOB": "down",
     "\x1bOC": "right",
     "\x1bOD": "left",
+    "\x1b[H": "home",
+    "\x1bOH": "home",
+    "\x1b[1~": "home",
 }
-_WINDOWS_ARROWS = {"H": "up", "P": "down", "M": "right", "K": "left"}
+_WINDOWS_ARROWS = {"H": "up", "P": "down", "M": "right", "K": "left", "G": "home"}
 
 
 class Keyboard:
@@ -40,7 +43,7 @@ class Keyboard:
         return self._fd is not None or (sys.platform == "win32" and sys.stdin is not None and sys.stdin.isatty())
 
     def read(self) -> list[str]:
-        """Return the keys since the last call, without waiting: characters, or up, down, left, right."""
+        """Return the keys since the last call, without waiting: characters, or up, down, left, right, home."""
         if sys.platform == "win32":
             return _windows_keys() if self.available else []
         if self._fd is None or not self._take():

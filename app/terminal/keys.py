@@ -1,5 +1,6 @@
 """The keys of a live run, in one table that serves for dispatch and help text."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,15 +16,22 @@ _STEP_DB = 1.0
 _LOWEST_DB = -60.0
 _HIGHEST_DB = 12.0
 _REVERB_STEP = 0.1
+_SEEK_S = 5.0
+_SEEKING_S = 1.0
+"""For so long after a seek the next one counts from where it went, because the sound is not there yet."""
 
 
 @dataclass
 class Desk:
-    """The state that keys act on: the engine's controls, the recorder, MIDI learn and the selected stem."""
+    """The state that keys act on: the engine's controls, the recorder, MIDI learn and the selected stem.
+
+    `song_at` returns where the song is, in seconds; None without a song.
+    """
 
     controls: "Controls"
     recorder: "Recorder | None" = None
     microphone: bool = False
+    song_at: Callable[[], float] | None = None
     midi: "MidiControl | None" = None
     learning: bool = False
     selected: int = 0
@@ -32,6 +40,8 @@ class Desk:
     notes: list[str] = field(default_factory=list)
     """Messages about the last keys."""
     _preset: int = -1
+    _sought: tuple[float, float] = (float("-inf"), 0.0)
+    """When the last seek was, by time.monotonic, and where it went."""
 
     @property
     def stem(self) -> str:
@@ -67,6 +77,16 @@ class Desk:
         """Apply a preset and note it."""
         self.controls.apply_preset(name)
         self.notes.append(f"preset {name}")
+
+    def seek(self, step_s: float) -> None:
+        """Jump forth or back in the song, and note where to."""
+        assert self.song_at is not None
+        now = time.monotonic()
+        at = self._sought[1] if now - self._sought[0] < _SEEKING_S else self.song_at()
+        to = max(0.0, at + step_s)
+        self._sought = (now, to)
+        self.controls.song.seek(to)
+        self.notes.append(f"to {clock(to)}")
 
     def _learn(self, target: str) -> bool:
         """In learn mode, bind the MIDI control that moved last to the key's target; return whether that was done."""
@@ -142,14 +162,31 @@ def _record(desk: Desk, _: str) -> None:
         desk.recorder.start()
 
 
+def _pause(desk: Desk, _: str) -> None:
+    desk.controls.song.play(not desk.controls.song.playing)
+
+
+def _has_song(desk: Desk) -> bool:
+    return desk.song_at is not None
+
+
+def _has_no_song(desk: Desk) -> bool:
+    return desk.song_at is None
+
+
 def _has_microphone(desk: Desk) -> bool:
     return desk.microphone
 
 
 KEYS: tuple[Key, ...] = (
     Key(tuple("123456789"), "1..9", "select a stem", _select_number, learns=_stem_of),
-    Key(("right", "\t"), "right, Tab", "select the next stem", lambda desk, _: desk.select(desk.selected + 1)),
-    Key(("left",), "left", "select the previous stem", lambda desk, _: desk.select(desk.selected - 1)),
+    Key((" ",), "space", "pause, or go on", _pause, applies=_has_song),
+    Key(("left",), "left", "5 seconds back", lambda desk, _: desk.seek(-_SEEK_S), applies=_has_song),
+    Key(("right",), "right", "5 seconds on", lambda desk, _: desk.seek(_SEEK_S), applies=_has_song),
+    Key(("home",), "Home", "back to the start", lambda desk, _: desk.seek(float("-inf")), applies=_has_song),
+    Key(("\t",), "Tab", "select the next stem", lambda desk, _: desk.select(desk.selected + 1)),
+    Key(("right",), "right", "the same", lambda desk, _: desk.select(desk.selected + 1), applies=_has_no_song),
+    Key(("left",), "left", "the one before", lambda desk, _: desk.select(desk.selected - 1), applies=_has_no_song),
     Key(("up", "+", "="), "up, +", "selected stem 1 dB louder", lambda desk, _: _move_gain(desk, _STEP_DB)),
     Key(("down", "-"), "down, -", "selected stem 1 dB softer", lambda desk, _: _move_gain(desk, -_STEP_DB)),
     Key(("0",), "0", "selected stem to 0 dB", lambda desk, _: desk.controls.set_gain_db(desk.stem, 0.0)),
@@ -220,6 +257,13 @@ KEYS: tuple[Key, ...] = (
     Key(("?", "h"), "?", "this help", lambda desk, _: setattr(desk, "helping", True)),
     Key(("q",), "q", "quit", lambda desk, _: setattr(desk, "quitting", True)),
 )
+
+
+def clock(seconds: float) -> str:
+    """Return a time as 1:05, or 1:02:03 from an hour on."""
+    minutes, left = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
 
 
 def help_text(desk: Desk) -> str:

@@ -1,8 +1,10 @@
-"""The status line of a running engine: levels, load, latency and dropouts, as much as fits the terminal."""
+"""The status line of a running engine: place, levels, load, latency and dropouts, as much as fits the terminal."""
 
 import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from stemlive.terminal.keys import clock
 
 if TYPE_CHECKING:
     from stemlive.realtime.control.controls import Controls
@@ -18,6 +20,7 @@ _LAYOUTS = (
     (6, 9, True, True),
     (6, 9, False, True),
     (5, 6, False, False),
+    (4, 6, False, False),
     (4, 4, False, False),
     (3, 3, False, False),
     (2, 2, False, False),
@@ -57,13 +60,14 @@ def _parts(
     from stemlive.realtime.shared.memory import decibels
 
     cells, letters, with_db, with_parts = layout
-    minutes, seconds = divmod(int(now.stream_s), 60)
-    yield f"{minutes}:{seconds:02}"
+    yield f"{clock(now.song_s)}/{clock(now.song_length_s)}" if now.song_length_s else clock(now.stream_s)
     if now.state.label != "running":
         yield f"{now.state.label}: {now.message}" if now.message else now.state.label
         return
     if now.trouble:
         yield f"FAULT: {now.trouble[:_TROUBLE_CELLS]}"
+    if now.song_length_s and not controls.song.playing:
+        yield "PAUSED"
     if recording is not None and recording.on:
         yield f"REC {recording.seconds:.0f} s"
     if controls.bypass:
@@ -89,7 +93,8 @@ def _parts(
     yield total
     if now.microphone_samples:
         yield f"microphone {latency.ms(now.microphone_samples):.0f} ms"
-    yield f"{now.dropouts} dropouts"
+    if with_db or now.dropouts:
+        yield f"{now.dropouts} dropouts"
 
 
 def bar(level_db: float, cells: int, *, unicode: bool = True) -> str:

@@ -120,6 +120,8 @@ class LiveRun:
                 self._path.forget()
             # The device plays samples this much later than it takes them.
             source.tell(self._worker.played_input - self._ends.target.latency_samples[1])
+            if self._settings.ends_with_song and self._memory.telemetry["song_ended"]:
+                return State.FINISHED
         if isinstance(source, FileSource) and self._worker is not None and source.end is not None:
             return State.FINISHED if self._worker.played_input >= source.end else State.RUNNING
         return State.RUNNING

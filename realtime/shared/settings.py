@@ -38,7 +38,9 @@ class EngineSettings:
     mode: str = "auto"
     reconnect: bool = False
     song: bool = False
-    """The source is a file that `Controls.song` plays, pauses and seeks; the run does not end with it."""
+    """The source is a file that `Controls.song` plays, pauses and seeks."""
+    ends_with_song: bool = False
+    """The run ends when a song has been heard to its end; otherwise it may be played again."""
     stem_levels: bool = False
     """Measure the stems' peaks as well, at an inverse transform for each."""
     force: bool = False
