@@ -548,27 +548,42 @@ def test_bench(model, hops):
     assert "\nreal-time factor  " in succeed(*arguments).stdout
 
 
-def test_models_shows_the_cards(tmp_path, monkeypatch):
-    info = onnx_models.metadata()
-    info["parameters"] = 1234567
-    scores = {"split": "valid", "average": {"vocals": {"usdr_db": 5.12, "mixture_db": -3.0}}}
-    info["card"] |= {"hours": {"trained": 1.5, "audio_heard": 12.25}, "scores": scores}
-    onnx_models.write_model(tmp_path / "small.onnx", info)
+def test_models_is_a_table_with_the_default_first_and_each_licence_once(tmp_path, monkeypatch):
+    for name, score, terms in (("a", 1.5, "for non-commercial use only"), ("small", 2.34, ""), ("third", None, "")):
+        info = onnx_models.metadata((2048, 1024, 512) if name == "third" else (128, 64, 32))
+        info["card"] |= {"name": name, "terms": terms}
+        if score is not None:
+            info["card"]["scores"] = {"yardstick": {"yardstick_db": score, "mixture_db": -5.37, "oracle_db": 8.53}}
+        onnx_models.write_model(tmp_path / f"{name}.onnx", info)
     monkeypatch.setattr("stemlive.realtime.model_file.bundled._ASSETS", tmp_path)
     monkeypatch.setattr("stemlive.realtime.model_file.card.DEFAULT_MODEL", "small")
-    text = succeed("models").stdout
-    assert text.startswith("small (default)\n  splits each bin by how steady it is\n")
-    assert "  stems       vocals, drums, bass, other\n" in text
-    assert "  latency     1.5 ms at 44100 Hz (preset live)\n" in text
-    assert "MB, 1,234,567 parameters\n" in text
-    assert "  licence     MIT\n" in text
-    assert "  hours       trained 1.50, audio heard 12.25\n" in text
-    assert "  trained on  none (MIT)\n" in text
-    assert "  uSDR, dB    vocals 5.12 (mixture -3.00)\n" in text
-    (card,) = json.loads(succeed("models", "--json").stdout)
-    assert card["name"] == "small"
-    assert card["size_bytes"] == (tmp_path / "small.onnx").stat().st_size
-    assert card["scores"] == info["card"]["scores"]
+    monkeypatch.setattr("stemlive.commands.models.live_cost", lambda session: 0.254)
+    assert succeed("models").stdout.splitlines() == [
+        "model    delay     size     dB   cost  for whom",
+        "small     1 ms   0.0 MB   2.34    25%  anyone who plays or sings along (default)",
+        "third    23 ms   0.0 MB      -    25%  anyone",
+        "a         1 ms   0.0 MB   1.50    25%  not for commercial use; playing or singing along",
+        "",
+        "dB: the yardstick of `stemlive evaluate`; the mixture has -5.37, an ideal mask 8.53.",
+        "cost: of one processor core, measured now.",
+        "small, third: MIT.",
+        "a: MIT, for non-commercial use only.",
+        "More of one, its training data and scores among it: stemlive models NAME",
+    ]
+    cards = json.loads(succeed("models", "--json").stdout)
+    assert [card["name"] for card in cards] == ["a", "small", "third"]
+    assert cards[1]["size_bytes"] == (tmp_path / "small.onnx").stat().st_size
+    assert cards[1]["scores"] == {"yardstick": {"yardstick_db": 2.34, "mixture_db": -5.37, "oracle_db": 8.53}}
+
+
+def test_the_cost_of_a_model_is_its_processor_time(monkeypatch, model):
+    from stemlive.commands import models
+    from stemlive.realtime.model_file.session import Session
+
+    clock = iter((10.0, 10.5))
+    monkeypatch.setattr(models, "process_time", lambda: next(clock))
+    session = Session(model)
+    assert models.live_cost(session) == pytest.approx(0.5 / (24 * session.info.hop_samples / RATE_HZ))
 
 
 def test_models_prints_a_card_in_markdown(tmp_path):

@@ -1,40 +1,50 @@
 """`stemlive models`: list the bundled models and their cards."""
 
-import json
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from time import process_time
+from typing import TYPE_CHECKING
 
 import click
 
 from stemlive import model_card
-from stemlive.model_card import text
+from stemlive.options import echo_json, json_option
 
 if TYPE_CHECKING:
     from stemlive.realtime.model_file.card import ModelCard
+    from stemlive.realtime.model_file.session import Session
+
+_WARM_UP_HOPS = 4
+_HOPS = 24
+_SHORT_DELAY_MS = 15.0
 
 
 @click.command("models")
 @click.argument("model", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option()
 def command(model: str | None, as_json: bool) -> None:
-    """List the bundled models, or print the card of one in Markdown.
+    """List the bundled models: delay, size, quality, cost on this machine.
 
-    Each with its stems, latency, size, licence, training data and scores. MODEL is a name from this list or an .onnx
-    file.
+    The default comes first. dB is the yardstick of `stemlive evaluate`, as the model's card has it. Cost is the share of
+    one processor core that live use takes, measured in passing: above 100 % it is too much (`stemlive bench` measures
+    with care). With MODEL, a name from this list or an .onnx file, its card is printed in Markdown: stems,
+    licence, training data, scores of all songs.
     """
-    from stemlive.realtime.model_file.card import list_models, read_card
+    from stemlive.realtime.model_file.bundled import bundled_models
+    from stemlive.realtime.model_file.card import card_of, list_models, read_card
+    from stemlive.realtime.model_file.session import Session
 
     if model is not None:
         if as_json:
-            click.echo(json.dumps(asdict(read_card(model)), indent=2))
+            echo_json(asdict(read_card(model)))
         else:
             click.echo(markdown(model), nl=False)
-        return
-    cards = list_models()
-    if as_json:
-        click.echo(json.dumps([asdict(card) for card in cards], indent=2))
-    elif cards:
-        click.echo("\n\n".join("\n".join(_lines(card)) for card in cards))
+    elif as_json:
+        echo_json([asdict(card) for card in list_models()])
+    elif names := bundled_models():
+        sessions = [Session(name) for name in names]
+        found = [(card_of(session), live_cost(session)) for session in sessions]
+        click.echo("\n".join(table(sorted(found, key=lambda pair: (not pair[0].default, -pair[0].latency_ms)))))
     else:
         click.echo("no model comes with this installation: make one with `stemlive export`", err=True)
 
@@ -47,28 +57,54 @@ def markdown(model: str) -> str:
     return model_card.markdown(session.info, session.path.stat().st_size)
 
 
-def _lines(card: "ModelCard") -> list[str]:
-    """Return a card as lines of text."""
-    rows = [
-        *([("", card.description)] if card.description else []),
-        ("stems", ", ".join(card.stems)),
-        ("latency", f"{card.latency_ms:.1f} ms at {card.sample_rate_hz} Hz (preset {card.preset})"),
-        ("size", f"{card.size_bytes / 1e6:.1f} MB, {card.parameters:,} parameters"),
-        ("licence", card.licence),
-        *([("terms", card.terms)] if card.terms else []),
-        ("hours", text(card.hours)),
-        ("trained on", text(card.training_data) or "not stated"),
-        ("uSDR, dB", text(_average(card.scores)) or "not measured"),
-    ]
-    title = card.name + (" (default)" if card.default else "")
-    return [title, *(f"  {label:<12}{text}" if label else f"  {text}" for label, text in rows)]
+def live_cost(session: "Session") -> float:
+    """Return the processor time of live separation, hop by hop, divided by the duration of its sound.
+
+    It is measured without being asked for: a few hops take a quarter of a second, and loading the model takes longer.
+    Processor time hardly depends on what else runs on the machine.
+    """
+    import numpy as np
+
+    from stemlive.realtime.separation.separator import Separator
+
+    separator = Separator(session)
+    hop = session.info.hop_samples
+    noise = np.random.default_rng(0).standard_normal((hop, separator.channels)).astype(np.float32)
+    gains = np.ones(len(separator.stems), np.float32)
+    for _ in range(_WARM_UP_HOPS):
+        separator.process_mix(noise, gains)
+    began = process_time()
+    for _ in range(_HOPS):
+        separator.process_mix(noise, gains)
+    return (process_time() - began) * session.info.sample_rate_hz / (_HOPS * hop)
 
 
-def _average(scores: dict[str, Any]) -> dict[str, str]:
-    """Return each stem's mean score and that of the mixture as text, from a report of `stemlive evaluate`."""
-    cells = scores.get("average", {})
-    return {
-        stem: f"{cell['usdr_db']:.2f} (mixture {cell['mixture_db']:.2f})"
-        for stem, cell in cells.items()
-        if "usdr_db" in cell  # a stem that no song has is scored by its leakage alone
-    }
+def table(found: "list[tuple[ModelCard, float]]") -> Iterator[str]:
+    """Yield the lines of the list: a row per model with its live cost, what the columns mean, each licence once."""
+    width = max(len("model"), *(len(card.name) for card, _ in found))
+    yield f"{'model':<{width}}  {'delay':>7}  {'size':>7}  {'dB':>5}  {'cost':>5}  for whom"
+    for card, cost in found:
+        score = card.scores.get("yardstick", {}).get("yardstick_db")
+        yield (
+            f"{card.name:<{width}}  {card.latency_ms:>4.0f} ms  {card.size_bytes / 1e6:>4.1f} MB  "
+            f"{'-' if score is None else f'{score:.2f}':>5}  {cost:>5.0%}  {_for_whom(card)}"
+        )
+    yield ""
+    measured = [card.scores["yardstick"] for card, _ in found if card.scores.get("yardstick")]
+    if measured:
+        mixture, ideal = measured[0]["mixture_db"], measured[0]["oracle_db"]
+        yield f"dB: the yardstick of `stemlive evaluate`; the mixture has {mixture:.2f}, an ideal mask {ideal:.2f}."
+    yield "cost: of one processor core, measured now."
+    licences: dict[str, list[str]] = {}
+    for card, _ in found:
+        terms = f", {card.terms}" if card.terms else ""
+        licences.setdefault(f"{card.licence}{terms}", []).append(card.name)
+    for licence, names in licences.items():
+        yield f"{', '.join(names)}: {licence}."
+    yield "More of one, its training data and scores among it: stemlive models NAME"
+
+
+def _for_whom(card: "ModelCard") -> str:
+    who = "not for commercial use" if card.terms else "anyone"
+    playing = " who plays or sings along" if not card.terms else "; playing or singing along"
+    return f"{who}{playing if card.latency_ms < _SHORT_DELAY_MS else ''}{' (default)' if card.default else ''}"

@@ -41,7 +41,11 @@ def list_models() -> list[ModelCard]:
 
 def read_card(model: str | Path) -> ModelCard:
     """Read the card of a bundled model or a file. ModelError as in Session."""
-    session = Session(model)
+    return card_of(Session(model))
+
+
+def card_of(session: Session) -> ModelCard:
+    """Return the card of a model that is loaded."""
     info = session.info
     return ModelCard(
         name=session.name,
