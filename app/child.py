@@ -14,13 +14,6 @@ if TYPE_CHECKING:
 
 PROGRAM = (sys.executable, "-P", "-m", "stemlive")
 """The command that runs stemlive's command line in a child process."""
-_UNQUOTE = (
-    "import os, sys; from urllib.parse import unquote_to_bytes; "
-    "sys.argv[1:] = [os.fsdecode(unquote_to_bytes(argument)) for argument in sys.argv[1:]]; "
-    "from stemlive.__main__ import run; run()"
-)
-QUOTED_PROGRAM = (sys.executable, "-P", "-c", _UNQUOTE)
-"""The same, for arguments that are `quoted`."""
 SAFE_PATH = "PYTHONSAFEPATH"
 """The environment variable with the effect of `-P` for every Python that inherits it."""
 

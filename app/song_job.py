@@ -10,7 +10,7 @@ from stemlive.errors import AudioFileError, UsageError
 from stemlive.options import clipping
 from stemlive.separators import Separators, separated
 from stemlive.terminal.stopping import Stopped, StopRequest
-from stemlive.tracks import Track
+from stemlive.tracks import Track, TrackSound
 
 if TYPE_CHECKING:
     from stemlive.realtime.audio_files.files import AudioWriter
@@ -22,12 +22,17 @@ Advance = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class SongJob:
-    """What is done with a song. `offset_s` and `duration_s` choose a part of it; `force` replaces files."""
+    """What is done with a song. `offset_s` and `duration_s` choose a part of it; `force` replaces files.
+
+    `bits` are those of a sample, None for the format's own; `fades_s` the lengths of a fade in and a fade out.
+    """
 
     tracks: Sequence[Track]
     offset_s: float = 0.0
     duration_s: float | None = None
     force: bool = False
+    bits: int | None = None
+    fades_s: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         """Import what `run` needs here, where Ctrl-C still ends the program at once."""
@@ -43,29 +48,29 @@ class SongJob:
         AudioFileError when the song cannot be read or a file cannot be written, Stopped after a stop request; nothing
         is written then.
         """
-        import numpy as np
-
         from stemlive.realtime.audio_files.reader import AudioReader
         from stemlive.realtime.separation.song import faults
 
-        weights = np.stack([track.gains for track in self.tracks])  # [outputs, S]
         with AudioReader(song) as reader:
             stop.wait_for(reader.settle)
             total = self._part(reader)
             with ExitStack() as stack:
                 separator, block_frames = stack.enter_context(separators.open(reader.sample_rate_hz, reader.channels))
-                writers = _open_writers(stack, paths, reader, total, force=self.force)
+                rate, channels = reader.sample_rate_hz, reader.channels
+                fades = (round(self.fades_s[0] * rate), round(self.fades_s[1] * rate))
+                sounds = [TrackSound(track, rate, channels, total, fades) for track in self.tracks]
+                writers = _open_writers(stack, paths, reader, total, force=self.force, bits=self.bits)
                 blocks = stop.read_blocks(reader, block_frames, total if self.duration_s is not None else None)
                 done = 0
                 for stems in separated(separator, blocks, stop):
-                    outputs = np.tensordot(weights, stems, axes=1)  # [outputs, n, C]
-                    for writer, output in zip(writers, outputs, strict=True):
-                        writer.write(output)
-                    done += outputs.shape[1]
+                    for writer, sound in zip(writers, sounds, strict=True):
+                        writer.write(sound.process(stems))
+                    done += stems.shape[1]
                     advance(done, total)
                 if stop.requested:
                     raise Stopped
-                for writer in writers:
+                for writer, sound in zip(writers, sounds, strict=True):
+                    writer.write(sound.flush())
                     writer.finish()
             notes = [reader.note, *faults(separator)]
         notes += [clipping(writer.name, writer.clipped_samples) for writer in writers if writer.clipped_samples]
@@ -88,7 +93,7 @@ class SongJob:
 
 
 def _open_writers(
-    stack: ExitStack, paths: Iterable[Path], reader: "AudioReader", total: int, *, force: bool
+    stack: ExitStack, paths: Iterable[Path], reader: "AudioReader", total: int, *, force: bool, bits: int | None
 ) -> "list[AudioWriter]":
     """Create the folder and a writer for each path; the stack publishes the files, or removes everything."""
     from stemlive.realtime.audio_files.files import AudioWriter
@@ -103,7 +108,7 @@ def _open_writers(
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise AudioFileError(f"cannot write in {path.parent}: {error.strerror}") from error
-        writer = AudioWriter(path, reader.sample_rate_hz, reader.channels, force=force, total_frames=total)
+        writer = AudioWriter(path, reader.sample_rate_hz, reader.channels, force=force, total_frames=total, bits=bits)
         writers.append(stack.enter_context(writer))
     return writers
 

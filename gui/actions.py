@@ -28,7 +28,7 @@ _PRESETS = tuple(
 COMMANDS = (
     Command("open", "File", "Open a song…", "Ctrl+O"),
     Command("live", "File", "Listen to an input device", "Ctrl+I"),
-    Command("export", "File", "Export all stems…", "Ctrl+E", separated=True),
+    Command("export", "File", "Export the mix, stems or a part…", "Ctrl+E", separated=True),
     Command("retry", "File", "Look for devices and try again", "Ctrl+R", separated=True),
     Command("settings", "File", "Settings of the engine…", "Ctrl+,"),
     Command("quit", "File", "Quit", "Ctrl+Q", separated=True),

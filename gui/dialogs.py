@@ -19,7 +19,6 @@ from stemlive.realtime.model_file.bundled import bundled_models
 
 _SONGS = f"Songs ({' '.join(f'*{suffix}' for suffix in SONG_SUFFIXES)});;All files (*)"
 _MODELS = "Models (*.onnx)"
-_EXTENSIONS = ("wav", "flac", "ogg")
 
 
 class Dialogs:
@@ -29,19 +28,14 @@ class Dialogs:
         self._window = window
         self._recent = QMenu("Open recent")
         self._models = QMenu("Model")
-        self._format = "flac"
 
     def fill_menus(self) -> None:
-        """Add the menus that are not in the table of commands: recent songs, models, formats, appearances."""
+        """Add the menus that are not in the table of commands: recent songs, models, appearances."""
         menus = self._window.menus
         menus.menus["File"].insertMenu(menus["live"], self._recent)
         menus.menus["File"].insertMenu(menus["retry"], self._models)
         appearance = self._group("Appearance", APPEARANCES, self._window.remembered.appearance, self._set_appearance)
         menus.menus["View"].addMenu(appearance)
-        formats = {name: name.upper() for name in _EXTENSIONS}
-        menus.menus["File"].insertMenu(
-            menus["retry"], self._group("Format of exports", formats, "flac", self._set_format)
-        )
         self.fill_recent()
         self._fill_models()
 
@@ -62,30 +56,6 @@ class Dialogs:
         name, _ = QFileDialog.getOpenFileName(self._window, "Open a song", folder, _SONGS)
         if name:
             self._window.rig.open_song(chosen(name))
-
-    def export_stems(self) -> None:
-        """Ask for a folder, and export the stems of the open song into it."""
-        window = self._window
-        song = window.rig.song
-        if song is None or window.export.running:
-            window.note("an export is running" if window.export.running else "open a song first")
-            return
-        title = f"Folder for the stems of {window.rig.title}"
-        name = QFileDialog.getExistingDirectory(window, title, shown(song.parent))
-        if name:
-            self.export_to(chosen(name))
-
-    def export_to(self, folder: Path) -> None:
-        """Export the stems of the open song into a folder; ask first if files would be replaced."""
-        window = self._window
-        song = window.rig.song
-        assert song is not None
-        target = folder / song.stem
-        there = [stem for stem in window.model.mix.stems if (target / f"{stem}.{self._format}").exists()]
-        if there and not self.confirm(f"{target} holds {', '.join(there)} already. Replace them?"):
-            return
-        window.state.show_export(0.0)
-        window.export.start(song, folder, extension=self._format, model=window.rig.model_file, replace=bool(there))
 
     def choose_record_folder(self) -> None:
         """Ask where recordings go."""
@@ -184,9 +154,6 @@ class Dialogs:
     def _set_appearance(self, appearance: str) -> None:
         self._window.remembered.appearance = appearance
         self._window.show_theme()
-
-    def _set_format(self, extension: str) -> None:
-        self._format = extension
 
     def _group(self, title: str, values: dict[str, str], chosen: str, choose: Callable[[str], object]) -> QMenu:
         menu = QMenu(title, self._window)

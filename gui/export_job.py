@@ -1,16 +1,16 @@
-"""Export all stems of a song in the background, by running `stemlive separate` in a child process."""
+"""Export of a song in the background, by another process."""
 
 import json
+import sys
 from pathlib import Path
 
 from PyQt6.QtCore import QObject, QProcess, pyqtSignal
 
-from stemlive.child import QUOTED_PROGRAM, quoted
 from stemlive.gui.command_process import CommandProcess
+from stemlive.gui.export_order import Order
 from stemlive.gui.file_names import shown
 
-COMMAND = (*QUOTED_PROGRAM, "separate", "--json")
-_WARNING = "stemlive: warning: "
+COMMAND = (sys.executable, "-P", "-m", "stemlive.window_export")
 
 
 class ExportJob(QObject):
@@ -27,22 +27,22 @@ class ExportJob(QObject):
         self._process.finished.connect(self._finished)
         self._process.errorOccurred.connect(self._failed)
         self._cancelled = False
-        self._written: list[str] = []
+        self._notes: list[str] = []
+        self.order: Order | None = None
+        """What is, or was last, exported."""
 
     @property
     def running(self) -> bool:
         """Whether an export is running."""
         return self._process.running
 
-    def start(self, song: Path, folder: Path, *, extension: str, model: str | None, replace: bool) -> None:
-        """Write `folder`/<song>/<stem>.<extension>. Existing files are replaced only with `replace`."""
+    def start(self, order: Order) -> None:
+        """Write the files of an order, none of which may exist."""
         assert not self.running, "an export is running"
-        arguments = [*self._command[1:], "-o", quoted(folder), "--format", extension]
-        arguments += ["--model", quoted(model)] if model else []
-        arguments += ["--force"] if replace else []
+        self.order = order
         self._cancelled = False
-        self._written.clear()
-        self._process.start(self._command[0], [*arguments, "--", quoted(song)])
+        self._notes.clear()
+        self._process.start(self._command[0], [*self._command[1:], order.to_text()])
 
     def cancel(self) -> None:
         """Cancel the export; it leaves no files behind."""
@@ -62,9 +62,9 @@ class ExportJob(QObject):
     def _read(self) -> None:
         while self._process.canReadLine():
             event = json.loads(self._process.readLine().data())
-            if "written" in event:
-                self._written.append(event["written"])
-            else:
+            if "note" in event:
+                self._notes.append(event["note"])
+            elif "done" in event:
                 self.progressed.emit(event["done"] / event["total"])
 
     def _failed(self, error: QProcess.ProcessError) -> None:
@@ -80,7 +80,7 @@ class ExportJob(QObject):
             reason = said.rpartition("\n")[2].removeprefix("stemlive: error: ")
             self.ended.emit(reason or f"the export ended with code {code}", False)
         else:
-            folder = Path(self._written[0]).parent if self._written else Path()
-            warnings = [line.removeprefix(_WARNING) for line in said.splitlines() if line.startswith(_WARNING)]
-            written = f"{len(self._written)} stems written in {shown(folder)}"
-            self.ended.emit("; ".join([written, *warnings]), True)
+            assert self.order is not None
+            names = ", ".join(shown(Path(path.name)) for path in self.order.paths)
+            notes = "".join(f"; {note}" for note in self._notes)
+            self.ended.emit(f"Written in {shown(self.order.folder)}: {names}{notes}", True)

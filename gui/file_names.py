@@ -19,6 +19,11 @@ def chosen(text: str) -> Path:
     return Path(os.fsdecode(text.encode(errors="surrogateescape")) if _IS_BYTES else text)
 
 
+def unquoted(text: str) -> str:
+    """Return the name that `stemlive.child.quoted` has written."""
+    return os.fsdecode(unquote_to_bytes(text))
+
+
 def url_of(path: Path) -> QUrl:
     """Return the address of a local file or folder."""
     if not _IS_BYTES:

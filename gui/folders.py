@@ -19,9 +19,3 @@ def music_folder() -> Path:
 def open_folder(folder: Path) -> None:
     """Show a folder in the file manager, which is started for it."""
     QDesktopServices.openUrl(url_of(folder))
-
-
-def free_folder(folder: Path) -> Path:
-    """Return this folder, or the first of `NAME 2`, `NAME 3` ... that does not exist yet."""
-    names = (folder if number == 1 else folder.with_name(f"{folder.name} {number}") for number in range(1, 10_000))
-    return next(name for name in names if not name.exists())

@@ -7,6 +7,7 @@ from PyQt6.QtCore import Qt
 
 from stemlive.errors import StemliveError
 from stemlive.gui.dialogs import Dialogs
+from stemlive.gui.exports import Exports
 from stemlive.gui.notices import Notice
 from stemlive.gui.presets import BUILT_IN
 from stemlive.gui.window_parts import WindowParts
@@ -18,8 +19,8 @@ _SHORTCUT = Qt.FocusReason.ShortcutFocusReason
 class Handlers:
     """The functions of one window, by the names in `actions.COMMANDS` and `actions.STEM_COMMANDS`."""
 
-    def __init__(self, window: WindowParts, dialogs: Dialogs) -> None:
-        self._window, self._dialogs = window, dialogs
+    def __init__(self, window: WindowParts, dialogs: Dialogs, exports: Exports) -> None:
+        self._window, self._dialogs, self._exports = window, dialogs, exports
 
     def commands(self) -> dict[str, Callable[[], object]]:
         """Return the commands that need no stem."""
@@ -28,7 +29,7 @@ class Handlers:
         handlers: dict[str, Callable[[], object]] = {
             "open": dialogs.open_song,
             "live": self._switch_live,
-            "export": dialogs.export_stems,
+            "export": self._exports.ask,
             "retry": rig.retry,
             "settings": dialogs.engine_settings,
             "quit": window.close,

@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
 from stemlive.gui.mix_model import MixModel
@@ -15,6 +16,9 @@ _MIX_COLOUR = "#8a93a3"
 
 class MixerView(QWidget):
     """A strip per stem, the strip of the mix, and below them their common time axis."""
+
+    dragged = pyqtSignal(object)
+    """The name of a strip is dragged: its stem, None for the mix."""
 
     def __init__(self, model: MixModel, theme: Theme) -> None:
         super().__init__()
@@ -101,6 +105,7 @@ class MixerView(QWidget):
         model = self._model
         strip.gain_moved.connect(lambda gain_db: model.set_gain_db(stem, gain_db))
         strip.gesture_ended.connect(model.end_gesture)
+        strip.name.dragged.connect(lambda: self.dragged.emit(stem))
         if stem is not None:
             strip.pan_moved.connect(lambda pan: model.set_pan(stem, pan))
             strip.mute_switched.connect(lambda on: model.mute(stem, on))

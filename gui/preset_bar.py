@@ -6,12 +6,11 @@ from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QToolButton
 
-from stemlive.errors import UsageError
 from stemlive.gui.actions import COMMANDS
 from stemlive.gui.choice import Choice
 from stemlive.gui.menus import Menus
 from stemlive.gui.mix import Mix
-from stemlive.gui.presets import BUILT_IN
+from stemlive.gui.presets import BUILT_IN, is_possible
 
 _SAVE, _DELETE = "save", "delete"
 
@@ -83,15 +82,6 @@ class PresetBar(QFrame):
             self.own_deleted.emit(name)
         else:
             self.own_chosen.emit(name)
-
-
-def is_possible(mix: Mix, preset: str) -> bool:
-    """Whether a preset can be made from the mix's stems."""
-    try:
-        mix.preset(preset)
-    except UsageError:
-        return False
-    return True
 
 
 def _tool(action: QAction, text: str) -> QToolButton:

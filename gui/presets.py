@@ -18,6 +18,15 @@ BUILT_IN = {
 """Name in `mixer.PRESETS` to its title in the window."""
 
 
+def is_possible(mix: Mix, preset: str) -> bool:
+    """Whether a preset can be made from the mix's stems."""
+    try:
+        mix.preset(preset)
+    except UsageError:
+        return False
+    return True
+
+
 class OwnPresets:
     """The user's mixes by name, in one file that is replaced atomically, or without a file in memory only."""
 

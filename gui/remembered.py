@@ -69,6 +69,25 @@ class Remembered:
         self._settings.setValue("files/record", shown(folder))
 
     @property
+    def export_folder(self) -> Path | None:
+        """The folder for exports; None until it is chosen."""
+        folder = self._text("files/export", "")
+        return chosen(folder) if folder else None
+
+    @export_folder.setter
+    def export_folder(self, folder: Path) -> None:
+        self._settings.setValue("files/export", shown(folder))
+
+    @property
+    def export_format(self) -> str:
+        """The title of the format of exports; empty until it is chosen."""
+        return self._text("files/format", "")
+
+    @export_format.setter
+    def export_format(self, title: str) -> None:
+        self._settings.setValue("files/format", title)
+
+    @property
     def unrecorded(self) -> tuple[str, ...]:
         """Stems that are left out of recordings."""
         try:

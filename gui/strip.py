@@ -7,6 +7,7 @@ from PyQt6.QtGui import QFontMetrics, QGuiApplication, QKeyEvent
 from PyQt6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QToolButton, QWidget
 
 from stemlive.errors import UsageError
+from stemlive.gui.drag_out import DragName
 from stemlive.gui.fader import Fader
 from stemlive.gui.meter import Meter, to_db
 from stemlive.gui.mix import Channel
@@ -85,7 +86,7 @@ class Strip(QFrame):
         self.setObjectName("strip")
         self.stem = stem
         title = "Mix" if stem is None else stem.capitalize()
-        self.name = QLabel(title)
+        self.name = DragName(title)
         self.name.setStyleSheet("font-size: 15px; font-weight: bold;")
         self.edge = QFrame()
         self.edge.setFixedWidth(5)

@@ -11,6 +11,7 @@ from PyQt6.QtWidgets import QApplication, QFrame, QScrollArea, QStackedWidget, Q
 from stemlive.gui.banner import Banner
 from stemlive.gui.dialogs import Dialogs
 from stemlive.gui.export_job import ExportJob
+from stemlive.gui.exports import Exports
 from stemlive.gui.file_names import dropped, shown
 from stemlive.gui.folders import open_folder
 from stemlive.gui.handlers import Handlers
@@ -47,10 +48,10 @@ class Window(WindowParts):
         super().__init__()
         self.rig, self.model, self.presets, self.remembered, self.export = rig, model, presets, remembered, export
         self.theme = theme_for(remembered.appearance)
-        self.dialogs = Dialogs(self)
+        self.dialogs, self.exports = Dialogs(self), Exports(self)
         self.source, self.transport, self.banner, self.state = SourceBar(), TransportBar(), Banner(), StateLine()
         self.mixer, self.microphone, self.welcome = MixerView(model, self.theme), MicrophoneBar(), Welcome()
-        self.handlers = Handlers(self, self.dialogs)
+        self.handlers = Handlers(self, self.dialogs, self.exports)
         self.menus = Menus(self, self.handlers.commands(), self.handlers.stem_commands())
         self.preset_bar = PresetBar(self.menus)
         self.notices = Notices(rig, rig.retry)
@@ -254,11 +255,6 @@ class Window(WindowParts):
             self.microphone.setVisible(True)
             self.menus["microphone"].setChecked(True)
         self.microphone.show_karaoke(karaoke, self.rig.devices.inputs)
-
-    def show_export_end(self, text: str, done: bool) -> None:
-        """Show how an export ended."""
-        self.state.show_export(None)
-        self.tell(Notice(text, bad=not done))
 
     def _show_messages(self) -> None:
         text, bad = self.notices.state()

@@ -44,7 +44,8 @@ def _connect_song(window: Window) -> None:
     transport.overview.sought.connect(rig.seek)
     transport.overview.marked.connect(lambda first, last: rig.set_loop((first, last)))
     window.export.progressed.connect(window.state.show_export)
-    window.export.ended.connect(window.show_export_end)
+    window.export.ended.connect(window.exports.ended)
+    window.mixer.dragged.connect(window.exports.drag)
     window.state.cancel.clicked.connect(window.export.cancel)
 
 

@@ -23,13 +23,14 @@ import itertools
 
 from gui_fakes import STEMS, fake_engines
 from PyQt6.QtCore import QMimeData, QPoint, QPointF, QProcess, QRect, QSettings, QSize, Qt, QTimer, QUrl
-from PyQt6.QtGui import QDropEvent
+from PyQt6.QtGui import QDrag, QDropEvent
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import (
     QAbstractButton,
     QApplication,
     QComboBox,
     QDialog,
+    QDialogButtonBox,
     QFileDialog,
     QLabel,
     QLineEdit,
@@ -44,6 +45,8 @@ from stemlive.gui.actions import COMMANDS, STEM_COMMANDS, page_list
 from stemlive.gui.command_process import CommandProcess
 from stemlive.gui.crash import CrashLog
 from stemlive.gui.device_list import DeviceList
+from stemlive.gui.export_dialog import ExportDialog
+from stemlive.gui.export_order import FORMATS, Order, alone, heard
 from stemlive.gui.meter import HeldPeak
 from stemlive.gui.mix import Channel, Mix
 from stemlive.gui.mix_model import MixModel
@@ -60,11 +63,14 @@ from stemlive.gui.sheets import cards_page, keys_page
 from stemlive.gui.spectrogram import colour_table
 from stemlive.gui.spectrogram_ring import COLUMNS, SpectrogramRing
 from stemlive.gui.theme import theme_for
+from stemlive.realtime.audio_files.files import AudioWriter
 from stemlive.realtime.control.controls import Controls
 from stemlive.realtime.model_file.provider import existing_providers
 from stemlive.realtime.separation.mixer import PRESETS, Mixer
+from stemlive.realtime.separation.song import separate
 from stemlive.realtime.shared.memory import EngineMemory
 from stemlive.realtime.shared.snapshot import State
+from stemlive.tracks import Track, TrackSound
 
 PAGE = Path(__file__).parent.parent / "docs/window.md"
 NO_DEVICES = (sys.executable, "-c", "print('[]')")
@@ -839,7 +845,7 @@ class TestNeverWaits:
         heard = []
         window.export._process.readyReadStandardOutput.disconnect()
         window.export._process.readyReadStandardOutput.connect(lambda: heard.append(True))
-        window.export.start(song, tmp_path, extension="wav", model=None, replace=False)
+        window.export.start(Order(song, (alone(Mix.of(STEMS), "bass"),)).into(tmp_path))
         qtbot.waitUntil(lambda: len(heard) > 0)
         window.close()
         assert window.export.running, "it was waited for"
@@ -980,41 +986,177 @@ class TestMemory:
 
 
 class TestExport:
+    @pytest.fixture(autouse=True)
+    def music(self, tmp_path, monkeypatch):
+        """The user's folder for music."""
+        monkeypatch.setattr("stemlive.gui.folders.QStandardPaths.writableLocation", lambda _: str(tmp_path / "Music"))
+        return tmp_path / "Music"
+
     @pytest.fixture
-    def exporter(self, playing, tmp_path):
-        """A command that does as `separate --json` does, slowly if its song is to be cancelled."""
+    def exporter(self, playing):
+        """A command that does as the export process does, slowly if it is to be cancelled."""
         code = """
 import json, pathlib, sys, time
-arguments = sys.argv[1:]
-folder = pathlib.Path(arguments[arguments.index("-o") + 1])
+from stemlive.gui.export_order import Order
+order = Order.from_text(sys.argv[1])
 for done in range(1, 4):
     print(json.dumps({"done": done, "total": 4}), flush=True)
     time.sleep(60 if pathlib.Path("slow").exists() else 0)
-if (folder / "refused").exists():
+if pathlib.Path("refused").exists():
     sys.exit("stemlive: error: the disk is full")
-target = folder / "A song" / "vocals.flac"
-target.parent.mkdir(exist_ok=True)
-target.write_text("--force" if "--force" in arguments else "new")
-print(json.dumps({"written": str(target)}))
+print(json.dumps({"note": "a remark"}))
+order.folder.mkdir(parents=True, exist_ok=True)
+for path in order.paths:
+    path.write_text(order.to_text())
 """
-        playing.export._command = (sys.executable, "-c", code)
+        playing.export._command = (sys.executable, "-P", "-c", code)
         return playing
 
-    def test_files_are_written_and_never_replaced_unasked(self, exporter, qtbot, tmp_path, monkeypatch):
-        with qtbot.waitSignals([exporter.export.progressed, exporter.export.ended]):
-            exporter.dialogs.export_to(tmp_path)
-        written = tmp_path / "A song" / "vocals.flac"
-        assert written.read_text() == "new"
-        assert f"1 stems written in {written.parent}" in exporter.banner.said
-        asked = []
-        monkeypatch.setattr(exporter.dialogs, "confirm", asked.append)
-        exporter.dialogs.export_to(tmp_path)
-        assert not exporter.export.running
-        assert "vocals already" in asked[0]
-        monkeypatch.setattr(exporter.dialogs, "confirm", lambda question: True)
+    @pytest.fixture
+    def answer(self, monkeypatch):
+        """Answer the dialog as a test says."""
+
+        def answer_with(act):
+            def do(dialog):
+                act(dialog)
+                return QDialog.DialogCode.Accepted
+
+            monkeypatch.setattr(ExportDialog, "exec", do)
+
+        return answer_with
+
+    def test_what_is_heard_goes_to_the_music_folder_and_nothing_is_replaced(
+        self, exporter, qtbot, answer, music, monkeypatch
+    ):
+        opened = []
+        monkeypatch.setattr("stemlive.gui.folders.QDesktopServices.openUrl", opened.append)
+        exporter.model.preset("karaoke")
+        exporter.rig.player.karaoke = replace(exporter.rig.player.karaoke, semitones=2)
+        answer(lambda dialog: None)
+        for folder in (music / "stemlive" / "A song", music / "stemlive" / "A song 2"):
+            with qtbot.waitSignals([exporter.export.progressed, exporter.export.ended]):
+                exporter.menus["export"].trigger()
+            (written,) = folder.iterdir()
+            assert written.name == "A song - karaoke +2.wav"
+            assert f"Written in {folder}: {written.name}; a remark" in exporter.banner.said
+            assert not exporter.banner.notice.bad
+            order = Order.from_text(written.read_text())
+            assert (order.title, order.part, order.outputs[0].semitones) == ("WAV, 24 bit", None, 2)
+            QTest.mouseClick(exporter.banner.button, Qt.MouseButton.LeftButton)
+            assert opened.pop() == QUrl.fromLocalFile(str(folder))
+
+    def test_stems_part_fades_format_and_folder_are_chosen_and_the_last_two_remembered(
+        self, exporter, qtbot, answer, tmp_path, make_window
+    ):
+        def choose(dialog):
+            assert dialog.marked.isChecked()  # for there is one
+            assert "0:01.0 to 0:03.0" in dialog.marked.text()
+            dialog.mix.click()
+            dialog.stems["vocals"].click()
+            dialog.stems["bass"].click()
+            dialog.fade_in.setValue(0.5)
+            dialog.format.setCurrentText("FLAC, 24 bit")
+            dialog.root = tmp_path / "elsewhere"
+
+        exporter.rig.set_loop((1.0, 3.0))
+        answer(choose)
         with qtbot.waitSignal(exporter.export.ended):
-            exporter.dialogs.export_to(tmp_path)
-        assert written.read_text() == "--force"
+            exporter.menus["export"].trigger()
+        order = exporter.export.order
+        assert [path.name for path in order.paths] == ["A song - vocals.flac", "A song - bass.flac"]
+        assert (order.part, order.fades_s) == ((1.0, 3.0), (0.5, 0.0))
+        assert order.folder == tmp_path / "elsewhere" / "A song"
+        assert order.outputs[1].gains == (("vocals", 0, 0), ("drums", 0, 0), ("bass", 1, 1), ("other", 0, 0))
+        exporter.close()
+        again = make_window()
+        assert again.remembered.export_format == "FLAC, 24 bit"
+        assert again.remembered.export_folder == tmp_path / "elsewhere"
+
+    def test_without_a_tick_or_a_song_there_is_nothing_to_export(self, playing, monkeypatch):
+        def untick(dialog):
+            ok = dialog.buttons.button(QDialogButtonBox.StandardButton.Ok)
+            assert ok.isEnabled()
+            dialog.mix.click()
+            assert not ok.isEnabled()
+            dialog.stems["other"].click()
+            assert ok.isEnabled()
+            return QDialog.DialogCode.Rejected
+
+        monkeypatch.setattr(ExportDialog, "exec", untick)
+        playing.menus["export"].trigger()
+        assert not playing.export.running
+        playing.rig.listen()
+        playing.exports.ask()
+        assert playing.banner.said == "There is nothing to export: open a song"
+
+    def test_the_real_process_writes_what_was_heard(self, playing, qtbot, tmp_path):
+        """Faders, pan, mute and the mix's fader, of a part in stereo: as the engine's gains have it."""
+        t = np.arange(3 * 44100) / 44100
+        sound = np.stack([0.3 * np.sin(2 * np.pi * 220 * t), 0.2 * np.sin(2 * np.pi * 1760 * t)], axis=1)
+        soundfile.write(tmp_path / "stereo.wav", sound, 44100, subtype="FLOAT")
+        playing.rig.open_song(tmp_path / "stereo.wav")
+        mix = Mix.of(STEMS).change("vocals", gain_db=-6.0, pan=0.5).change("bass", mute=True)
+        mix = replace(mix.change("other", pan=-1.0), master_db=-3.0)
+        outputs = (heard(mix, 0, bypass=False), alone(mix, "drums"))
+        order = Order(tmp_path / "stereo.wav", outputs, "WAV, 32 bit float", (1.0, 2.5)).into(tmp_path)
+        with qtbot.waitSignals([playing.export.progressed, playing.export.ended], timeout=180_000):
+            playing.exports.begin(order)
+        assert "stereo - mix.wav, stereo - drums.wav" in playing.banner.said
+        stems = separate(sound[44100 : round(2.5 * 44100)].astype(np.float32), sample_rate_hz=44100)
+        controls = Controls(STEMS, EngineMemory.local())
+        mix.write_to(controls)
+        left, right = np.zeros((2, round(1.5 * 44100)))
+        for stem, gain in zip(STEMS, controls._mixer.gains(), strict=True):
+            pan = controls.pans[stem]
+            left += 10 ** (-3 / 20) * gain * min(1, 1 - pan) * stems[stem][:, 0]
+            right += 10 ** (-3 / 20) * gain * min(1, 1 + pan) * stems[stem][:, 1]
+        written, rate_hz = soundfile.read(order.paths[0])
+        assert rate_hz == 44100
+        np.testing.assert_allclose(written, np.stack([left, right], axis=1), atol=1e-5)
+        np.testing.assert_allclose(soundfile.read(order.paths[1])[0], stems["drums"], atol=1e-5)
+
+    def test_the_key_is_that_of_the_stream(self, tmp_path, song):
+        """Another key, by `stream` and by the export: the same sound, but for where the blocks are cut."""
+        mix = Mix.of(STEMS).preset("karaoke")
+        order = Order(song, (heard(mix, -3, bypass=False),), "WAV, 32 bit float").into(tmp_path)
+        command = [sys.executable, "-P", "-m", "stemlive.window_export", order.to_text()]
+        subprocess.run(command, check=True, capture_output=True)
+        stream = [sys.executable, "-P", "-m", "stemlive", "stream", "-i", str(song), "-o", str(tmp_path / "stream.wav")]
+        subprocess.run([*stream, "--preset", "karaoke", "--key", "-3"], check=True, capture_output=True)
+        ours, theirs = soundfile.read(order.paths[0])[0], soundfile.read(tmp_path / "stream.wav")[0]
+        assert len(ours) == len(theirs) == 80000
+        assert np.sqrt(np.square(ours - theirs).mean()) < 0.01 * np.sqrt(np.square(theirs).mean())
+
+    def test_bypass_is_the_song_as_it_is(self):
+        mix = replace(Mix.of(STEMS).preset("karaoke"), master_db=6.0)
+        output = heard(mix, 3, bypass=True)
+        assert output.semitones == 0
+        assert output.gains == tuple((stem, 10 ** (6 / 20), 10 ** (6 / 20)) for stem in STEMS)
+
+    def test_fades_begin_and_end_in_silence_and_are_as_long_as_they_say(self):
+        track = Track("mix", np.ones(1, np.float32))
+        sound = TrackSound(track, 1000, 2, 2000, (500, 250))
+        pieces = [sound.process(np.ones((1, count, 2), np.float32)) for count in (1, 499, 1300, 200)]
+        level = np.concatenate(pieces)[:, 0]
+        assert level[0] < 1e-4
+        assert level[-1] < 1e-4
+        assert level[250] == pytest.approx(0.5, abs=0.01)
+        assert level[2000 - 125] == pytest.approx(0.5, abs=0.02)
+        np.testing.assert_array_equal(level[500:1750], 1)
+        assert (np.diff(level[:500]) > 0).all()
+        assert (np.diff(level[1750:]) < 0).all()
+
+    @pytest.mark.parametrize("title", FORMATS)
+    def test_every_format_is_written_as_its_name_says(self, title, tmp_path):
+        extension, bits = FORMATS[title]
+        sound = 0.5 * np.sin(np.arange(44100)[:, None] / 20).astype(np.float32)
+        with AudioWriter(tmp_path / f"x.{extension}", 44100, 1, bits=bits) as writer:
+            writer.write(sound)
+        info = soundfile.info(tmp_path / f"x.{extension}")
+        assert info.frames == 44100
+        kinds = {16: "PCM_16", 24: "PCM_24", 32: "FLOAT", None: {"ogg": "VORBIS"}.get(extension, "MPEG_LAYER_III")}
+        assert info.subtype == kinds[bits]
+        np.testing.assert_allclose(soundfile.read(tmp_path / f"x.{extension}")[0], sound[:, 0], atol=0.05)
 
     def test_a_song_whose_name_is_not_utf_8_is_dropped_remembered_and_exported(self, playing, qtbot, song, tmp_path):
         odd = tmp_path / os.fsdecode(b"s\xffng.wav")
@@ -1027,38 +1169,33 @@ print(json.dumps({"written": str(target)}))
         playing.remembered.flush()
         again = Remembered(QSettings(playing.remembered._settings.fileName(), QSettings.Format.IniFormat))
         assert again.recent == [odd, song]
+        order = Order(odd, (alone(playing.model.mix, "vocals"),)).into(tmp_path)
         with qtbot.waitSignals([playing.export.progressed, playing.export.ended], timeout=60_000):
-            playing.dialogs.export_to(tmp_path)
-        assert "4 stems written" in playing.banner.said
-        assert (tmp_path / os.fsdecode(b"s\xffng") / "vocals.flac").exists()
+            playing.exports.begin(order)
+        assert "Written in" in playing.banner.said
+        assert (tmp_path / os.fsdecode(b"s\xffng") / os.fsdecode(b"s\xffng - vocals.wav")).exists()
 
     def test_what_an_export_warns_of_is_told_too(self, playing, qtbot, song, tmp_path):
         loud = tmp_path / "loud.wav"
         sound, rate_hz = soundfile.read(song)
         soundfile.write(loud, 4 * sound[:rate_hz], rate_hz, subtype="FLOAT")
         playing.rig.open_song(loud)
+        order = Order(loud, (heard(playing.model.mix, 0, bypass=False),)).into(tmp_path)
         with qtbot.waitSignals([playing.export.progressed, playing.export.ended], timeout=60_000):
-            playing.dialogs.export_to(tmp_path)
-        told = playing.state.message.toolTip()
-        assert told.startswith("4 stems written in")
-        assert "samples were louder than full scale and are clipped" in told
+            playing.exports.begin(order)
+        assert playing.banner.said.startswith("Written in")
+        assert "samples were louder than full scale and are clipped" in playing.banner.said
 
-    def test_the_real_command_writes_what_it_says(self, playing, qtbot, tmp_path):
-        with qtbot.waitSignals([playing.export.progressed, playing.export.ended], timeout=180_000):
-            playing.dialogs.export_to(tmp_path)
-        assert "4 stems written" in playing.banner.said
-        stems = [soundfile.read(tmp_path / "A song" / f"{stem}.flac")[0] for stem in STEMS]
-        original, _ = soundfile.read(tmp_path / "A song.wav")
-        # Resampled twice, for the song has 8 kHz.
-        assert np.sqrt(np.square(sum(stems) - original).mean()) < 0.02 * np.sqrt(np.square(original).mean())
-
-    def test_cancel_and_failure_are_told(self, exporter, qtbot, tmp_path, monkeypatch):
+    def test_cancel_and_failure_are_told(self, exporter, qtbot, answer, tmp_path, monkeypatch, music):
         monkeypatch.chdir(tmp_path)
+        answer(lambda dialog: None)
         (tmp_path / "slow").touch()
         with qtbot.waitSignal(exporter.export.progressed) as told:
-            exporter.dialogs.export_to(tmp_path)
+            exporter.menus["export"].trigger()
         assert told.args == [0.25]
         assert exporter.state.progress.isVisible()
+        exporter.exports.drag("vocals")
+        assert exporter.banner.said == "A file is being written: drag again when it is done"
         with qtbot.waitSignal(exporter.export.ended):
             QTest.mouseClick(exporter.state.cancel, Qt.MouseButton.LeftButton)
         assert "cancelled" in exporter.banner.said
@@ -1066,8 +1203,35 @@ print(json.dumps({"written": str(target)}))
         (tmp_path / "slow").unlink()
         (tmp_path / "refused").touch()
         with qtbot.waitSignal(exporter.export.ended):
-            exporter.dialogs.export_to(tmp_path)
+            exporter.menus["export"].trigger()
         assert exporter.banner.said == "the disk is full"
+        assert not music.exists()
+
+    def test_a_stem_and_the_mix_are_dragged_out_as_files(self, exporter, qtbot, music, monkeypatch):
+        dragged = []
+        monkeypatch.setattr(QDrag, "exec", lambda drag, action: dragged.append(drag.mimeData().urls()))
+        folder = music / "stemlive" / "A song"
+
+        def drag(stem):
+            name = exporter.mixer.strips[stem].name
+            QTest.mousePress(name, Qt.MouseButton.LeftButton, pos=QPoint(5, 5))
+            QTest.mouseMove(name, QPoint(8, 5))
+            assert not dragged
+            QTest.mouseMove(name, QPoint(60, 40))
+            QTest.mouseRelease(name, Qt.MouseButton.LeftButton)
+
+        for stem, file in (("vocals", "A song - vocals.wav"), (None, "A song - original.wav")):
+            with qtbot.waitSignal(exporter.export.ended):
+                drag(stem)
+                assert "drag it again when it is done" in exporter.banner.said
+            assert "Drag" in exporter.banner.said
+            drag(stem)
+            assert [[url.toLocalFile() for url in urls] for urls in dragged] == [[str(folder / file)]]
+            dragged.clear()
+        exporter.model.mute("drums", True)  # another mix is another file
+        with qtbot.waitSignal(exporter.export.ended):
+            drag(None)
+        assert (folder / "A song - no-drums.wav").exists()
 
 
 class TestMicrophone:

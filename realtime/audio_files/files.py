@@ -15,8 +15,15 @@ from stemlive.errors import AudioFileError, UsageError
 from stemlive.realtime.audio_files.sndfile_reader import reason
 from stemlive.whole_file import new_part, publish, target_of
 
-FORMATS = {"wav": ("WAV", "FLOAT"), "flac": ("FLAC", "PCM_24"), "ogg": ("OGG", "VORBIS")}
+FORMATS = {
+    "wav": ("WAV", "FLOAT"),
+    "flac": ("FLAC", "PCM_24"),
+    "ogg": ("OGG", "VORBIS"),
+    "mp3": ("MP3", "MPEG_LAYER_III"),
+}
 """File name extension to libsndfile's format and encoding. 32-bit float never clips."""
+BITS = {"wav": {16: "PCM_16", 24: "PCM_24", 32: "FLOAT"}, "flac": {16: "PCM_16", 24: "PCM_24"}}
+"""File name extension to the bits of a sample that may be chosen, and libsndfile's encoding of each."""
 
 _WAV_LIMIT_BYTES = 2**32 - 2**16
 _VORBIS_BLOCK = 8192
@@ -26,9 +33,10 @@ _LOW_DISK_BYTES = 1 << 20
 class AudioWriter:
     """An audio file that gets its name only when it is complete; until then it has a hidden name in the same folder.
 
-    The extension sets the format: wav (32-bit float), flac (24 bits) or ogg (Vorbis). Leaving a `with` block publishes
-    the file; an exception in the block discards it. UsageError for another extension, AudioFileError when the file
-    exists (unless `force`) or cannot be written. With `total_frames`, WAV beyond 4 GiB is written as RF64.
+    The extension sets the format: wav (32-bit float), flac (24 bits), ogg (Vorbis) or mp3; `bits` as in `BITS`. Leaving
+    a `with` block publishes the file; an exception in the block discards it. UsageError for another extension or other
+    bits, AudioFileError when the file exists (unless `force`) or cannot be written. With `total_frames`, WAV beyond
+    4 GiB is written as RF64.
     """
 
     def __init__(
@@ -39,6 +47,7 @@ class AudioWriter:
         *,
         force: bool = False,
         total_frames: int | None = None,
+        bits: int | None = None,
     ) -> None:
         self.path = Path(path)
         self.name = str(path)
@@ -48,7 +57,10 @@ class AudioWriter:
         self._written = 0
         self._finished = False
         check_output(path, force=force)
-        kind, self._encoding = FORMATS[self.path.suffix[1:].lower()]
+        extension = self.path.suffix[1:].lower()
+        kind, self._encoding = FORMATS[extension]
+        if bits is not None:
+            self._encoding = _encoding(extension, bits)
         frame_bytes = 4 * channels
         self._limit_frames = _WAV_LIMIT_BYTES // frame_bytes if kind == "WAV" else None
         if self._limit_frames is not None and (total_frames or 0) > self._limit_frames:
@@ -69,7 +81,7 @@ class AudioWriter:
 
     def write(self, block: NDArray[np.float32]) -> None:
         """Append a block [n, C]. AudioFileError when the disk is full or WAV cannot hold more."""
-        if self._encoding == "PCM_24":
+        if self._encoding.startswith("PCM"):
             self.clipped_samples += int(np.count_nonzero(np.abs(block) > 1))
         if self._limit_frames is not None and self._written + len(block) > self._limit_frames:
             raise AudioFileError(f"{self.name} reached the 4 GiB that WAV holds: write .flac or .ogg instead")
@@ -132,6 +144,14 @@ class AudioWriter:
 def native(path: Path) -> str | bytes:
     """Return a path as libsndfile takes it: on POSIX in bytes, which need not be text."""
     return os.fsencode(path) if os.name == "posix" else str(path)
+
+
+def _encoding(extension: str, bits: int) -> str:
+    known = BITS.get(extension, {})
+    if bits not in known:
+        which = " or ".join(map(str, known)) or "no bits to choose"
+        raise UsageError(f"a .{extension} file has {which}, not {bits}")
+    return known[bits]
 
 
 def check_output(path: str | Path, *, force: bool) -> None:

@@ -142,15 +142,31 @@ class KeyChange:
         self._held = self._to_drop = 0
 
 
+class KeyOfFile:
+    """Changes the key of a recording, block by block: what comes out, `flush` included, lines up with it.
+
+    StemliveError as in `KeyChange.prepare`.
+    """
+
+    def __init__(self, semitones: float, sample_rate_hz: int, channels: int) -> None:
+        self._semitones, self._channels = semitones, channels
+        self._key = KeyChange(sample_rate_hz, channels, _LONGEST_BLOCK, compensated=True)
+        self._key.prepare()
+
+    def process(self, block: FloatArray) -> FloatArray:
+        """Take the next block [n, C], of any length; return what is complete [m, C]."""
+        pieces = (block[first : first + _LONGEST_BLOCK] for first in range(0, len(block), _LONGEST_BLOCK))
+        nothing = np.zeros((0, self._channels), np.float32)
+        return np.concatenate([nothing, *(self._key.process(piece, self._semitones).copy() for piece in pieces)])
+
+    def flush(self) -> FloatArray:
+        """Return the rest."""
+        return self.process(np.zeros((self._key.tail_samples, self._channels), np.float32))
+
+
 def in_key(blocks: Iterable[FloatArray], semitones: int, *, sample_rate_hz: int, channels: int) -> Iterator[FloatArray]:
     """Yield a recording [n, C] in another key, equally long and aligned with it. StemliveError as in `prepare`."""
-    key = KeyChange(sample_rate_hz, channels, _LONGEST_BLOCK, compensated=True)
-    key.prepare()
+    key = KeyOfFile(semitones, sample_rate_hz, channels)
     for block in blocks:
-        yield from _in_pieces(key, block, semitones)
-    yield from _in_pieces(key, np.zeros((key.tail_samples, channels), np.float32), semitones)
-
-
-def _in_pieces(key: KeyChange, block: FloatArray, semitones: int) -> Iterator[FloatArray]:
-    for first in range(0, len(block), _LONGEST_BLOCK):
-        yield key.process(block[first : first + _LONGEST_BLOCK], semitones).copy()
+        yield key.process(block)
+    yield key.flush()
