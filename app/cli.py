@@ -14,7 +14,6 @@ from typing import Any, NoReturn, Self
 
 import click
 
-from stemlive import __version__
 from stemlive.display import no_window
 from stemlive.errors import StemliveError, check_exists, did_you_mean, is_out_of_memory
 from stemlive.option_names import in_options
@@ -207,7 +206,7 @@ def _verbose_option() -> click.Option:
 @click.group(
     "stemlive", cls=LazyGroup, params=[_verbose_option()], context_settings={"help_option_names": ["-h", "--help"]}
 )
-@click.version_option(__version__, prog_name="stemlive", message="%(prog)s %(version)s")
+@click.version_option(package_name="stemlive", prog_name="stemlive", message="%(prog)s %(version)s")
 def main() -> None:
     """Separate music into vocals, drums, bass and other while it plays.
 

@@ -7,10 +7,28 @@ import signal
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+import jack_server
+import onnx_models
 import pytest
 
 # A shell starts what goes on in the background with Ctrl-C ignored, and so would the programs under test be.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    """The path of a model in the framing `live` that splits each bin by how steady it is: no weights, and quick."""
+    info = onnx_models.metadata((2048, 1024, 512))
+    return str(onnx_models.write_model(tmp_path_factory.mktemp("model") / "live.onnx", info))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A JACK server that runs."""
+    running = jack_server.Server(tmp_path_factory.mktemp("jack"))
+    running.start()
+    yield running
+    running.stop()
 
 
 @pytest.hookimpl(wrapper=True)

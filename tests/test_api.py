@@ -4,7 +4,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -33,14 +33,6 @@ def examples(page: str) -> dict[str, str]:
 
 
 PAGE = examples("docs/api.md")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("jack"))
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")

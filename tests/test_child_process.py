@@ -12,7 +12,6 @@ import time
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 
-import onnx_models
 import pytest
 from fake_device import FakeDevices
 from waiting import wait_until
@@ -43,12 +42,6 @@ if __name__ == "__main__":
     if what == "raises":
         raise SystemExit("the owner failed")
 """
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    info = onnx_models.metadata((2048, 1024, 512))
-    return onnx_models.write_model(tmp_path_factory.mktemp("model") / "live.onnx", info)
 
 
 @pytest.fixture

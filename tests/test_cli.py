@@ -586,7 +586,7 @@ def test_the_cost_of_a_model_is_its_processor_time(monkeypatch, model):
     assert models.live_cost(session) == pytest.approx(0.5 / (24 * session.info.hop_samples / RATE_HZ))
 
 
-def test_models_prints_a_card_in_markdown(tmp_path):
+def test_models_prints_a_card_in_markdown(tmp_path, model):
     info = onnx_models.metadata()
     cells = {"vocals": {"usdr_db": 5.12, "mixture_db": -3.0}, "accompaniment": {"usdr_db": 7.0, "bleed_db": -9.5}}
     info["card"] |= {
@@ -599,7 +599,7 @@ def test_models_prints_a_card_in_markdown(tmp_path):
             "late_voice": [{"late_ms": 0.5, "usdr_db": {"vocals": 2.5, "accompaniment": 4.25}}],
             "mono": {"vocals": 1.25, "accompaniment": 3.5},
         },
-        "speed": json.loads(succeed("bench", "--seconds", 0.5, "--json").stdout),
+        "speed": json.loads(succeed("bench", "--seconds", 0.5, "--json", "--model", model).stdout),
     }
     path = onnx_models.write_model(tmp_path / "mine.onnx", info)
     lines = succeed("models", path).stdout.splitlines()
@@ -688,30 +688,40 @@ def test_demo_makes_the_same_song_each_time_and_replaces_nothing(tmp_path):
     assert "a.wav exists" in line
 
 
+SEPARATE = ("separate", "x.wav", "--model", "tiny.onnx")
+
+
+def run_with(code: str, module: str, folder: Path, model: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the program in the model's folder, with this code in place of a module that it imports."""
+    (folder / f"{module}.py").write_text(code)
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.run(
+        [sys.executable, "-m", "stemlive", *arguments],
+        env=os.environ | {"PYTHONPATH": path},
+        cwd=Path(model).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(
     ("module", "answer", "arguments", "said"),
     [
         ("click", "", ("--help",), ""),
-        ("soundfile", "", ("separate", "x.wav"), "stemlive: interrupted\n"),
-        ("soundfile", "raise ImportError('initialization failed')", ("separate", "x.wav"), "stemlive: interrupted\n"),
+        ("soundfile", "", SEPARATE, "stemlive: interrupted\n"),
+        ("soundfile", "raise ImportError('initialization failed')", SEPARATE, "stemlive: interrupted\n"),
     ],
 )
-def test_ctrl_c_while_python_imports_ends_quietly(tmp_path, module, answer, arguments, said):
-    (tmp_path / f"{module}.py").write_text(
+def test_ctrl_c_while_python_imports_ends_quietly(tmp_path, model, module, answer, arguments, said):
+    code = (
         "import os, signal, time\n"
         "try:\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    time.sleep(20)\n"
         f"except KeyboardInterrupt:\n    {answer or 'raise'}\n"
     )
-    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
-    process = subprocess.run(
-        [sys.executable, "-m", "stemlive", *arguments],
-        env=os.environ | {"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    process = run_with(code, module, tmp_path, model, *arguments)
     assert (process.returncode, process.stderr.lstrip(), process.stdout) == (130, said, "")
 
 
@@ -732,16 +742,8 @@ def test_ctrl_c_while_python_imports_ends_quietly(tmp_path, module, answer, argu
         ),
     ],
 )
-def test_what_a_library_raises_is_told_as_what_it_is(tmp_path, answer, said):
-    (tmp_path / "soundfile.py").write_text(f"{answer}\n")
-    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
-    process = subprocess.run(
-        [sys.executable, "-m", "stemlive", "separate", "x.wav"],
-        env=os.environ | {"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_what_a_library_raises_is_told_as_what_it_is(tmp_path, model, answer, said):
+    process = run_with(f"{answer}\n", "soundfile", tmp_path, model, *SEPARATE)
     assert process.returncode == 1
     assert process.stderr.startswith("stemlive: error: ")
     assert said in process.stderr

@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import onnx_models
 import pytest
 import soundfile
 from jack_server import CLICK_EVERY, PATIENCE_S, RATE_HZ, Neighbour, Server, check_right, clicks, wait_until
@@ -54,20 +53,6 @@ if __name__ == "__main__":
         print(json.dumps(asdict(now) | more | {"pid": getattr(engine, "pid", 0)}), flush=True)
     engine.stop()
 """
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("jack"))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    info = onnx_models.metadata((2048, 1024, 512))
-    return str(onnx_models.write_model(tmp_path_factory.mktemp("model") / "live.onnx", info))
 
 
 class Live:

@@ -14,7 +14,7 @@ from stemlive.realtime.separation.mixer import Mixer
 from stemlive.realtime.separation.offline import separate_blocks
 from stemlive.realtime.separation.separator import Separator
 
-NOISE = 0.2 * np.random.default_rng(0).standard_normal((3 * RATE_HZ, 2)).astype(np.float32)
+NOISE = 0.2 * np.random.default_rng(0).standard_normal((2 * RATE_HZ, 2)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_low_is_the_same_file_in_hops_half_as_long():
 
 @pytest.mark.parametrize("rate_hz", [44100, 48000])
 def test_any_cutting_gives_the_same_stems(demo, rate_hz):
-    audio = demo[: 3 * rate_hz]
+    audio = demo[: round(1.5 * rate_hz)]
     whole = np.concatenate(list(separate_blocks(Separator(Session(), sample_rate_hz=rate_hz), [audio])), 1)
     assert whole.shape == (4, len(audio), 2)
     for sizes in ([512], [441], [1, 63, 2000], [44100]):
@@ -82,21 +82,22 @@ def test_any_cutting_gives_the_same_stems(demo, rate_hz):
 
 @EACH
 def test_the_future_changes_nothing_earlier(name, demo):
-    audio = demo[: 4 * RATE_HZ]
+    audio = demo[:RATE_HZ]
     changed = audio.copy()
-    changed[3 * RATE_HZ :] = NOISE[:RATE_HZ]
+    then = round(0.7 * RATE_HZ)
+    changed[then:] = NOISE[: RATE_HZ - then]
     before, after = (
         np.concatenate(list(separate_blocks(Separator(Session(name)), cut(signal, [512]))), 1)
         for signal in (audio, changed)
     )
-    settled = 3 * RATE_HZ - Separator(Session(name)).latency_samples
+    settled = then - Separator(Session(name)).latency_samples
     assert np.array_equal(before[:, :settled], after[:, :settled])
-    assert np.abs(before - after)[:, 3 * RATE_HZ :].max() > 1e-2
+    assert np.abs(before - after)[:, then:].max() > 1e-2
 
 
 @pytest.mark.parametrize("signal", ["noise", "music"])
 def test_faders_at_zero_give_the_delayed_input(demo, signal):
-    audio = NOISE if signal == "noise" else demo[5 * RATE_HZ : 10 * RATE_HZ]
+    audio = NOISE if signal == "noise" else demo[10 * RATE_HZ : 12 * RATE_HZ]
     separator = Separator(Session())
     gains = Mixer(separator.stems).gains()
     out = np.concatenate([separator.process_mix(block, gains) for block in cut(audio, [512])])
@@ -122,20 +123,19 @@ def test_an_impulse_comes_out_after_exactly_the_reported_latency(name):
         assert int(np.abs(out[:, 0]).argmax()) - 5000 == separator.latency_samples
 
 
-@EACH
+@pytest.mark.parametrize("name", FILES)
 def test_ten_minutes_leave_the_state_bounded_and_the_stems_as_they_were(name, demo):
     """The song over and over: no state grows beyond what it was in the first minutes, the stems are much the same."""
     session = Session(name)
-    separator = Separator(session, max_frames=128)
+    separator = Separator(session, max_frames=32)  # the quickest
     repeats = 600 * RATE_HZ // len(demo)
-    largest, stems = [], None
+    largest, first, stems = [], None, None
     for _ in range(repeats):
         stems = separator.process(demo)
+        first = stems if first is None else first
         largest.append(max(np.abs(values).max() for values in session.state.values()))
     assert repeats >= 21
     assert max(largest) < 1.25 * max(largest[:5])
-    fresh = Separator(Session(name), max_frames=128)
-    first = fresh.process(demo)
     settled = 10 * RATE_HZ
     assert decibels((stems - first)[:, settled:], first[:, settled:]) < -10
 

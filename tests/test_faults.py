@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 import numpy as np
-import onnx_models
 import pytest
 from fake_device import RATE_HZ, fake_sounddevice
 from waiting import wait_until
@@ -28,12 +27,6 @@ CARDS = {
     "interface": AudioDevice(0, "interface", "ALSA", 4, 2, RATE_HZ, (0, 0), (0, 0), True, True, False),
     "headset": AudioDevice(1, "headset", "ALSA", 1, 2, RATE_HZ, (0, 0), (0, 0), False, False, False),
 }
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    info = onnx_models.metadata((2048, 1024, 512))
-    return onnx_models.write_model(tmp_path_factory.mktemp("model") / "live.onnx", info)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnx_models
 import pytest
 import soundfile
 from fake_device import RATE_HZ, FakeDevice
@@ -22,12 +21,6 @@ from stemlive.realtime.shared.settings import EngineSettings
 pytestmark = pytest.mark.alone
 
 SECONDS = 20
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    info = onnx_models.metadata((2048, 1024, 512))
-    return onnx_models.write_model(tmp_path_factory.mktemp("model") / "live.onnx", info)
 
 
 @pytest.fixture

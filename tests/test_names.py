@@ -2,12 +2,12 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
-import onnx_models
 import pytest
 import soundfile
 
@@ -44,14 +44,9 @@ def odd(request, tmp_path):
     return folder, name, run
 
 
-@pytest.fixture
-def model(tmp_path):
-    return onnx_models.write_model(tmp_path / "live.onnx", onnx_models.metadata((2048, 1024, 512)))
-
-
 def test_songs_models_and_outputs_may_have_any_name(odd, model):
     folder, name, run = odd
-    os.rename(model, folder + b"/" + name + b".onnx")  # noqa: PTH104
+    shutil.copy(model, folder + b"/" + name + b".onnx")
     with_model = ("--model", name + b".onnx")
     written = run("separate", name + b".wav", "-o", name, "--stems", "bass", *with_model).stdout
     assert written == name + b"/" + name + b"/bass.wav\n"

@@ -7,13 +7,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import jack_server
 import mido
 import numpy as np
-import onnx_models
 import pytest
 import soundfile
 from pythonosc.udp_client import SimpleUDPClient
@@ -22,20 +20,6 @@ from terminals import Terminal
 pytestmark = pytest.mark.alone
 
 RATE_HZ = jack_server.RATE_HZ
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    info = onnx_models.metadata((2048, 1024, 512))
-    return onnx_models.write_model(tmp_path_factory.mktemp("model") / "live.onnx", info)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[jack_server.Server]:
-    running = jack_server.Server(tmp_path_factory.mktemp("jack"))
-    running.start()
-    yield running
-    running.stop()
 
 
 def stream(model: Path, *arguments: object) -> list[str]:

@@ -5,6 +5,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,29 +51,48 @@ class Listener:
         self._client.close(ignore_errors=True)
 
 
+@contextmanager
+def window(
+    folder: Path, *arguments: object, environment: dict[str, str] | None = None, size: tuple[int, int] = (1280, 800)
+) -> Iterator[tuple[subprocess.Popen[str], Display]]:
+    """The program on a display of its own, with a home in `folder`; neither outlives the block."""
+    display = Display(*size)
+    homes = {name: str(folder / name) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")}
+    command = [sys.executable, "-m", "stemlive", "gui", *map(str, arguments)]
+    environment = os.environ | (environment or {}) | display.environment | homes
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as program:
+        try:
+            yield program, display
+        finally:
+            program.kill()
+            display.close()
+
+
+@contextmanager
+def listening(server: Server) -> Iterator[Listener]:
+    listener = Listener(server)
+    try:
+        yield listener
+    finally:
+        listener.close()
+
+
 @pytest.mark.alone
-def test_a_fader_that_is_moved_is_heard(tmp_path):
+def test_a_fader_that_is_moved_is_heard(server, tmp_path):
     from stemlive.demo_song import RATE_HZ, song
     from stemlive.realtime.audio_files.files import AudioWriter
 
     path = tmp_path / "song.wav"
     with AudioWriter(path, RATE_HZ, 2) as writer:
         writer.write(song())
-    server, display = Server(tmp_path), Display()
-    server.start()
-    listener = Listener(server)
-    homes = {name: str(tmp_path / name) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")}
-    command = [sys.executable, "-m", "stemlive", "gui", str(path), "-o", "device:system"]
-    log = tmp_path / "log"
-    with log.open("wb") as output:
-        program = subprocess.Popen(
-            command, env=server.environment | display.environment | homes, stdout=output, stderr=output
-        )
-    try:
+    with (
+        listening(server) as listener,
+        window(tmp_path, path, "-o", "device:system", environment=server.environment) as (program, display),
+    ):
         listener.connect()
-        window = []
-        wait_until(lambda: window.append(display.do("search", "--name", "stemlive")) or window[-1], "the window")
-        display.do("windowfocus", "--sync", window[-1].split()[0])
+        found = []
+        wait_until(lambda: found.append(display.do("search", "--name", "stemlive")) or found[-1], "the window")
+        display.do("windowfocus", "--sync", found[-1].split()[0])
         wait_until(lambda: listener.level() > 0.02, "the song")
         display.do("key", "m")
         display.do("key", "End")
@@ -80,54 +102,34 @@ def test_a_fader_that_is_moved_is_heard(tmp_path):
         display.do("key", "space")
         wait_until(lambda: listener.level() < 1e-6, "silence: it is paused")
         display.do("key", "ctrl+q")
-        assert program.wait(20) == 0, log.read_text()
+        code = program.wait(20)
+        said = program.stderr.read()
+        assert (code, said) == (0, "")
         wait_until(lambda: not listener.ports(), "the end of the engine's process")
-    finally:
-        if program.poll() is None:
-            program.send_signal(signal.SIGKILL)
-            program.wait(10)
-        listener.close()
-        server.stop()
-        display.close()
-    assert log.read_text() == ""
 
 
-def test_with_a_sound_server_that_hangs_it_ends_when_it_is_closed(tmp_path):
-    server, display = Server(tmp_path), Display()
-    server.start()
-    homes = {name: str(tmp_path / name) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")}
-    command = [sys.executable, "-m", "stemlive", "gui", "-i", "device:system", "-o", "device:system"]
-    program = subprocess.Popen(command, env=server.environment | display.environment | homes, stderr=subprocess.PIPE)
-    listener = Listener(server)
-    try:
+def test_with_a_sound_server_that_hangs_it_ends_when_it_is_closed(server, tmp_path):
+    ends = ("-i", "device:system", "-o", "device:system")
+    with (
+        listening(server) as listener,
+        window(tmp_path, *ends, environment=server.environment) as (program, _),
+    ):
         wait_until(listener.ports, "the program's ports")
         time.sleep(1)
         with server.hanging():
             time.sleep(8)  # by then the device has been given up, and the next engine waits for the server
             program.send_signal(signal.SIGTERM)
             assert program.wait(20) == 0
-            assert program.stderr.read() == b""
-    finally:
-        if program.poll() is None:
-            program.kill()
-            program.wait(10)
-        program.stderr.close()
-        listener.close()
-        server.stop()
-        display.close()
+            assert program.stderr.read() == ""
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (1366, 768), (1920, 1080)])
 def test_it_opens_within_the_screen_and_takes_the_most_of_it(tmp_path, size):
     width, height = size
-    display = Display(width, height)
-    homes = {name: str(tmp_path / name) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")}
-    command = [sys.executable, "-m", "stemlive", "gui"]
-    program = subprocess.Popen(command, env=os.environ | display.environment | homes, stderr=subprocess.PIPE)
-    try:
+    with window(tmp_path, size=size) as (program, display):
         wait_until(lambda: display.do("search", "--onlyvisible", "--name", "stemlive"), "the window")
-        (window, *_) = display.do("search", "--onlyvisible", "--name", "stemlive").split()
-        lines = display.do("getwindowgeometry", "--shell", window).splitlines()
+        (shown, *_) = display.do("search", "--onlyvisible", "--name", "stemlive").split()
+        lines = display.do("getwindowgeometry", "--shell", shown).splitlines()
         place = {name: int(value) for name, _, value in (line.partition("=") for line in lines)}
         assert place["X"] >= 0
         assert place["Y"] >= 30  # room for a title bar
@@ -136,28 +138,12 @@ def test_it_opens_within_the_screen_and_takes_the_most_of_it(tmp_path, size):
         assert place["WIDTH"] * place["HEIGHT"] > 0.7 * width * height
         program.send_signal(signal.SIGTERM)
         assert program.wait(20) == 0
-    finally:
-        if program.poll() is None:
-            program.kill()
-            program.wait(10)
-        program.stderr.close()
-        display.close()
 
 
 def test_without_any_device_it_says_so_and_ends_as_asked(tmp_path):
-    display = Display()
-    homes = {name: str(tmp_path / name) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")}
     none = {"JACK_DEFAULT_SERVER": "stemlive-none", "JACK_NO_START_SERVER": "1"}
-    command = [sys.executable, "-m", "stemlive", "gui", "-i", "device:default"]
-    program = subprocess.Popen(command, env=os.environ | display.environment | homes | none, stderr=subprocess.PIPE)
-    try:
+    with window(tmp_path, "-i", "device:default", environment=none) as (program, display):
         wait_until(lambda: display.do("search", "--name", "Live input - stemlive"), "the window")
         time.sleep(1)
         program.send_signal(signal.SIGTERM)
         assert program.wait(20) == 0
-    finally:
-        if program.poll() is None:
-            program.kill()
-            program.wait(10)
-        program.stderr.close()
-        display.close()
