@@ -37,7 +37,7 @@ class Banner(QFrame):
         self.shut.clicked.connect(self.closed)
         row = QHBoxLayout(self)
         row.setContentsMargins(10, 4, 6, 4)
-        row.addWidget(self.sign, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self.sign)
         row.addWidget(self.text, 1)
         row.addWidget(self.button)
         row.addWidget(self.shut)

@@ -19,6 +19,8 @@ class DeviceName:
 
     name: str
     label: str
+    inputs: int = 2
+    """Channels that can be heard."""
 
 
 class DeviceList(QObject):
@@ -77,4 +79,4 @@ class DeviceList(QObject):
 
 def _name(device: dict[str, object]) -> DeviceName:
     label = f"{device['name']}, {device['host_interface']}"
-    return DeviceName(label, label)
+    return DeviceName(label, label, int(str(device["inputs"])))

@@ -13,6 +13,8 @@ from stemlive.gui.theme import DARK, Theme, number_font
 STEPS = 1000
 _MARGIN = 9
 _ALL_MARKS_WIDTH = 204
+_NUMBERS_HEIGHT = 29
+"""A lower fader has marks, but no numbers."""
 _SPARED_DB = (-45.0, -20.0, -6.0, 6.0)
 """Marks without a number on a narrow fader."""
 
@@ -173,11 +175,11 @@ class Fader(DeskSlider):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Wide enough for the scale."""
-        return QSize(240, 31)
+        return QSize(240, _NUMBERS_HEIGHT + 2)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """As wide as the numbers of the scale need."""
-        return QSize(150, 29)
+        return QSize(130, 20)
 
     def paintEvent(self, _: QPaintEvent | None) -> None:  # noqa: N802
         """Draw groove, handle and scale."""
@@ -191,8 +193,13 @@ class Fader(DeskSlider):
                 continue
             painter.setPen(QColor(self.theme.text if mark_db == 0 else self.theme.faint))
             painter.drawLine(QPointF(x, y + 8), QPointF(x, y + 10))
+            if self.height() < _NUMBERS_HEIGHT:
+                continue
             text = f"{mark_db:+.0f}" if mark_db else "0"
             painter.drawText(QRectF(x - 14, y + 9.5, 28, 11), Qt.AlignmentFlag.AlignCenter, text)
-        painter.setPen(QColor(self.theme.faint))
-        painter.drawText(QRectF(0, y + 9.5, 24, 11), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, "-∞")
+        if self.height() >= _NUMBERS_HEIGHT:
+            painter.setPen(QColor(self.theme.faint))
+            painter.drawText(
+                QRectF(0, y + 9.5, 24, 11), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, "-∞"
+            )
         self.paint_groove(painter, y, 0.0, fader_place(self.gain_db))

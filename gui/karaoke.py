@@ -19,6 +19,8 @@ class Karaoke:
     gain_db: float = 0.0
     reverb: float = 0.2
     semitones: int = 0
+    channels: tuple[int, ...] = (1,)
+    """Of the microphone's device, from 1 on: one, or two for the left and the right."""
 
     @property
     def used(self) -> bool:
@@ -33,14 +35,18 @@ class Karaoke:
 
     def to_json(self) -> list[Any]:
         """Return the settings as JSON values; -inf becomes null."""
-        return [self.device, None if self.gain_db == -math.inf else self.gain_db, self.reverb, self.semitones]
+        gain_db = None if self.gain_db == -math.inf else self.gain_db
+        return [self.device, gain_db, self.reverb, self.semitones, list(self.channels)]
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
         """Return the settings that `to_json` has written. ValueError or TypeError for anything else."""
-        device, gain_db, reverb, semitones = value
-        karaoke = cls(str(device), -math.inf if gain_db is None else float(gain_db), float(reverb), int(semitones))
+        device, gain_db, reverb, semitones, *more = value  # older settings have no channels
+        channels = tuple(int(channel) for channel in (more[0] if more else (1,)))
+        gain_db = -math.inf if gain_db is None else float(gain_db)
+        karaoke = cls(str(device), gain_db, float(reverb), int(semitones), channels)
         in_range = karaoke.gain_db <= MAX_GAIN_DB and 0 <= karaoke.reverb <= 1
-        if not (in_range and abs(karaoke.semitones) <= MOST_SEMITONES):
+        has_channels = len(channels) in (1, 2) and min(channels) > 0
+        if not (in_range and has_channels and abs(karaoke.semitones) <= MOST_SEMITONES):
             raise ValueError(value)
         return karaoke

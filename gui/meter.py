@@ -69,6 +69,11 @@ class Meter(QWidget):
             self._shown = shown
             self.update()
 
+    @property
+    def settled(self) -> bool:
+        """Whether it shows silence."""
+        return not any(self._shown[:3])
+
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return a size as wide as a fader."""
         return QSize(240, 10)

@@ -7,7 +7,7 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy
 from stemlive.gui.choice import Choice
 from stemlive.gui.device_list import DeviceName
 from stemlive.gui.fader import Fader
-from stemlive.gui.karaoke import Karaoke
+from stemlive.gui.karaoke import OFF, Karaoke
 from stemlive.gui.meter import Meter
 from stemlive.gui.side_sliders import Reverb
 from stemlive.gui.source_bar import DeviceChoice
@@ -29,6 +29,7 @@ class MicrophoneBar(QFrame):
     """Shows the karaoke settings and emits a signal for each change; `device_chosen` restarts the engine."""
 
     device_chosen = pyqtSignal(str)
+    channels_chosen = pyqtSignal(object)
     gain_moved = pyqtSignal(float)
     reverb_moved = pyqtSignal(float)
     key_chosen = pyqtSignal(int)
@@ -39,8 +40,10 @@ class MicrophoneBar(QFrame):
         title = QLabel("Microphone")
         title.setStyleSheet("font-size: 15px; font-weight: bold;")
         self.device = DeviceChoice(
-            "Microphone", "A microphone to sing with: it is heard at once, not separated", least_characters=7
+            "Microphone", "A microphone to sing with: it is heard at once, not separated", least_characters=5
         )
+        self.channel = Choice("Channel of the microphone", "Where the microphone is plugged in", least_characters=3)
+        self.channel.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.fader, self.field = Fader("Microphone: fader"), GainField("Microphone: gain")
         self.fader.setToolTip("Fader of the microphone: arrows 0.5 dB, Home or a double click 0 dB, End off")
         self.meter = Meter("Microphone: level")
@@ -71,6 +74,7 @@ class MicrophoneBar(QFrame):
         parts = (
             (title, 0),
             (self.device, 2),
+            (self.channel, 0),
             (self.fader, 3),
             (self.field, 0),
             (self.meter, 2),
@@ -84,6 +88,7 @@ class MicrophoneBar(QFrame):
         for part, stretch in parts:
             row.addWidget(part, stretch)
         self.device.chosen.connect(self.device_chosen)
+        self.channel.activated.connect(lambda index: self.channels_chosen.emit(self.channel.itemData(index)))
         self.fader.moved.connect(self.gain_moved)
         self.field.typed.connect(self.gain_moved)
         self.reverb.moved.connect(self.reverb_moved)
@@ -92,10 +97,26 @@ class MicrophoneBar(QFrame):
     def show_karaoke(self, karaoke: Karaoke, inputs: tuple[DeviceName, ...]) -> None:
         """Show the settings and the input devices."""
         self.device.show_devices(inputs, karaoke.device, off=True)
+        self._show_channels(karaoke, inputs)
+        self.delay.setVisible(karaoke.device != OFF)
+        self.key_delay.setVisible(karaoke.semitones != 0)
         self.fader.show_db(karaoke.gain_db)
         self.field.show_db(karaoke.gain_db)
         self.reverb.show_amount(karaoke.reverb)
         self.key.setCurrentIndex(self.key.findData(karaoke.semitones))
+
+    def _show_channels(self, karaoke: Karaoke, inputs: tuple[DeviceName, ...]) -> None:
+        """List the channels of the chosen device, and pairs of them; nothing to choose where there is but one."""
+        count = next((device.inputs for device in inputs if device.name == karaoke.device), 2)
+        choices: list[tuple[int, ...]] = [(number,) for number in range(1, count + 1)]
+        choices += [(left, left + 1) for left in range(1, count, 2)]
+        if karaoke.channels not in choices:
+            choices.append(karaoke.channels)
+        self.channel.clear()
+        for channels in choices:
+            self.channel.addItem(" + ".join(map(str, channels)), channels)
+        self.channel.setCurrentIndex(choices.index(karaoke.channels))
+        self.channel.setVisible(karaoke.device != OFF and len(choices) > 1)
 
     def show_level(self, now: Snapshot, now_s: float) -> None:
         """Update the meter."""

@@ -50,6 +50,11 @@ class MixerView(QWidget):
         for strip in self.strips.values():
             strip.show_levels(0.0, 0.0, now_s)
 
+    @property
+    def settled(self) -> bool:
+        """Whether no meter moves any more."""
+        return all(strip.meter.settled for strip in self.strips.values())
+
     def show_columns(self, columns: NDArray[np.uint8]) -> None:
         """Append columns [n, lanes, bins] to the spectrograms; lanes as in `EngineMemory.columns_since`."""
         lanes = columns.shape[1]

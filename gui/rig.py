@@ -64,6 +64,16 @@ class Rig(QObject):
         return shown(Path(self.song.name)) if self.song is not None else "No song"
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing moves: nothing is open, there is no sound, or the song is paused and nobody sings."""
+        player = self.player
+        if player.phase in (Phase.OPENING, Phase.WAITING) or self.recorder.status().on:
+            return False
+        if player.phase != Phase.LIVE or player.now is None:
+            return True
+        return player.is_song and not player.plays and player.now.load == 0 and not player.karaoke.device
+
+    @property
     def model_name(self) -> str:
         """The model in use, for display."""
         return Path(self.model_file).stem if self.model_file else DEFAULT_MODEL
@@ -111,7 +121,12 @@ class Rig(QObject):
 
     def choose_microphone(self, name: str) -> None:
         """Choose the microphone, or none, and restart the engine."""
-        self._set_karaoke(replace(self.player.karaoke, device=name))
+        self._set_karaoke(replace(self.player.karaoke, device=name, channels=(1,)))
+        self.connect_engine()
+
+    def choose_channels(self, channels: tuple[int, ...]) -> None:
+        """Choose the channels of the microphone, and restart the engine."""
+        self._set_karaoke(replace(self.player.karaoke, channels=channels))
         self.connect_engine()
 
     def set_microphone(self, *, gain_db: float | None = None, reverb: float | None = None) -> None:
@@ -210,6 +225,7 @@ class Rig(QObject):
         if song is None and not self.live:
             return None
         source = DEVICE_PREFIX + self.input if song is None else str(song)
+        karaoke = self.player.karaoke
         extras: dict[str, Any] = self._remembered.engine()
         return EngineSettings(
             source,
@@ -218,7 +234,8 @@ class Rig(QObject):
             reconnect=True,
             song=not self.live,
             stem_levels=True,
-            microphone=DEVICE_PREFIX + self.player.karaoke.device if self.player.karaoke.device else None,
+            microphone=DEVICE_PREFIX + karaoke.device if karaoke.device else None,
+            microphone_channels=karaoke.channels if karaoke.device else None,
             **extras,
         )
 

@@ -17,7 +17,7 @@ from stemlive.gui.spectrogram import Spectrogram
 from stemlive.gui.theme import Theme, number_font
 
 PANEL_WIDTH = 356
-_LEAST_HEIGHT = 62
+_LEAST_HEIGHT = 54
 """Five of them, all bars and the karaoke corner fit into a window of 600 lines."""
 
 

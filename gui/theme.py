@@ -74,6 +74,14 @@ class Theme:
             QPushButton#begin {{ background: {self.accent}; border-color: {self.accent}; color: white;
                 font-weight: bold; padding: 5px 18px; }}
             QPushButton#begin:focus {{ border: 1px solid {self.text}; }}
+            QCheckBox::indicator:unchecked, QRadioButton::indicator:unchecked {{ width: 12px; height: 12px;
+                border: 1px solid {self.faint}; border-radius: 3px; background: {self.field}; }}
+            QRadioButton::indicator {{ width: 12px; height: 12px; border-radius: 7px; }}
+            QRadioButton::indicator:unchecked {{ border-radius: 7px; }}
+            QRadioButton::indicator:checked {{ width: 6px; height: 6px; border: 4px solid {self.accent};
+                background: white; }}
+            QRadioButton::indicator:disabled {{ border-color: {self.line}; }}
+            QRadioButton:disabled {{ color: {self.faint}; }}
             QScrollArea {{ background: transparent; border: none; }}
             QScrollArea > QWidget > QWidget {{ background: transparent; }}
             QToolButton#mute:checked {{ background: {self.bad}; border-color: {self.bad}; }}

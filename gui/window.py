@@ -35,6 +35,8 @@ from stemlive.gui.welcome import Welcome
 from stemlive.gui.window_parts import WindowParts
 
 FRAME_MS, TEXT_MS = 40, 200
+_IDLE_FRAME_MS, _IDLE_TEXT_MS = 250, 500
+"""While nothing moves, as in a paused song."""
 _OUTLINE_SHARE = 0.085
 """Height of the song's outline, of the window's."""
 
@@ -118,6 +120,7 @@ class Window(WindowParts):
             # While a song is paused, its spectrograms stand still as well.
             if len(columns) and (player.plays or not player.is_song):
                 self.mixer.show_columns(columns)
+        self._take_pace(idle=self.rig.idle and self.mixer.settled)
 
     def show_texts(self) -> None:
         """Update the texts; called a few times a second."""
@@ -225,6 +228,15 @@ class Window(WindowParts):
         self.show_devices()
         self._show_play()
         self._show_time()
+
+    def _take_pace(self, *, idle: bool) -> None:
+        """Poll seldom while nothing moves."""
+        for timer, wanted_ms in (
+            (self._frames, _IDLE_FRAME_MS if idle else FRAME_MS),
+            (self._texts, _IDLE_TEXT_MS if idle else TEXT_MS),
+        ):
+            if timer.isActive() and timer.interval() != wanted_ms:
+                timer.start(wanted_ms)
 
     def _show_play(self) -> None:
         song = self.rig.song is not None

@@ -31,6 +31,7 @@ def _connect_sources(window: Window) -> None:
     window.welcome.listen.clicked.connect(menus["live"].trigger)
     window.welcome.chosen.connect(rig.open_song)
     microphone.device_chosen.connect(rig.choose_microphone)
+    microphone.channels_chosen.connect(rig.choose_channels)
     microphone.gain_moved.connect(lambda gain_db: rig.set_microphone(gain_db=gain_db))
     microphone.reverb_moved.connect(lambda amount: rig.set_microphone(reverb=amount))
     microphone.key_chosen.connect(rig.set_key)

@@ -44,9 +44,10 @@ from stemlive.gui import device_list
 from stemlive.gui.actions import COMMANDS, STEM_COMMANDS, page_list
 from stemlive.gui.command_process import CommandProcess
 from stemlive.gui.crash import CrashLog
-from stemlive.gui.device_list import DeviceList
+from stemlive.gui.device_list import DeviceList, DeviceName
 from stemlive.gui.export_dialog import ExportDialog
 from stemlive.gui.export_order import FORMATS, Order, alone, heard
+from stemlive.gui.karaoke import Karaoke
 from stemlive.gui.meter import HeldPeak
 from stemlive.gui.mix import Channel, Mix
 from stemlive.gui.mix_model import MixModel
@@ -769,6 +770,39 @@ class TestLight:
             assert not theme_for("light").dark
 
 
+class TestIdle:
+    def test_a_paused_window_looks_seldom_and_wakes_with_the_song(self, playing, qtbot, monkeypatch):
+        fake, frames = engine(playing), playing._frames
+        snapshot, load = fake.snapshot, [0.2]
+        monkeypatch.setattr(fake, "snapshot", lambda: replace(snapshot(), load=load[0]))
+        fake.tell(mix_peak=0.5)
+        qtbot.waitUntil(lambda: not playing.mixer.settled)
+        assert frames.interval() == 40
+        playing.menus["play"].trigger()
+        fake.tell(mix_peak=0.0)
+        qtbot.waitUntil(lambda: playing.mixer.settled)
+        assert frames.interval() == 40  # the engine still works
+        load[0] = 0.0
+        qtbot.waitUntil(lambda: frames.interval() == 250)
+        assert playing._texts.interval() == 500
+        playing.menus["play"].trigger()
+        qtbot.waitUntil(lambda: frames.interval() == 40)
+        assert playing._texts.interval() == 200
+
+    def test_with_a_microphone_or_a_recording_it_stays_awake(self, playing, qtbot, monkeypatch):
+        fake = engine(playing)
+        snapshot = fake.snapshot
+        monkeypatch.setattr(fake, "snapshot", lambda: replace(snapshot(), load=0.0))
+        playing.menus["play"].trigger()
+        qtbot.waitUntil(lambda: playing.rig.idle)
+        playing.rig.player.karaoke = replace(playing.rig.player.karaoke, device="Mic")
+        assert not playing.rig.idle
+        playing.rig.player.karaoke = replace(playing.rig.player.karaoke, device="")
+        playing.rig.recorder._status["wanted"] = True
+        assert not playing.rig.idle
+        playing.rig.recorder.stop()
+
+
 class TestNeverWaits:
     """What may take its time happens elsewhere; each of these froze the window."""
 
@@ -1258,6 +1292,35 @@ class TestMicrophone:
         assert again.microphone.field.text() == "-3.0"
         again.menus["microphone"].trigger()
         assert again.rig.player.karaoke.device == ""
+
+    def test_its_channel_is_chosen_and_remembered(self, playing, make_window, qtbot, engines):
+        devices, bar = playing.rig.devices, playing.microphone
+        qtbot.waitUntil(lambda: not devices._process.running)
+        devices.inputs = (DeviceName("Interface", "Interface", 4), DeviceName("Mic", "Mic", 1))
+        playing.menus["microphone"].trigger()
+        assert not bar.channel.isVisible()  # there is no microphone
+        bar.device.chosen.emit("Interface")
+        assert bar.channel.isVisible()
+        assert [bar.channel.itemText(i) for i in range(bar.channel.count())] == ["1", "2", "3", "4", "1 + 2", "3 + 4"]
+        for text, channels in (("3", (3,)), ("3 + 4", (3, 4))):
+            bar.channel.setCurrentText(text)
+            bar.channel.activated.emit(bar.channel.currentIndex())
+            qtbot.waitUntil(lambda channels=channels: engines.made[-1].settings.microphone_channels == channels)
+            assert bar.channel.currentText() == text
+        playing.close()
+        again = make_window()
+        assert again.rig.player.karaoke.channels == (3, 4)
+        again.rig.devices.inputs = devices.inputs
+        again.microphone.device.chosen.emit("Mic")
+        assert again.rig.player.karaoke.channels == (1,)
+        assert not again.microphone.channel.isVisible()
+
+    def test_settings_of_before_there_were_channels_are_read(self):
+        assert Karaoke.from_json(["Mic", -3.0, 0.5, 2]) == Karaoke("Mic", -3.0, 0.5, 2, (1,))
+        karaoke = Karaoke("Mic", -math.inf, 0.5, 0, (3, 4))
+        assert Karaoke.from_json(json.loads(json.dumps(karaoke.to_json()))) == karaoke
+        with pytest.raises(ValueError, match="Mic"):
+            Karaoke.from_json(["Mic", 0.0, 0.5, 0, []])
 
     def test_the_key_is_changed_by_keys_and_list_shown_and_remembered(self, playing, make_window, qtbot, engines):
         assert not playing.microphone.isVisible()

@@ -66,6 +66,23 @@ def test_a_paused_engine_needs_next_to_no_processor(play_song):
     assert took < 0.4, f"{took / 5:.1%} of a core"
 
 
+def test_what_a_device_misses_while_nothing_sounds_is_no_dropout(play_song, model):
+    engine, device = play_song(model)
+    with engine:
+        wait_for_rest(engine)
+        time.sleep(0.2)
+        before = engine.snapshot().output_underflows
+        device.faults.output_underflows += 5
+        stream_s = engine.snapshot().stream_s
+        wait_until(lambda: engine.snapshot().stream_s > stream_s + 1, "the device's time")
+        assert engine.snapshot().output_underflows == before
+        engine.controls.song.play()
+        wait_until(lambda: engine.snapshot().song_s > 0.3, "the song")
+        before = engine.snapshot().output_underflows
+        device.faults.output_underflows += 2
+        wait_until(lambda: engine.snapshot().output_underflows >= before + 2, "the count")
+
+
 def test_after_a_rest_the_song_goes_on_where_it_stood(play_song, model):
     engine, device = play_song(model)
     with engine:

@@ -106,6 +106,9 @@ class LiveRun:
             if device.problem:
                 raise device.error if device.error is not None else DeviceError(device.problem)
         overflows, underflows = self._counted()
+        if self._worker is not None and self._worker.resting and self._ends.microphone is None:
+            # Nothing sounds, so nothing is missed.
+            self._counted_before = (overflows - faults.input_overflows, underflows - faults.output_underflows)
         faults.input_overflows = overflows - self._counted_before[0]
         faults.output_underflows = underflows - self._counted_before[1]
         delays = [device.faults.worst_callback_s for device in devices]

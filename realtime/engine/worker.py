@@ -22,7 +22,7 @@ FloatArray = NDArray[np.float32]
 
 LONGEST_BLOCK = 2048
 _LONGEST_PAUSE_HOPS = 1024
-_REST_SAMPLES = 2 * LONGEST_BLOCK
+_REST_SAMPLES = 6 * LONGEST_BLOCK
 
 
 class Source(Protocol):
