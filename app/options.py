@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,6 +49,22 @@ class Time(click.ParamType):  # type: ignore[type-arg]  # not generic before cli
             most = f" and {self._most_s:g} s at most" if self._most_s < math.inf else ""
             self.fail(f"{value} is out of range: {self._least_s:g} s at least{most}.", param, ctx)
         return seconds
+
+
+class Weights(click.Path):
+    """A file with weights: a checkpoint or exported model, the name of a bundled one, or a run's folder (its best)."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path of the file; what does not exist stays as it is."""
+        from stemlive.realtime.model_file.bundled import bundled_models, resolve_model
+
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if path.is_dir():
+            return next((path / name for name in ("best.pt", "weights.pt") if (path / name).exists()), path)
+        return resolve_model(str(path)).path if not path.exists() and str(path) in bundled_models() else path
 
 
 def model_option(function: Decorated) -> Decorated:

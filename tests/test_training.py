@@ -13,6 +13,7 @@ import resource
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +30,8 @@ from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import load_checkpoint, save_checkpoint
 from stemlive.model.config import STEMS, ModelConfig
 from stemlive.model.framing import Framing
+from stemlive.options import Weights
+from stemlive.training import bar, launch
 from stemlive.training.devices import fast_bfloat16, quicker_in_bfloat16, use_gpu
 from stemlive.training.inference import separate_whole
 from stemlive.training.loop import Trainer
@@ -39,6 +42,8 @@ from stemlive.training.plot_log import main as plot_log
 from stemlive.training.plot_log import read_log
 from stemlive.training.recipe import CLOCKS, Recipe, TrainConfig, read_recipe
 from stemlive.training.recordings import Recording
+from stemlive.training.run_log import RunLog
+from stemlive.training.run_state import Progress
 from stemlive.training.schedule import rate_factor
 from stemlive.training.scores import usdr
 from stemlive.training.segments import FromIndex
@@ -417,7 +422,7 @@ def test_the_best_weights_are_kept_and_patience_ends_a_run(sources, corpus, tmp_
     """Four segments an epoch, two a step: a validation every second step."""
     scripted = iter([1.0, 3.0, 2.0, 2.5, 2.9, 9.0])
 
-    def score(model, framing, songs, seconds, *, oracle):
+    def score(model, framing, songs, seconds, *, oracle, listen):
         db = next(scripted)
         stems = {"vocals": {"usdr_db": db}, "drums": {"usdr_db": db + 1}, "accompaniment": {"usdr_db": 50.0}}
         return [ScoredSong("unseen", FOUR, stems), ScoredSong("sung", PAIR, {"vocals": {"usdr_db": -9.0}})]
@@ -446,6 +451,81 @@ def test_the_best_weights_are_kept_and_patience_ends_a_run(sources, corpus, tmp_
     assert again.progress.step == 8
 
 
+def test_a_run_without_songs_to_validate_by_logs_its_loss_and_rate(sources, tmp_path, caplog):
+    caplog.set_level("INFO")
+    Trainer(changed(recipe(5), epoch_segments=4, validate_epochs=1), sources, Sources(), tmp_path / "run").run()
+    with (tmp_path / "run/log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["2", "4", "5"]
+    assert all(float(row["loss"]) > 0 and float(row["rate"]) > 0 for row in rows)
+    assert caplog.messages[-1] == f"done: 5 steps, 0.00 h heard; last weights: {tmp_path}/run/weights.pt"
+
+
+def test_the_bar_tells_step_loss_speed_and_the_time_left(tmp_path, monkeypatch, capsys):
+    now = 100.0
+    monkeypatch.setattr("stemlive.training.run_log.time.monotonic", lambda: now)
+    monkeypatch.setenv("STEMLIVE_BAR", "1")
+    log = RunLog(tmp_path, quiet=False, tensorboard=False, first_step=0, audio_s=7.0)
+    for second, share in ((0.5, 0.0), (2.0, 0.01), (2.5, 0.02), (4.0, 0.02)):
+        now = 100.0 + second
+        log.tick(Progress(step=int(second), audio_s=7.0 + 3 * second), [torch.tensor(0.5), torch.tensor(0.7)], share)
+    told = [bar.told(line) for line in capsys.readouterr().err.split("\n")[:-1]]
+    assert told == [
+        (0.01, "step 2  loss 0.6000  3.0 s/s  3:18 left"),
+        (0.02, "step 4  loss 0.6000  3.0 s/s  3:16 left"),
+    ]
+
+
+def test_without_a_terminal_a_line_tells_it_after_ten_seconds_and_once(tmp_path, monkeypatch, caplog, capsys):
+    now = 100.0
+    monkeypatch.setattr("stemlive.training.run_log.time.monotonic", lambda: now)
+    monkeypatch.delenv("STEMLIVE_BAR", raising=False)
+    caplog.set_level("INFO")
+    log = RunLog(tmp_path, quiet=False, tensorboard=False, first_step=0, audio_s=0.0)
+    for second in (5, 11, 22, 33):
+        now = 100.0 + second
+        log.tick(Progress(step=second, audio_s=2.0 * second), [torch.tensor(0.5)], second / 1000)
+    log.report(Progress(step=25, audio_s=66.0), 0.5, 1e-3, 0.033)
+    assert caplog.messages == [
+        "step 11  loss 0.5000  2.0 s/s  30:13 left",
+        "step 25 loss 0.5000 rate 1.00e-03 2.0 s/s 0.02 h heard  18:59 left",
+    ]
+    assert capsys.readouterr().err == ""
+
+
+def test_the_launcher_draws_the_bar_of_the_first_process_and_says_the_rest(monkeypatch):
+    program = (
+        "import os, sys; from stemlive.training import bar\n"
+        "bar.tell(0.25, 'step 3  loss 0.5'); print('rank', os.environ['RANK'], file=sys.stderr)"
+    )
+    monkeypatch.setattr(launch, "PROGRAM", (sys.executable, "-c", program))
+    said: list[str] = []
+    shown: list[tuple[float, str]] = []
+    launch.launch([], 2, say=said.append, show=lambda share, text: shown.append((share, text)))
+    assert shown == [(0.25, "step 3  loss 0.5")]
+    assert sorted(said) == ["rank 0", "rank 1"]
+    shown.clear()
+    launch.launch([], 1, say=said.append)
+    assert said[2:] == ["rank 0"]
+
+
+def test_recipes_are_found_by_name_and_weights_in_the_folder_of_a_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = Path(__file__).parent.parent / "training/recipes/live.toml"
+    named, filed = (CliRunner().invoke(main, ["describe", str(name)]).output for name in ("live", file))
+    assert named == filed
+    assert "total" in named
+    refused = CliRunner().invoke(main, ["train", "live-fre", "--data", ".", "--run", "r"])
+    assert refused.exit_code == 2
+    assert "live-fre does not exist: did you mean live-free? give the path of a recipe or one of " in refused.stderr
+    (tmp_path / "run").mkdir()
+    for name in ("weights.pt", "best.pt"):
+        (tmp_path / "run" / name).touch()
+        assert Weights().convert("run", None, None) == Path("run") / name
+    assert Weights().convert("live", None, None).name == "live.onnx"
+    assert Weights().convert("gone.pt", None, None) == Path("gone.pt")
+
+
 def test_tensorboard_reads_back_what_a_run_wrote(sources, corpus, tmp_path, monkeypatch):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -467,6 +547,11 @@ def test_tensorboard_reads_back_what_a_run_wrote(sources, corpus, tmp_path, monk
     assert written.Scalars("rate")[-1].value == pytest.approx(3e-3)
     with (tmp_path / "run/log.csv").open() as file:
         rows = list(csv.DictReader(file))
+    assert [float(row["rate"]) for row in rows] == pytest.approx([3e-3, 3e-3])
+    heard = written.Tags()["audio"]
+    assert heard == [f"unseen/{stem}" for stem in STEMS]
+    assert [event.step for event in written.Audio("unseen/vocals")] == [4, 6]
+    assert written.Audio("unseen/vocals")[0].sample_rate == RATE
     for row, event in zip(rows, written.Scalars("uSDR/drums"), strict=True):
         assert (row["step"], float(row["drums"])) == (str(event.step), pytest.approx(event.value, abs=0.006))
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)

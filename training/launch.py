@@ -8,11 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
 from stemlive.child import PROGRAM, ask_to_end, start_apart
 from stemlive.errors import TrainingError, UsageError
+from stemlive.training import bar
 
 # What training on a CPU takes (measured): one thread a process, and a C library that keeps its memory, in large pages.
 CPU_ENVIRONMENT = {
@@ -30,8 +32,17 @@ def is_worker() -> bool:
     return "RANK" in os.environ
 
 
-def launch(arguments: list[str], processes: int) -> None:
+def launch(
+    arguments: list[str],
+    processes: int,
+    *,
+    say: Callable[[str], None] | None = None,
+    show: Callable[[float, str], None] | None = None,
+) -> None:
     """Run `stemlive train ARGUMENTS` in so many processes and wait for them.
+
+    `say` gets what they print on standard error, line by line (by default it is printed there), and `show`, where there
+    is a bar, how much of the run is done and a text: one call at a time, from any thread.
 
     Ctrl-C and SIGTERM are passed on: the run saves and ends. If one process fails, the others are stopped, and the
     error that was printed first is raised, because errors of the others follow from it: UsageError or TrainingError.
@@ -43,6 +54,7 @@ def launch(arguments: list[str], processes: int) -> None:
     workers = []
     for rank in range(processes):
         place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
+        place[bar.ENVIRONMENT] = int(show is not None and rank == 0)
         environment = {**CPU_ENVIRONMENT, **os.environ, **{key: str(value) for key, value in place.items()}}
         workers.append(
             start_apart(
@@ -54,7 +66,18 @@ def launch(arguments: list[str], processes: int) -> None:
             )
         )
     messages: list[str] = []
-    readers = [threading.Thread(target=_pass_on_lines, args=(worker, messages)) for worker in workers]
+    lock = threading.Lock()
+
+    def pass_on_line(line: str) -> None:
+        with lock:
+            if line.startswith(ERROR_PREFIX):
+                messages.append(line.removeprefix(ERROR_PREFIX).strip())
+            elif (told := bar.told(line)) and show is not None:
+                show(*told)
+            else:
+                (say or _print)(line.rstrip("\n"))
+
+    readers = [threading.Thread(target=_pass_on_lines, args=(worker, pass_on_line)) for worker in workers]
     for reader in readers:
         reader.start()
 
@@ -80,16 +103,17 @@ def launch(arguments: list[str], processes: int) -> None:
         raise error(messages[0] if messages else "a training process ended without a message: is there enough memory?")
 
 
-def _pass_on_lines(worker: "subprocess.Popen[str]", messages: list[str]) -> None:
-    """Print the standard error of a process, but hold back its final error for the caller."""
+def _print(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _pass_on_lines(worker: "subprocess.Popen[str]", pass_on: Callable[[str], None]) -> None:
+    """Pass on each line of the standard error of a process."""
     assert worker.stderr is not None
     with worker.stderr as said:
         for line in said:
-            if line.startswith(ERROR_PREFIX):
-                messages.append(line.removeprefix(ERROR_PREFIX).strip())
-            else:
-                sys.stderr.write(line)
-                sys.stderr.flush()
+            pass_on(line)
 
 
 def train(
@@ -121,11 +145,14 @@ def train(
         torch.set_num_threads(1)
     rate = recipe.model.sample_rate_hz
     quiet = os.environ.get("RANK", "0") != "0"  # the first process names what is skipped
+    bar.tell(0, "reading the data")
     sources = scan(roots, cache, rate, quiet=quiet)
     validation = Sources()
     if validation_roots:
         validation = scan(validation_roots, cache, rate, "valid", scoring=True, quiet=quiet)
+        bar.tell(0, "looking for recordings that are scored")
         drop_scored(sources, validation, rate, quiet=quiet)
+    bar.tell(0, "making the model and the first segments")
     trainer = Trainer(
         recipe,
         sources,

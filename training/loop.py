@@ -147,7 +147,7 @@ class Trainer:
                 signal.signal(number, handler)
         if self.progress.step > validated_step and not stopped:
             self.validate(float(torch.stack(losses).mean()), due=False)
-        self.run_log.close()
+        self.run_log.end(self.progress, stopped=self.stopping)
 
     def _train(self) -> tuple[list[Tensor], int]:
         """All steps; returns the losses since the last validation, and the step of that."""
@@ -174,7 +174,8 @@ class Trainer:
             reporting = progress.step % REPORT_STEPS == 0
             if reporting:
                 losses = losses[-400:]
-                self.run_log.report(progress.step, progress.audio_s, float(torch.stack(losses).mean()), rate)
+                self.run_log.report(progress, float(torch.stack(losses).mean()), rate, share)
+            self.run_log.tick(progress, losses, share)
             if c.validate_epochs:
                 due = self._epoch() // c.validate_epochs > epoch // c.validate_epochs
             else:
@@ -228,15 +229,18 @@ class Trainer:
     def validate(self, loss: float, due: bool = True) -> None:
         """Score the averaged weights on the beginning of every validation song; the best by the yardstick are kept.
 
-        The processes share out the songs. One that is not `due`, because the run stops here, does not count for the
+        Without such songs, loss and rate go to the log alone. The processes share out the songs. One that is not `due`, because the run stops here, does not count for the
         patience.
         """
+        rate = float(self.optimizer.param_groups[0]["lr"])
         if not self.validation.songs:
+            self.run_log.row(self.progress, loss, rate)
             return
         names = sorted(self.validation.songs)[self.accelerator.process_index :: self.accelerator.num_processes]
         mine = {name: self.validation.songs[name] for name in names}
-        first = self.run_log.validations == 0  # the oracle stays what it is
-        scores = score_songs(self.averaged, self.framing, mine, self.recipe.train.validation_s, oracle=first)
+        c, first = self.recipe.train, self.run_log.validations == 0  # the oracle stays what it is
+        listen = self.run_log.listener(names, self.progress.step, self._rate_hz)
+        scores = score_songs(self.averaged, self.framing, mine, c.validation_s, oracle=first, listen=listen)
         songs: list[ScoredSong] = gather_object(scores)
         found = yardstick(songs).yardstick_db
         self.progress.unimproved += due
@@ -244,7 +248,7 @@ class Trainer:
             self.progress.best_yardstick_db, self.progress.unimproved = found, 0
             if self.accelerator.is_main_process:
                 save_checkpoint(self.averaged, self.folder / BEST_FILE, self.provenance())
-        self.run_log.validation(asdict(self.progress), loss, songs)
+        self.run_log.validation(self.progress, loss, rate, songs)
         self.save()
 
     def save(self) -> None:

@@ -22,6 +22,7 @@ PROGRESS = (
     "before_audio_s",
     "before_wall_s",
     "loss",
+    "rate",
 )
 """Columns of the log that are no scores."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stemlive.errors import UsageError
+from stemlive.errors import MissingFileError, UsageError, did_you_mean
 from stemlive.model.choices import check_types
 from stemlive.model.config import ModelConfig
 from stemlive.training.losses import check_loss
@@ -18,6 +18,7 @@ from stemlive.training.optimiser import OPTIMISERS
 CLOCKS: dict[str, Callable[[], float]] = {"wall": time.monotonic, "processor": time.process_time}
 SCHEDULES = ("decay-at-end", "exponential", "cosine", "constant")
 PRECISIONS = ("no", "bf16", "fp16")
+BUNDLED = Path(__file__).parent / "recipes"
 LEAST = {
     "steps": 1,
     "seed": 0,
@@ -148,8 +149,28 @@ class Recipe:
         return dataclasses.asdict(self)
 
 
-def read_recipe(path: Path) -> Recipe:
-    """The recipe in a TOML file. Raises UsageError for a file, a table or a name that does not fit."""
+def bundled_recipes() -> list[str]:
+    """Names of the recipes that come with the program."""
+    return sorted(path.stem for path in BUNDLED.glob("*.toml"))
+
+
+def find_recipe(name: Path) -> Path:
+    """The file of a recipe that comes with the program, by its name, or any file, by its path.
+
+    Raises MissingFileError, a UsageError, where there is neither.
+    """
+    known = bundled_recipes()
+    if str(name) in known:
+        return BUNDLED / f"{name}.toml"
+    if not name.exists():
+        meant = did_you_mean(name.stem, known)
+        raise MissingFileError(f"{name} does not exist: {meant}give the path of a recipe or one of {', '.join(known)}")
+    return name
+
+
+def read_recipe(name: Path) -> Recipe:
+    """The recipe of that name or in that file. Raises UsageError for a file, a table or a name that does not fit."""
+    path = find_recipe(name)
     return parse_recipe(read_toml(path, "recipe"), str(path))
 
 

@@ -1,6 +1,6 @@
 """What a run validates on: the songs of `valid`, scored quickly by the averaged weights."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 
 import torch
@@ -21,12 +21,18 @@ Song = Mapping[str, Recording]
 
 
 def score_songs(
-    model: BSRNN, framing: Framing, songs: Mapping[str, Song], seconds: float | None = None, *, oracle: bool = False
+    model: BSRNN,
+    framing: Framing,
+    songs: Mapping[str, Song],
+    seconds: float | None = None,
+    *,
+    oracle: bool = False,
+    listen: Callable[[str, Mapping[str, torch.Tensor]], None] | None = None,
 ) -> list[ScoredSong]:
     """Score every song by uSDR, the mixture taken for each stem too, and with `oracle` the ideal ratio mask.
 
     `seconds` limits songs to their beginning; `references` says what is judged. A song without any stem that the model
-    has gives no scores.
+    has gives no scores. `listen` gets the estimates of each song by stem.
     """
     rate_hz = model.config.sample_rate_hz
     masking = Framing(framing.preset) if oracle else None
@@ -37,6 +43,8 @@ def score_songs(
         separated = separate_batch(model, framing, mixtures.to(framing.analysis.device)).cpu()
         for reference, stems in zip(references, separated, strict=True):
             estimates = dict(zip(model.config.stems, stems, strict=True))
+            if listen is not None:
+                listen(reference.name, estimates)
             scored.append(_score(reference, songs[reference.name], estimates, masking))
     return sorted(scored, key=lambda song: song.name)
 

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import click
 
-from stemlive.errors import check_exists
-
 
 @click.command("describe")
 @click.argument("model", type=click.Path(dir_okay=False, path_type=Path))
@@ -15,15 +13,15 @@ from stemlive.errors import check_exists
 def command(model: Path, as_json: bool) -> None:
     """Print the parameters of MODEL and its GMAC (1e9 multiply-accumulate operations) per second of stereo audio.
 
-    MODEL is a recipe (.toml; an empty file stands for the defaults) or a checkpoint. A model that is not causal is
-    counted on segments of 3 seconds.
+    MODEL is a recipe (the name of one that comes with the program, or a .toml file; an empty file stands for the
+    defaults) or a checkpoint. A model that is not causal is counted on segments of 3 seconds.
     """
     from stemlive.model.checkpoint import load_checkpoint
     from stemlive.model.cost import model_costs, state_numbers, total_cost
-    from stemlive.training.recipe import read_recipe
+    from stemlive.training.recipe import bundled_recipes, read_recipe
 
-    check_exists(model)
-    config = read_recipe(model).model if model.suffix == ".toml" else load_checkpoint(model)[0].config
+    is_recipe = model.suffix == ".toml" or str(model) in bundled_recipes() or not model.exists()
+    config = read_recipe(model).model if is_recipe else load_checkpoint(model)[0].config
     costs = model_costs(config)
     total = total_cost(costs)
     state = state_numbers(config)

@@ -8,6 +8,7 @@ import click
 
 from stemlive.errors import TrainingError, UsageError, check_exists
 from stemlive.options import (
+    Weights,
     beginning_option,
     cache_option,
     echo_json,
@@ -34,7 +35,11 @@ _NAME_WIDTH = 46
 @click.command()
 @songs_options
 @model_option
-@click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help="Weights that `train` wrote.")
+@click.option(
+    "--checkpoint",
+    type=Weights(),
+    help="Weights that `train` wrote: a checkpoint, or the folder of a run, whose best ones are taken.",
+)
 @click.option(
     "--estimates",
     type=click.Path(file_okay=False, path_type=Path),

@@ -25,9 +25,9 @@ _SHORT_DELAY_MS = 15.0
 def command(model: str | None, as_json: bool) -> None:
     """List the bundled models: delay, size, quality, cost on this machine.
 
-    The default comes first. dB is the yardstick of `stemlive evaluate`, as the model's card has it. Cost is the share of
-    one processor core that live use takes, measured in passing: above 100 % it is too much (`stemlive bench` measures
-    with care). With MODEL, a name from this list or an .onnx file, its card is printed in Markdown: stems,
+    The default comes first. dB is the yardstick of `stemlive evaluate`, as the model's card has it. Cost is the share
+    of one processor core that live use takes, measured in passing: above 100 % it is too much (`stemlive bench`
+    measures with care). With MODEL, a name from this list or an .onnx file, its card is printed in Markdown: stems,
     licence, training data, scores of all songs.
     """
     from stemlive.realtime.model_file.bundled import bundled_models

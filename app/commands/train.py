@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from stemlive.errors import check_exists
-from stemlive.options import cache_option, data_option, progress
+from stemlive.options import Weights, cache_option, data_option, progress
+from stemlive.terminal.keyboard import Screen
 
 if TYPE_CHECKING:
     from stemlive.training.recipe import Recipe
+
+_CELLS = 16
 
 
 @click.command()
@@ -44,8 +47,9 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--start-from",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Checkpoint whose weights a new run begins with; those of a smaller model grow.",
+    type=Weights(),
+    help="Weights that a new run begins with: a checkpoint, an exported or bundled model, or the folder of a run; "
+    "those of a smaller model grow.",
 )
 @click.option(
     "--workers",
@@ -54,7 +58,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Helpers of each process that mix segments.",
 )
-@click.option("--tensorboard", is_flag=True, help="Log for TensorBoard too, into the run's folder.")
+@click.option(
+    "--tensorboard",
+    is_flag=True,
+    help="Log for TensorBoard too, into the run's folder: losses, rates, scores, and stems to listen to.",
+)
 def command(
     recipe: Path,
     roots: tuple[Path, ...],
@@ -67,7 +75,9 @@ def command(
     workers: int,
     tensorboard: bool,
 ) -> None:
-    """Train a model by RECIPE (TOML; see training/recipes) and leave its weights in the folder given by --run.
+    """Train a model by RECIPE and leave its weights in the folder given by --run.
+
+    RECIPE is the name of one that comes with the program (live-free, musdb18-live, ...) or a TOML file.
 
     weights.pt has the averaged weights of the last save, best.pt those with the best yardstick (see `evaluate`). Stop
     it with Ctrl-C or --time-limit; the same command goes on from the last save. Schedules that end with the run end
@@ -82,8 +92,10 @@ def command(
         -m -- stemlive train RECIPE --data ... --run SHARED_FOLDER
     """  # noqa: D301 - the \b is click's mark of lines to be left as they are
     from stemlive.training import launch
+    from stemlive.training.recipe import find_recipe
 
-    check_exists(recipe, *roots, *validation_roots, start_from)
+    recipe = find_recipe(recipe)
+    check_exists(*roots, *validation_roots, start_from)
     if not launch.is_worker():
         from stemlive.training.recipe import read_recipe
 
@@ -95,7 +107,17 @@ def command(
         options += [("--time-limit", time_limit)] if time_limit is not None else []
         options += [("--start-from", start_from)] if start_from is not None else []
         words = [str(word) for option in options for word in option] + ["--tensorboard"] * tensorboard
-        launch.launch([str(recipe), *words], processes)
+        screen = Screen()
+
+        def show(share: float, text: str) -> None:
+            filled = round(share * _CELLS)
+            screen.draw(f"{share:4.0%} [{'#' * filled}{'.' * (_CELLS - filled)}] {text}")
+
+        show(0, "starting")
+        try:
+            launch.launch([str(recipe), *words], processes, say=screen.say, show=show if screen.shown else None)
+        finally:
+            screen.leave()
         return
     launch.train(
         recipe,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from stemlive.clock import clock
 from stemlive.errors import StemliveError, UsageError
 
 if TYPE_CHECKING:
@@ -257,13 +258,6 @@ KEYS: tuple[Key, ...] = (
     Key(("?", "h"), "?", "this help", lambda desk, _: setattr(desk, "helping", True)),
     Key(("q",), "q", "quit", lambda desk, _: setattr(desk, "quitting", True)),
 )
-
-
-def clock(seconds: float) -> str:
-    """Return a time as 1:05, or 1:02:03 from an hour on."""
-    minutes, left = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
 
 
 def help_text(desk: Desk) -> str:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from stemlive.terminal.keys import clock
+from stemlive.clock import clock
 
 if TYPE_CHECKING:
     from stemlive.realtime.control.controls import Controls
