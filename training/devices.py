@@ -52,7 +52,9 @@ def quicker_in_bfloat16(model: BSRNN) -> bool:
     config = model.config
     frames = round(TIMED_S * config.sample_rate_hz) // config.framing.hop_samples
     noise = torch.randn(1, frames, config.num_bins, CHANNELS, 2, generator=torch.Generator().manual_seed(0))
-    times_s = [(_step_s(model, noise, bfloat16=True), _step_s(model, noise, bfloat16=False)) for _ in range(TIMED_STEPS)]
+    times_s = [
+        (_step_s(model, noise, bfloat16=True), _step_s(model, noise, bfloat16=False)) for _ in range(TIMED_STEPS)
+    ]
     of_bfloat16, of_float32 = zip(*times_s[1:], strict=True)  # the first steps make buffers, and kernels
     return min(of_bfloat16) < TIE * min(of_float32)
 

@@ -229,8 +229,8 @@ class Trainer:
     def validate(self, loss: float, due: bool = True) -> None:
         """Score the averaged weights on the beginning of every validation song; the best by the yardstick are kept.
 
-        Without such songs, loss and rate go to the log alone. The processes share out the songs. One that is not `due`, because the run stops here, does not count for the
-        patience.
+        Without such songs, loss and rate go to the log alone. The processes share out the songs. One that is not `due`,
+        because the run stops here, does not count for the patience.
         """
         rate = float(self.optimizer.param_groups[0]["lr"])
         if not self.validation.songs:
