@@ -255,6 +255,26 @@ def test_a_mix_is_asked_for_alike_in_separate_and_stream(song, tmp_path, model):
     np.testing.assert_allclose(made["mix-2"], drums + bass, atol=1e-6)
 
 
+def test_a_song_alone_opens_the_window_where_there_can_be_one(song, monkeypatch):
+    from stemlive import display
+    from stemlive.commands import gui, stream
+
+    called: list[tuple[str, str]] = []
+    monkeypatch.setattr(gui.command, "callback", lambda **given: called.append(("gui", str(given["song"]))))
+    monkeypatch.setattr(stream.command, "callback", lambda **given: called.append(("stream", given["song"])))
+    monkeypatch.setattr(display.sys, "platform", "linux")
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    succeed(song)
+    succeed(song, "--preset", "karaoke")
+    with monkeypatch.context() as without_qt:
+        without_qt.setattr(display, "find_spec", lambda name: None)
+        succeed(song)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    succeed(song)
+    assert called == [(name, str(song)) for name in ("gui", "stream", "stream", "stream")]
+
+
 def test_times_may_be_written_with_minutes(tmp_path, model):
     soundfile.write(tmp_path / "long.wav", noise(66.0), RATE_HZ, "FLOAT")
     for name, options in {

@@ -110,7 +110,7 @@ def command(
     quiet: bool,
     **live: Any,
 ) -> None:
-    """Play a song without its voice, or separate and mix live between devices, files and pipes.
+    """Play a song and mix its stems, or separate live between devices, files and pipes.
 
     \b
     stemlive stream SONG.mp3 --preset karaoke
