@@ -17,7 +17,7 @@ from tone_corpus import make_musdb
 from stemlive.cli import main
 from stemlive.model.checkpoint import load_checkpoint
 
-STEPS = 90
+STEPS = 50
 RECIPE = f"""
 [model]
 feature_dim = 8
