@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from stemlive.errors import StemliveError, UsageError
 from stemlive.separators import Separators
 from stemlive.song_job import SongJob
+from stemlive.song_list import Song
 from stemlive.terminal.stopping import Stopped, StopRequest
 from stemlive.tracks import Track
 
@@ -21,16 +22,14 @@ def main(order: "Order") -> int:
     """Do what the order says; return the exit code."""
     separators = Separators(order.model, 1, checkpoint=None, method=None, hop_s=1.0)
     first, last = order.part or (0.0, None)
-    job = SongJob(
-        [_track(output, separators.stems) for output in order.outputs],
-        first,
-        None if last is None else last - first,
-        bits=order.bits,
-        fades_s=order.fades_s,
-    )
+    job = SongJob(first, None if last is None else last - first, bits=order.bits, fades_s=order.fades_s)
+    tracks = [_track(output, separators.stems) for output in order.outputs]
+    outputs = list(zip(tracks, order.paths, strict=True))
     with StopRequest() as stop:
         try:
-            notes = job.run(order.song, order.paths, separators, stop, lambda done, total: _say(done=done, total=total))
+            notes = job.run(
+                Song(order.song), outputs, separators, stop, lambda done, total: _say(done=done, total=total)
+            )
         except Stopped:
             return stop.exit_code
     for note in notes:

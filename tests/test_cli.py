@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from stemlive import __version__
 from stemlive.cli import COMMANDS, main
 from stemlive.errors import UsageError
+from stemlive.realtime.audio_files.reader import AudioReader
 
 RATE_HZ = 44100
 STEMS = ("vocals", "drums", "bass", "other")
@@ -100,9 +101,9 @@ def test_every_command_has_help_and_verbose():
         (["sweep", "atention"], "there is no sweep atention: did you mean attention? name a TOML file or one of"),
         (["devices", "--json", "devices.json"], "--json takes no file: write --json > FILE. See stemlive devices"),
         (["--nonsense"], "No such option"),
-        (["separate"], "Missing argument 'SONG'. See stemlive separate --help."),
+        (["separate"], "Missing argument 'SONG...'. See stemlive separate --help."),
         (["separate", "a.wav", "--nonsense"], "No such option"),
-        (["separate", "a.wav", "--format", "mp3"], "'mp3' is not one of"),
+        (["separate", "a.wav", "--format", "doc"], "'doc' is not one of"),
         (["separate", "a.wav", "--offset", "x"], "x is not a time: write seconds, 1:30 or 1:02:03."),
         (["separate", "a.wav", "--offset", "nan"], "nan is not a time"),
         (["separate", "a.wav", "--duration", "-1"], "-1 is not a time"),
@@ -316,11 +317,79 @@ def test_a_mix_alone_or_chosen_stems_alone(song, tmp_path, model):
     assert names(tmp_path / "some" / "song") == {"bass.wav", "vocals.wav"}
 
 
-@pytest.mark.parametrize(("extension", "subtype"), [("wav", "FLOAT"), ("flac", "PCM_24"), ("ogg", "VORBIS")])
-def test_formats(song, tmp_path, model, extension, subtype):
-    succeed("separate", song, "-o", tmp_path, "--model", model, "--stems", "bass", "--format", extension)
+@pytest.mark.parametrize(
+    ("extension", "options", "subtype"),
+    [
+        ("wav", (), "FLOAT"),
+        ("wav", ("--bits", 16), "PCM_16"),
+        ("wav", ("--bits", 24), "PCM_24"),
+        ("flac", (), "PCM_24"),
+        ("flac", ("--bits", 16), "PCM_16"),
+        ("ogg", (), "VORBIS"),
+        ("mp3", (), "MPEG_LAYER_III"),
+    ],
+)
+def test_formats(song, tmp_path, model, extension, options, subtype):
+    succeed("separate", song, "-o", tmp_path, "--model", model, "--stems", "bass", "--format", extension, *options)
     info = soundfile.info(tmp_path / "song" / f"bass.{extension}")
     assert (info.subtype, info.frames) == (subtype, RATE_HZ // 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--format", "mp3", "--bits", 16), "mp3 has no --bits"),
+        (("--format", "flac", "--bits", 32), "flac has 16 or 24 bits, not 32"),
+        (("--force", "--skip-existing"), "name one of --force and --skip-existing"),
+        (("-o", "all.wav"), "all.wav is one file, and 4 tracks are to be written: name a folder, or one mix"),
+        (("-o", "a.wav", "--preset", "karaoke", "--format", "flac"), "--format flac and a.wav do not agree"),
+        (("-o", "-", "--preset", "karaoke"), "for a pipe, stemlive stream -i SONG -o -"),
+        (("--name", "{song}"), "lacks {stem}, and 4 files are written"),
+        (("--name", "{piano}/{stem}"), "has no {piano}: there are {song}, {folder}, {title}"),
+        (("--name", "../{song}/{stem}"), "is a name below the folder of --output: leave out / and .."),
+        (("--name", "/tmp/{stem}"), "is a name below the folder"),
+        (("--name", "{song}/{stem"), "expected '}' before end of string"),
+        (("--name", ""), "--name is empty"),
+    ],
+)
+def test_outputs_that_make_no_sense(song, tmp_path, monkeypatch, model, options, message):
+    monkeypatch.chdir(tmp_path)
+    code, line = fail("separate", song, "--model", model, *options)
+    assert code == 2
+    assert message in line
+    assert names(tmp_path) == {"song.wav"}
+
+
+def test_one_file_is_written_where_the_output_is_called_as_one(song, tmp_path, model):
+    result = succeed("separate", song, "--mix", "karaoke", "-o", tmp_path / "k.flac", "--model", model)
+    assert result.stdout == f"{tmp_path / 'k.flac'}\n"
+    succeed("separate", song, "--preset", "karaoke", "-o", tmp_path / "out", "--model", model)
+    np.testing.assert_allclose(read(tmp_path / "k.flac"), read(tmp_path / "out/song/karaoke.wav"), atol=1e-6)
+    succeed("separate", song, "--stems", "bass", "-o", tmp_path / "bass.wav", "--bits", 16, "--model", model)
+    assert soundfile.info(tmp_path / "bass.wav").subtype == "PCM_16"
+    assert names(tmp_path) == {"song.wav", "k.flac", "out", "bass.wav"}
+
+
+@pytest.mark.parametrize(("extension", "error"), [("mp3", 0.02), ("opus", 0.05), ("m4a", 0.02), ("ogg", 0.05)])
+@pytest.mark.parametrize("rate_hz", [44100, 96000])
+def test_what_is_encoded_lines_up_with_the_song(tmp_path, model, extension, error, rate_hz):
+    time_s = np.arange(rate_hz) / rate_hz
+    tone = (0.4 * np.sin(2 * np.pi * 440 * time_s) * np.sin(np.pi * time_s)).astype(np.float32)
+    soundfile.write(tmp_path / "tone.wav", np.stack([tone, -tone], axis=1), rate_hz, "FLOAT")
+    out = tmp_path / f"out.{extension}"
+    succeed("separate", tmp_path / "tone.wav", "--preset", "original", "-o", out, "--model", model)
+    with AudioReader(out) as reader:
+        audio = reader.read(10 * rate_hz)
+        rate = reader.sample_rate_hz
+    assert rate == {("mp3", 96000): 48000, ("opus", 44100): 48000, ("opus", 96000): 48000}.get(
+        (extension, rate_hz), rate_hz
+    )
+    assert abs(len(audio) - rate) < 1100, "AAC is padded to whole frames"
+    time_s = np.arange(rate) / rate
+    wanted = 0.4 * np.sin(2 * np.pi * 440 * time_s) * np.sin(np.pi * time_s)
+    count = min(len(audio), rate)
+    np.testing.assert_allclose(audio[:count, 0], wanted[:count], atol=error)
+    np.testing.assert_allclose(audio[:count, 1], -wanted[:count], atol=error)
 
 
 def test_flac_that_clips_is_a_warning(tmp_path, model):
@@ -518,7 +587,7 @@ def test_gains_mutes_solos_and_presets(song, tmp_path, model, options, heard):
     [
         (["-o", "{song}"], 2, "--input and --output are the same file"),
         (["-o", "{song}", "--force"], 2, "--input and --output are the same file"),
-        (["-o", "{folder}/out.mp3"], 2, "ends in one of .wav, .flac, .ogg"),
+        (["-o", "{folder}/out.doc"], 2, "ends in one of .wav, .flac, .ogg, .opus, .mp3, .m4a"),
         (["-o", "{folder}/none/out.wav"], 1, "there is no folder"),
         (["-o", "{folder}/there.wav"], 1, "there.wav exists"),
         (["-o", "/dev/full"], 1, "cannot write to /dev/full: No space left on device"),

@@ -39,6 +39,16 @@ class Bars:
         if songs > 1:
             self._whole = self._progress.add_task(f"{songs} songs", total=songs)
 
+    @property
+    def shown(self) -> bool:
+        """Whether there are bars."""
+        return self._progress is not None
+
+    def count(self) -> None:
+        """Advance the whole by a song that needed no bar."""
+        if self._progress is not None and self._whole is not None:
+            self._progress.advance(self._whole)
+
     @contextmanager
     def song(self, name: str) -> "Iterator[SongBar]":
         """Yield the bar of a song, which ends with the `with` block; then the whole has advanced by a song."""
@@ -49,7 +59,7 @@ class Bars:
         finally:
             if progress is not None and task is not None and self._whole is not None:
                 progress.remove_task(task)
-                progress.advance(self._whole)
+                self.count()
 
     @contextmanager
     def aside(self) -> Iterator[None]:

@@ -217,6 +217,11 @@ class SndfileReader:
         return f"{frames / self.sample_rate_hz:.2f} s"
 
 
+def native(path: Path) -> str | bytes:
+    """Return a path as libsndfile takes it: on POSIX in bytes, which need not be text."""
+    return os.fsencode(path) if os.name == "posix" else str(path)
+
+
 def reason(error: Exception) -> str:
     """Return libsndfile's message without its prefix."""
     text = getattr(error, "error_string", "") or str(error)

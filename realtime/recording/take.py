@@ -13,7 +13,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from stemlive.errors import AudioFileError
-from stemlive.realtime.audio_files.files import FORMATS
+from stemlive.realtime.audio_files.encoders import FORMATS
 from stemlive.whole_file import publish
 
 FloatArray = NDArray[np.float32]
