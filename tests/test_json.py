@@ -130,6 +130,9 @@ def test_lines_of_separate(tmp_path):
     done = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert done.exit_code == 0, done.output
     lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert set().union(*lines) == {"done", "total", "written"}
+    again = CliRunner().invoke(main, [*map(str, arguments), str(tmp_path / "missing.wav"), "--skip-existing"])
+    lines += [json.loads(line) for line in again.stdout.splitlines()]
     assert documented("## `stemlive separate --json`") == set().union(*lines)
 
 

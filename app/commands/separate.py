@@ -104,8 +104,8 @@ def command(
 ) -> None:
     """Separate songs into one file per stem.
 
-    SONG is an audio file or a video, a folder with all below it, a list of songs (.m3u), or - for a pipe; what WAV,
-    FLAC, Ogg, MP3 and AIFF are not comes through ffmpeg.
+    SONG is an audio file or a video, a folder with all below it, a list of songs (.m3u), or - for a pipe. All but WAV,
+    FLAC, Ogg, MP3 and AIFF is decoded by ffmpeg, where that is installed.
 
     Writes DIR/<song>/vocals.wav, drums.wav, bass.wav and other.wav. With --preset, --gain, --mute or --solo, or with
     --mix, only mixes are written, unless --stems asks for stems too: karaoke.wav for a preset, mix.wav (then mix-2.wav

@@ -64,7 +64,7 @@ _option = partial(click.option, cls=GroupedOption)
         default="device:default",
         show_default=True,
         shell_complete=partial(complete_end, direction="output"),
-        help="Device, a .wav, .flac or .ogg file, or - for a pipe.",
+        help="Device, a file (.wav, .flac, .ogg, .opus, .mp3, .m4a), or - for a pipe.",
     ),
     _option(
         "--raw",
@@ -125,8 +125,8 @@ def command(
     as it came in. Between files and pipes, the delay of the separation is taken out: what comes out lines up with
     what went in and has its length, sample rate and channels (two, if it has more).
 
-    Pipes (-, and named ones) carry WAV, any PCM in and 32-bit float out, or headerless PCM with --raw. Decode
-    other formats with `ffmpeg -v error -i SONG -f wav -`.
+    Pipes (-, and named ones) carry WAV, any PCM in and 32-bit float out, or headerless PCM with --raw. What else comes
+    in is decoded by ffmpeg, where that is installed.
 
     End of input, Ctrl-C (exit code 130) and SIGTERM (143) leave a valid output file with what was read so far.
     """  # noqa: D301 - the \b is click's mark of lines to be left as they are
