@@ -55,8 +55,8 @@ def quicker_in_bfloat16(model: BSRNN) -> bool:
     times_s = [
         (_step_s(model, noise, bfloat16=True), _step_s(model, noise, bfloat16=False)) for _ in range(TIMED_STEPS)
     ]
-    of_bfloat16, of_float32 = zip(*times_s[1:], strict=True)  # the first steps make buffers, and kernels
-    return min(of_bfloat16) < TIE * min(of_float32)
+    warm = times_s[1:]  # the first steps make buffers, and kernels
+    return min(of_bfloat16 for of_bfloat16, _ in warm) < TIE * min(of_float32 for _, of_float32 in warm)
 
 
 def _step_s(model: BSRNN, frames: Tensor, bfloat16: bool) -> float:
