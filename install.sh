@@ -38,6 +38,9 @@ case ",$extras," in *,dev,*)
     command -v jackd >/dev/null || needed="$needed jackd2"
     command -v pulseaudio >/dev/null || needed="$needed pulseaudio"
     command -v pactl >/dev/null || needed="$needed pulseaudio-utils"
+    command -v pipewire-pulse >/dev/null || needed="$needed pipewire-pulse"
+    command -v wireplumber >/dev/null || needed="$needed wireplumber"
+    command -v dbus-daemon >/dev/null || needed="$needed dbus-daemon"
     ldconfig -p 2>/dev/null | grep -q libasound.so.2 && [ -n "$(find /usr/lib -name libasound_module_pcm_pulse.so)" ] ||
         needed="$needed libasound2-plugins"
     [ -e /usr/share/sounds/sf2/FluidR3_GM.sf2 ] || needed="$needed fluid-soundfont-gm" ;;

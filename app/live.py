@@ -5,7 +5,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -22,6 +22,7 @@ from stemlive.terminal.stopping import StopRequest
 if TYPE_CHECKING:
     from stemlive.realtime.control.controls import Controls
     from stemlive.realtime.control.midi import MidiControl
+    from stemlive.realtime.devices.system_audio import SystemAudio
     from stemlive.realtime.engine.engine import LiveEngine
     from stemlive.realtime.recording.recorder import Recorder
     from stemlive.realtime.shared.settings import EngineSettings
@@ -38,9 +39,17 @@ def is_live(source: str, target: str) -> bool:
 
 
 def play(
-    settings: "EngineSettings", set_up: "Callable[[Controls], None]", options: LiveOptions, *, quiet: bool
+    settings: "EngineSettings",
+    set_up: "Callable[[Controls], None]",
+    options: LiveOptions,
+    *,
+    quiet: bool,
+    system: "SystemAudio | None" = None,
 ) -> None:
-    """Run an engine until its source ends, `q`, a signal (exit codes 130, 143) or the loss of its device (an error)."""
+    """Run an engine until its source ends, `q`, a signal (exit codes 130, 143) or the loss of its device (an error).
+
+    `system` is what takes other programs' streams, once the engine runs, and gives them back before it ends.
+    """
     from stemlive.realtime.engine.child_process import EngineProcess
     from stemlive.realtime.engine.engine import Engine
     from stemlive.realtime.recording.recorder import Recorder
@@ -63,24 +72,21 @@ def play(
                 controls.set_microphone_reverb(options.microphone_reverb)
                 if recorder is not None:
                     recorder.start()
-                follower = _Follower(engine, recorder, options, settings, quiet=quiet)
+                follower = _Follower(engine, recorder, options, settings, quiet=quiet, system=system)
                 with ExitStack() as stack:
                     midi = _open_remotes(stack, controls, options, follower.tell)
                     if here:  # the whole program is there for the sound
                         gc.collect()
                         gc.freeze()
                     engine.start()
-                    with Keyboard() as keyboard:
+                    with Keyboard() as keyboard, system or nullcontext():
                         follower.follow(stop, keyboard, midi)
             finally:
                 engine.stop()
         last = engine.snapshot()
         follower.end()
         _report(last, quiet=quiet)
-        if last.state.label == "device lost":
-            raise DeviceError(f"{last.message}: plug it in again, or let --reconnect wait for it")
-        if last.state.label == "failed":
-            raise StemliveError(last.message)
+        _raise_the_cause(last, system)
     except StemliveError as error:
         # Whoever asks for the end gets it while a device hangs, too; only a file that is not whole is a failure.
         if not (stop.requested and settings.between_devices):
@@ -91,6 +97,16 @@ def play(
         raise click.exceptions.Exit(stop.exit_code)
     if recorder is not None and recorder.status().problem:
         raise click.exceptions.Exit(1)  # it was told when it happened
+
+
+def _raise_the_cause(last: "Snapshot", system: "SystemAudio | None") -> None:
+    """Raise what ended the run, unless somebody asked for its end."""
+    if system is not None and system.problem:
+        raise DeviceError(system.problem)
+    if last.state.label == "device lost":
+        raise DeviceError(f"{last.message}: plug it in again, or let --reconnect wait for it")
+    if last.state.label == "failed":
+        raise StemliveError(last.message)
 
 
 class _Follower:
@@ -104,7 +120,9 @@ class _Follower:
         settings: "EngineSettings",
         *,
         quiet: bool,
+        system: "SystemAudio | None" = None,
     ) -> None:
+        self._system = system
         self._engine, self._recorder, self._options = engine, recorder, options
         self._quiet = quiet
         self._microphone = settings.has_microphone
@@ -121,6 +139,8 @@ class _Follower:
     def follow(self, stop: StopRequest, keyboard: Keyboard, midi: "MidiControl | None") -> None:
         """Follow the engine until it ends or is asked to stop."""
         engine, screen = self._engine, self._screen
+        if self._system is not None:
+            self._system.begin()
         desk = Desk(
             engine.controls,
             self._recorder,
@@ -137,7 +157,7 @@ class _Follower:
         begun = self._now()
         self._emit("started", started(begun.engine) | {"controls": begun.controls})
         note, noted_s, learnt_s, offered = "", 0.0, time.monotonic(), ""
-        while not self._before.engine.state.ended and not stop.requested and not desk.quitting:
+        while not (self._before.engine.state.ended or self._system_ended() or stop.requested or desk.quitting):
             time.sleep(_REFRESH_S)
             for key in keyboard.read():
                 desk.press(key)
@@ -169,6 +189,17 @@ class _Follower:
             # The last status line stays as a summary.
             screen.say(status_line(self._before.engine, engine.controls, width=screen.width, unicode=screen.unicode))
         screen.leave()
+
+    def _system_ended(self) -> bool:
+        """Tell what happens to other programs' streams; return whether they are not taken any more."""
+        if self._system is None:
+            return False
+        for trouble, text in self._system.news():
+            if trouble:
+                self.tell(text)
+            elif not self._quiet:
+                self._screen.say(f"stemlive: {text}")
+        return bool(self._system.problem)
 
     def end(self) -> None:
         """Report what ended with the engine."""

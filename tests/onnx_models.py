@@ -140,3 +140,33 @@ def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
     for node in graph.node:
         node.input[:] = [new if name == old else name for name in node.input]
         node.output[:] = [new if name == old else name for name in node.output]
+
+
+def write_split_model(path: Path, above_hz: float) -> Path:
+    """Write a model that hears as vocals whatever is above a frequency, and as drums the rest."""
+    info = metadata((2048, 1024, 512))
+    bins = info["analysis_samples"] // 2 + 1
+    high = np.arange(bins) * info["sample_rate_hz"] / info["analysis_samples"] > above_hz
+    masks = np.zeros((1, 4, 1, bins, 1, 1), np.float32)
+    masks[0, 0, 0, high], masks[0, 1, 0, ~high] = 1, 1
+    graph = helper.make_graph(
+        [
+            helper.make_node("Unsqueeze", ["frames", "axis_s"], ["framed"]),
+            helper.make_node("Mul", ["framed", "masks"], ["stems"]),
+            helper.make_node("Add", ["h", "one"], ["new_h"]),
+            helper.make_node("Add", ["seen", "one"], ["new_seen"]),
+        ],
+        "split",
+        [_value("frames", [1, "T", bins, 2, 2]), _value("h", [1, bins]), _value("seen", [1])],
+        [_value("stems", [1, 4, "T", "F", 2, 2]), _value("new_h", [1, bins]), _value("new_seen", [1])],
+        [
+            numpy_helper.from_array(np.array([1]), "axis_s"),
+            numpy_helper.from_array(masks, "masks"),
+            numpy_helper.from_array(np.ones(1, np.float32), "one"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model.metadata_props.add(key="stemlive_format", value="1")
+    model.metadata_props.add(key="stemlive", value=json.dumps(info))
+    onnx.save(model, str(path))
+    return path

@@ -69,6 +69,6 @@ def _how_to_capture() -> str:
     if sys.platform == "darwin":
         return "macOS: install BlackHole (`brew install blackhole-2ch`), play into it and capture `BlackHole 2ch`"
     return (
-        "Linux: start with `PULSE_SOURCE=NAME.monitor stemlive stream --input device:pulse ...` (names: `pactl list "
-        "short sources`), or with `pw-jack stemlive ...` connect any program's ports (package pipewire-jack)"
+        "Linux: `stemlive stream --system --preset karaoke` on PulseAudio and PipeWire, or with `pw-jack stemlive ...` "
+        "connect any program's ports (package pipewire-jack)"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from stemlive.errors import UsageError, check_exists
 from stemlive.grouped_help import GroupedCommand, GroupedOption, grouped
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from stemlive.realtime.audio_files.pipes import PipeReader, PipeWriter
     from stemlive.realtime.audio_files.reader import AudioReader
     from stemlive.realtime.control.controls import Controls
+    from stemlive.realtime.devices.system_audio import SystemAudio
     from stemlive.realtime.shared.settings import EngineSettings
 
 
@@ -67,6 +69,12 @@ _option = partial(click.option, cls=GroupedOption)
         help="Device, a file (.wav, .flac, .ogg, .opus, .mp3, .m4a), or - for a pipe.",
     ),
     _option(
+        "--system",
+        is_flag=True,
+        help="In place of -i: what other programs play, on PulseAudio and PipeWire; -o is where they played.",
+    ),
+    _option("--app", metavar="NAME", help="With --system: only programs with this in their name."),
+    _option(
         "--raw",
         type=click.Choice(["f32le", "s16le"]),
         help="What goes through pipes is headerless PCM of this kind, not WAV.",
@@ -99,6 +107,8 @@ def command(
     song: str | None,
     source: str | None,
     target: str,
+    system: bool,
+    app: str | None,
     mix: Mix,
     semitones: int,
     raw: str | None,
@@ -115,6 +125,7 @@ def command(
     \b
     stemlive stream SONG.mp3 --preset karaoke
     stemlive stream -i device:default --preset karaoke
+    stemlive stream --system --preset karaoke
     DECODER | stemlive stream -i - -o - --preset karaoke | PLAYER
 
     A song that is played can be paused by the space bar and sought by the arrows; ? shows all keys.
@@ -130,10 +141,7 @@ def command(
 
     End of input, Ctrl-C (exit code 130) and SIGTERM (143) leave a valid output file with what was read so far.
     """  # noqa: D301 - the \b is click's mark of lines to be left as they are
-    if (song is None) == (source is None):
-        raise UsageError("name one of SONG and --input" if song else "name a SONG, or an --input: device:default")
-    source = song or source
-    assert source is not None
+    source, target, taken = _ends(ctx, song, source, target, system=system, app=app, waits=live["reconnect"])
     _check_ends(source, target, raw, rate, channels)
     if is_live(source, target):
 
@@ -144,7 +152,7 @@ def command(
 
         settings = {name: live.pop(name) for name in _ENGINE_OPTIONS} | {"model": model, "threads": threads}
         engine = _settings(source, target, raw=raw, rate=rate, channels=channels, force=force, **settings)
-        play(engine, set_up, read_options(**live, has_microphone=engine.has_microphone), quiet=quiet)
+        play(engine, set_up, read_options(**live, has_microphone=engine.has_microphone), quiet=quiet, system=taken)
         return
     refuse_without_device(ctx)
 
@@ -200,6 +208,27 @@ def _settings(
         check_exists(Path(source))
     pcm = PcmFormat(raw, rate, channels) if raw and rate and channels else None
     return EngineSettings(source, target, song=song, ends_with_song=song, raw=pcm, raw_output=raw, **others)
+
+
+def _ends(
+    ctx: click.Context, song: str | None, source: str | None, target: str, *, system: bool, app: str | None, waits: bool
+) -> "tuple[str, str, SystemAudio | None]":
+    """Return input, output, and what takes the streams of other programs. UsageError for what does not go together."""
+    if system:
+        from stemlive.realtime.devices.system_audio import SystemAudio
+
+        named = ctx.get_parameter_source("target") != ParameterSource.DEFAULT
+        if song or source:
+            raise UsageError(f"--system is an input: leave {'SONG' if song else '--input'} out")
+        if not target.startswith("device:"):
+            raise UsageError("--system plays to a device: --output device:NAME, and --record DIR for files")
+        taken = ctx.with_resource(SystemAudio(app or "", waits=waits))
+        return taken.source, target if named else taken.target, taken
+    if app is not None:
+        raise UsageError("--app chooses among the programs that --system takes: add --system")
+    if (song is None) == (source is None):
+        raise UsageError("name one of SONG and --input" if song else "name a SONG, or an --input: device:default")
+    return song or source or "", target, None
 
 
 def _is_pipe(path: str) -> bool:

@@ -1,22 +1,24 @@
 """The audio devices of this machine: list them, and find one by name."""
 
+import ctypes
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stemlive.errors import DeviceError, did_you_mean
+from stemlive.realtime.devices.sound_server import PLUGIN, SoundServer, look, name_our_streams
 from stemlive.realtime.shared.limited import LimitedCalls
 
 CALLS = LimitedCalls("stemlive portaudio", "the sound system")
 """For every call into PortAudio that may wait for a device or a sound server."""
 _module: Any = None
 _MONITOR_WORDS = ("monitor", "loopback", "stereo mix", "what u hear", "blackhole", "cable output")
-_PULSE_NAMES = ("pulse", "default")
-"""ALSA's names for the sound server, which records from the source named in PULSE_SOURCE."""
-_JACK = "JACK"
+_SERVER_NAMES = (PLUGIN, "default")
+"""ALSA's names for the sound server."""
+_ALSA, _JACK = "ALSA", "JACK"
 _HIDDEN = "; one that another program has to itself is not seen" if sys.platform.startswith("linux") else ""
 """PortAudio probes ALSA devices by opening them, and leaves out those that are busy."""
 
@@ -37,11 +39,24 @@ class AudioDevice:
     default_output: bool
     captures_system_sound: bool
     """Whether its input can carry what other programs play."""
+    server_name: str = ""
+    """The sound server's own name of this source or sink; empty for a device of PortAudio's."""
+    monitor_of: str = ""
+    """The sound server's name of the sink whose sound its input carries."""
+    plays_to: str = ""
+    """The sound server's name of the sink that its output goes to."""
+    opened_as: int | None = None
+    """PortAudio's number of the device through which it is reached, when that is not `index`."""
 
     @property
     def label(self) -> str:
         """Name and host interface; together they are nearly always unique."""
         return f"{self.name}, {self.host_interface}"
+
+    @property
+    def portaudio_index(self) -> int:
+        """PortAudio's number of the device to open, with the environment of `sound_server.led_to`."""
+        return self.index if self.opened_as is None else self.opened_as
 
     @property
     def is_jack(self) -> bool:
@@ -64,7 +79,16 @@ def _imported() -> Any:
     except OSError as error:
         how = "sudo apt-get install libportaudio2" if sys.platform.startswith("linux") else "pip install sounddevice"
         raise DeviceError(f"audio devices need the system library PortAudio, which is not here: {how}") from error
+    name_our_streams()
+    _quiet_alsa()
     return sounddevice
+
+
+def _quiet_alsa() -> None:
+    """Let ALSA's library print nothing of its own: underruns are counted, and what cannot be opened is an error."""
+    with suppress(OSError, AttributeError):  # where there is no ALSA
+        nothing = ctypes.CDLL(None).getpid  # in C, for it is called on the device's thread
+        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(nothing)
 
 
 @contextmanager
@@ -98,27 +122,54 @@ def _listed(sounddevice: Any) -> list[AudioDevice]:
         default_input = next((h["default_input_device"] for h in hosts if h["default_input_device"] >= 0), -1)
         default_output = next((h["default_output_device"] for h in hosts if h["default_output_device"] >= 0), -1)
     devices = []
+    server = look() if sys.platform.startswith("linux") else None
     for device in sounddevice.query_devices():
         name, host = str(device["name"]), str(hosts[device["hostapi"]]["name"])
-        inputs = int(device["max_input_channels"])
-        heard = any(word in name.lower() for word in _MONITOR_WORDS) or host.startswith(_JACK)
-        heard = heard or (name in _PULSE_NAMES and os.environ.get("PULSE_SOURCE", "").endswith(".monitor"))
+        inputs, outputs = int(device["max_input_channels"]), int(device["max_output_channels"])
+        through = server if name in _SERVER_NAMES and host == _ALSA else None
+        monitor_of = through.source_monitors if through and inputs else ""
+        heard = any(word in name.lower() for word in _MONITOR_WORDS) or host.startswith(_JACK) or bool(monitor_of)
         devices.append(
             AudioDevice(
                 index=int(device["index"]),
                 name=name,
                 host_interface=host,
                 inputs=inputs,
-                outputs=int(device["max_output_channels"]),
+                outputs=outputs,
                 sample_rate_hz=round(device["default_samplerate"]),
                 input_latency_ms=_range_ms(device, "input"),
                 output_latency_ms=_range_ms(device, "output"),
                 default_input=device["index"] == default_input,
                 default_output=device["index"] == default_output,
                 captures_system_sound=inputs > 0 and heard,
+                monitor_of=monitor_of,
+                plays_to=through.sink if through and outputs else "",
             )
         )
-    return devices
+    plugin = next((device for device in devices if device.name == PLUGIN and device.host_interface == _ALSA), None)
+    return devices + (list(_on_server(server, plugin, len(devices))) if server and plugin else [])
+
+
+def _on_server(server: SoundServer, plugin: AudioDevice, first: int) -> Iterator[AudioDevice]:
+    """Yield the sound server's sources and sinks as devices, numbered from `first` on, all reached by its plugin."""
+    ends = [(end, True) for end in server.sources] + [(end, False) for end in server.sinks]
+    for index, (end, is_input) in enumerate(ends, first):
+        yield replace(
+            plugin,
+            index=index,
+            name=end.description,
+            host_interface=server.kind,
+            inputs=end.channels if is_input else 0,
+            outputs=0 if is_input else end.channels,
+            sample_rate_hz=end.sample_rate_hz,
+            default_input=False,
+            default_output=False,
+            captures_system_sound=bool(end.monitor_of),
+            server_name=end.name,
+            monitor_of=end.monitor_of,
+            plays_to="" if is_input else end.name,
+            opened_as=plugin.index,
+        )
 
 
 def find_device(name: str, direction: str, devices: list[AudioDevice] | None = None) -> AudioDevice:
@@ -138,8 +189,10 @@ def find_device(name: str, direction: str, devices: list[AudioDevice] | None = N
         chosen = [device for device in usable if device.index == int(name)]
     else:
         wanted = name.strip().lower()
-        chosen = [d for d in usable if wanted in (d.name.lower(), d.label.lower())]
-        chosen = chosen or [d for d in usable if all(word in d.label.lower() for word in wanted.split())]
+        chosen = [d for d in usable if wanted in (d.name.lower(), d.label.lower(), d.server_name.lower())]
+        # A part of a name means the same device with and without a sound server that lists its own.
+        for among in ([d for d in usable if not d.server_name], [d for d in usable if d.server_name]):
+            chosen = chosen or [d for d in among if all(word in d.label.lower() for word in wanted.split())]
     if len(chosen) == 1:
         return chosen[0]
     candidates = "; ".join(f"{device.index} {device.label}" for device in chosen or usable)

@@ -24,6 +24,8 @@ from stemlive.realtime.shared.settings import EngineSettings, device_of
 
 FloatArray = NDArray[np.float32]
 
+_SERVER_LATENCY_S = {"low": 0.04, "high": 0.12}
+
 
 @dataclass(frozen=True)
 class Microphone:
@@ -92,8 +94,10 @@ def open_ends(
     target = _device(settings.target, "output")
     if source is None and target is None:
         raise UsageError("a live engine needs a device at one end at least: device:NAME")
-    inputs = _input_channels(settings, source)
     place = _microphone_place(settings, source, target)
+    for device in (source, place.device):
+        _refuse_echo(device, target)
+    inputs = _input_channels(settings, source)
     outputs = min(2, target.outputs) if target is not None else 0
     input_rate_hz = _rate_hz(source, "input", max(inputs, default=0), model_rate_hz)
     output_rate_hz = _rate_hz(target, "output", outputs, model_rate_hz)
@@ -178,13 +182,18 @@ class _Opener:
             microphone_output=bool(self.place.stream) and target is not None and not self.direct,
             # JACK's own period is best for JACK; elsewhere the host derives its period from the requested block.
             block_samples=settings.block_samples or (0 if jack else self.hop_samples),
-            latency=settings.latency if isinstance(settings.latency, str) else "low",
+            latency=self._latency(source or target),
             held_back_s=0.0 if isinstance(settings.latency, str) else settings.latency / 1000,
         )
         if self.mode == "rtmixer":
             return RtmixerDevice(request)
         process = self.process if self.mode == "inline" else None
         return CallbackDevice(request, process, self.mix_microphone if self.direct else None)
+
+    def _latency(self, device: AudioDevice | None) -> str | float:
+        """Return the latency to ask PortAudio for; a sound server needs more than ALSA's plugin suggests."""
+        kind = self.settings.latency if isinstance(self.settings.latency, str) else "low"
+        return _SERVER_LATENCY_S[kind] if device is not None and device.server_name else kind
 
     def microphone(self, first: Device, second: Device, rate_hz: int) -> Microphone | None:
         """Return the microphone, opening its own stream if it needs one; None if there is none."""
@@ -236,6 +245,15 @@ def _microphone_place(
     if device == source if duplex else _share_a_clock(device, target):
         return _MicrophonePlace(device, channels, "target")
     return _MicrophonePlace(device, channels, "source" if device == source else "own")
+
+
+def _refuse_echo(source: AudioDevice | None, target: AudioDevice | None) -> None:
+    """Raise DeviceError for a source that hears what is played to the target, and would never end hearing itself."""
+    if source is not None and target is not None and source.monitor_of and source.monitor_of == target.plays_to:
+        raise DeviceError(
+            f"{source.label} hears what is played to {target.label}, so it would hear itself and ring for ever: take "
+            "another output, or `stemlive stream --system`, which takes the sound of other programs alone"
+        )
 
 
 def _share_a_clock(source: AudioDevice, target: AudioDevice) -> bool:

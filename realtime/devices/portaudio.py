@@ -10,6 +10,7 @@ from stemlive.errors import DeviceError
 from stemlive.realtime.devices.catalogue import CALLS, AudioDevice, portaudio
 from stemlive.realtime.devices.device import DeviceFaults
 from stemlive.realtime.devices.ring import InputRing, OutputRing, ring_frames
+from stemlive.realtime.devices.sound_server import led_to
 from stemlive.realtime.shared.heartbeat import LIMIT_S
 
 RING_S = 1.0
@@ -62,7 +63,7 @@ class StreamRequest:
 
     def stream_arguments(self) -> tuple[str, dict[str, Any]]:
         """Return the prefix of sounddevice's stream class ("", "Input" or "Output"), and its arguments."""
-        devices = [d.index for d in (self.source, self.target) if d is not None]
+        devices = [d.portaudio_index for d in (self.source, self.target) if d is not None]
         counts = [max(self.input_channels + self.microphone_channels)] if self.source else []
         counts += [self.output_channels] if self.target else []
         both = len(devices) == 2
@@ -82,8 +83,10 @@ def accepts_rate(device: AudioDevice, direction: str, channels: int, sample_rate
     """Whether a device accepts a sample rate."""
     sounddevice = portaudio()
     check = sounddevice.check_input_settings if direction == "input" else sounddevice.check_output_settings
+    number = device.portaudio_index
     try:
-        CALLS.call(lambda: check(device=device.index, channels=channels, dtype="float32", samplerate=sample_rate_hz))
+        with led_to(device.server_name, device.server_name):
+            CALLS.call(lambda: check(device=number, channels=channels, dtype="float32", samplerate=sample_rate_hz))
     except (sounddevice.PortAudioError, ValueError):
         return False
     return True
@@ -105,8 +108,10 @@ class PortAudioDevice:
         self.faults = DeviceFaults()
         self._problem = ""
         sounddevice = portaudio()
+        names = [device.server_name if device else "" for device in (request.source, request.target)]
         try:
-            self._stream = CALLS.call(make)
+            with led_to(*names):
+                self._stream = CALLS.call(make)
         except (sounddevice.PortAudioError, ValueError) as error:
             raise DeviceError(f"cannot open {self._label}: {_reason(error)}") from error
         self._seen_samples = -1

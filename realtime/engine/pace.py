@@ -65,11 +65,19 @@ class Pace:
         self._portions = {id(device): Portions(device) for device in ends.devices}
 
     def wait(self) -> None:
-        """Wait until all portions are known. Call it after the start; DeviceError if a device gives no sound."""
+        """Wait until all portions are known, and keep outputs silent meanwhile.
+
+        Call it after the start; DeviceError if a device gives no sound.
+        """
         devices = self._ends.devices
         deadline = perf_counter() + LIMIT_S
+        silent_to = {id(device): 0 for device in devices}
         while True:
             for device in devices:
+                if device.output is not None:
+                    played = device.output.read
+                    device.output.advance_write(played - silent_to[id(device)])
+                    silent_to[id(device)] = played
                 device.refresh()
                 self._portions[id(device)].look(perf_counter())
             if all(portions.known for portions in self._portions.values()):

@@ -1,0 +1,151 @@
+"""PulseAudio, or PipeWire in its place: its sources and sinks, and how PortAudio is led to one of them.
+
+PortAudio knows neither. It reaches both through a device of ALSA's named `pulse`, a plugin on libpulse, which takes the
+source and the sink to use from the environment, each time it is opened.
+"""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from stemlive.errors import DeviceError
+
+PLUGIN = "pulse"
+"""ALSA's name for the sound server."""
+OURS = "stemlive.engine"
+"""Property of every stream of an engine."""
+_SOURCE, _SINK = "PULSE_SOURCE", "PULSE_SINK"
+_CONNECT_S = 1.0
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A source or a sink of the sound server; a monitor is a source."""
+
+    name: str
+    description: str
+    channels: int
+    sample_rate_hz: int
+    monitor_of: str = ""
+    """Name of the sink whose sound it carries."""
+
+
+@dataclass(frozen=True)
+class SoundServer:
+    """What a sound server has, and which of it the device `pulse` is connected to."""
+
+    kind: str
+    sources: tuple[Endpoint, ...]
+    sinks: tuple[Endpoint, ...]
+    source: str
+    sink: str
+
+    @property
+    def source_monitors(self) -> str:
+        """Name of the sink whose sound the device `pulse` records; empty if that is no monitor."""
+        return next((source.monitor_of for source in self.sources if source.name == self.source), "")
+
+
+def connect(client: str) -> Any:
+    """Return a connection, a `pulsectl.Pulse` to be closed. One thread uses it. DeviceError when nobody answers."""
+    if not sys.platform.startswith("linux"):
+        raise DeviceError("PulseAudio and PipeWire are sound servers of Linux: `stemlive devices` says what to do here")
+    try:
+        import pulsectl
+    except (ImportError, OSError) as error:
+        how = "pip install pulsectl" if isinstance(error, ImportError) else "sudo apt-get install libpulse0"
+        raise DeviceError(f"PulseAudio and PipeWire are reached through libpulse, which is not here: {how}") from error
+    for kind in (pulsectl.PulseSinkInfo, pulsectl.PulseSourceInfo):
+        kind._init_from_struct = _keep_rate
+    pulse = pulsectl.Pulse(client, connect=False)
+    try:
+        pulse.connect(timeout=_CONNECT_S)
+    except pulsectl.PulseError as error:
+        pulse.close()
+        raise DeviceError(_nobody()) from error
+    return pulse
+
+
+def server_errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions of a connection whose server refuses something or is gone."""
+    import pulsectl
+    from pulsectl._pulsectl import LibPulse  # which names the second kind nowhere else
+
+    return pulsectl.PulseError, LibPulse.CallError, pulsectl.PulseDisconnected
+
+
+def _keep_rate(info: Any, struct: Any) -> None:
+    """Keep the rate in `rate_hz`; pulsectl's `sample_spec` is in memory that libpulse has released by then."""
+    info.rate_hz = struct.sample_spec.rate
+
+
+def _nobody() -> str:
+    if os.environ.get("PULSE_SERVER"):
+        return f"no sound server answers at PULSE_SERVER={os.environ['PULSE_SERVER']}: start it, or unset PULSE_SERVER"
+    if not os.environ.get("XDG_RUNTIME_DIR"):
+        return (
+            "no PulseAudio or PipeWire answers, and XDG_RUNTIME_DIR is not set, where its socket is: "
+            f"set it, mostly to /run/user/{os.getuid()}, or start stemlive in your desktop session"
+        )
+    return "no PulseAudio or PipeWire answers: start `pipewire-pulse` or `pulseaudio`"
+
+
+def look() -> SoundServer | None:
+    """Return what the sound server has; None without one."""
+    try:
+        pulse = connect("stemlive devices")
+    except DeviceError:
+        return None
+    with pulse:
+        try:
+            server = pulse.server_info()
+            sources, sinks = pulse.source_list(), pulse.sink_list()
+        except server_errors():
+            return None
+    return SoundServer(
+        "PipeWire" if "PipeWire" in server.server_name else "PulseAudio",
+        _told_apart([_endpoint(source, source.monitor_of_sink_name or "") for source in sources]),
+        _told_apart([_endpoint(sink) for sink in sinks]),
+        os.environ.get(_SOURCE) or server.default_source_name,
+        os.environ.get(_SINK) or server.default_sink_name,
+    )
+
+
+def _endpoint(info: Any, monitor_of: str = "") -> Endpoint:
+    return Endpoint(info.name, info.description or info.name, info.channel_count, info.rate_hz, monitor_of)
+
+
+def _told_apart(endpoints: list[Endpoint]) -> tuple[Endpoint, ...]:
+    """Add the names to descriptions that occur twice: two devices of the same make."""
+    counts = Counter(endpoint.description for endpoint in endpoints)
+    return tuple(
+        endpoint
+        if counts[endpoint.description] == 1
+        else replace(endpoint, description=f"{endpoint.description} ({endpoint.name})")
+        for endpoint in endpoints
+    )
+
+
+@contextmanager
+def led_to(source: str, sink: str) -> Iterator[None]:
+    """Within the `with` block, streams that are opened on `pulse` use this source and sink; empty is the default."""
+    wanted = {_SOURCE: source, _SINK: sink}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update({name: value for name, value in wanted.items() if value})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def name_our_streams() -> None:
+    """Let all streams of this process and its children be known as stemlive's, to users of a mixer and to us."""
+    os.environ.update({"PULSE_PROP_application.name": "stemlive", f"PULSE_PROP_{OURS}": "1"})
