@@ -311,9 +311,7 @@ def test_an_input_that_hears_the_output_is_refused(server, source, target):
     command = [*PROGRAM, "stream", "-i", f"device:{source}", "-o", f"device:{target}"]
     ended = subprocess.run(command, env=server.environment, capture_output=True, text=True, check=False, timeout=60)
     assert ended.returncode == 1
-    assert (
-        "so it would hear itself and ring for ever: take another output, or `stemlive stream --system`" in ended.stderr
-    )
+    assert "so it would hear itself and ring for ever: take another output, or with --system the" in ended.stderr
 
 
 @pytest.mark.alone

@@ -252,7 +252,7 @@ def _refuse_echo(source: AudioDevice | None, target: AudioDevice | None) -> None
     if source is not None and target is not None and source.monitor_of and source.monitor_of == target.plays_to:
         raise DeviceError(
             f"{source.label} hears what is played to {target.label}, so it would hear itself and ring for ever: take "
-            "another output, or `stemlive stream --system`, which takes the sound of other programs alone"
+            "another output, or with `system` the sound of other programs alone"
         )
 
 
