@@ -1,5 +1,6 @@
 """The function behind each command of the table."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -43,6 +44,9 @@ class Handlers:
             "record": self._switch_record,
             "record-folder": dialogs.choose_record_folder,
             "record-stems": dialogs.choose_record_stems,
+            "zoom-in": lambda: window.transport.overview.zoom(1),
+            "zoom-out": lambda: window.transport.overview.zoom(-1),
+            "zoom-whole": lambda: window.transport.overview.zoom(-math.inf),
             "undo": model.undo_stack.undo,
             "redo": model.undo_stack.redo,
             "preset-save": dialogs.save_preset,
@@ -53,6 +57,7 @@ class Handlers:
             "key-own": lambda: rig.set_key(0),
             "focus-mix": lambda: window.mixer.strips[None].fader.setFocus(_SHORTCUT),
             "microphone": self._switch_microphone,
+            "stem-outline": window.switch_stem_outline,
             "close-message": window.close_notice,
             "full-screen": lambda: window.setWindowState(window.windowState() ^ Qt.WindowState.WindowFullScreen),
             "keys": dialogs.keys,

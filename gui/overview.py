@@ -1,16 +1,25 @@
-"""The overview of the song: waveform, position and loop. A click seeks, a drag sets the loop."""
+"""The outline of the song: waveform or stems, position and loop. A click seeks, a drag sets the loop, a wheel zooms."""
+
+import math
 
 from PyQt6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent
+from PyQt6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent, QWheelEvent
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
+from stemlive.gui.outline_span import Span
 from stemlive.gui.scale import write_time
-from stemlive.gui.theme import DARK, Theme
+from stemlive.gui.stem_outline import Stems
+from stemlive.gui.theme import DARK, Theme, stem_colour
 from stemlive.gui.waveform import BARS, Waveform
 
 LEAST_HEIGHT = 44
 _DRAG_PX = 6
 _STEP_S = 5.0
+_ZOOM = 2.0
+_NOTCH_ZOOM, _NOTCH_SCROLL = 1.25, 0.15
+_PLAYED_ALPHA = 0.4
+_NEWS_BARS = BARS // 40
+"""How many more bars of the stems must be known to draw them."""
 
 
 class Overview(QWidget):
@@ -22,8 +31,13 @@ class Overview(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName("Song")
-        self.setAccessibleDescription("Click to go to a place, drag to mark a part that is repeated; arrows: 5 seconds")
-        self.setToolTip("Click: go there (Ctrl+Left, Ctrl+Right: 5 s). Drag: repeat a part ([ and ], L: no loop)")
+        self.setAccessibleDescription(
+            "Click to go to a place, drag to mark a part that is repeated; arrows: 5 s; + and - zoom"
+        )
+        self.setToolTip(
+            "Click: go there (Ctrl+Left, Ctrl+Right: 5 s). Drag: repeat a part ([ and ], L: no loop). Wheel: zoom "
+            "(+, -, 0), with Shift along the song. Colours: the stems, one above the other, once they are known"
+        )
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.theme: Theme = DARK
@@ -34,11 +48,15 @@ class Overview(QWidget):
         self._pressed_x: float | None = None
         self._drag_x: float | None = None
         self._pictures: tuple[QPixmap, QPixmap] | None = None
-        self._drawn = 0
+        self._drawn = self._stems_drawn = 0
+        self._stems: Stems | None = None
+        self.span = Span()
         self._tall = LEAST_HEIGHT
 
     def show_song(self, waveform: Waveform | None, hint: str = "") -> None:
         """Show another song, or a hint if there is none."""
+        if waveform is not self._waveform:
+            self.span = Span()
         self._waveform, self._hint = waveform, hint
         self._pictures = None
         self.setEnabled(waveform is not None)
@@ -46,12 +64,46 @@ class Overview(QWidget):
 
     def show_position(self, position_s: float, loop: tuple[float, float] | None) -> None:
         """Move the position line; redraw only if it moves by a pixel."""
-        if self._waveform is not None and self._drawn < self._waveform.done:
-            self._pictures = None
+        if self._waveform is not None:
+            self.span.set_length(self._waveform.length_s)
+            if self._drawn < self._waveform.done or self.span.follow(position_s):
+                self._pictures = None
         moved = round(self._x_of(position_s)) != round(self._x_of(self._position_s)) or loop != self._loop
         self._position_s, self._loop = position_s, loop
         if moved or self._pictures is None:
             self.update()
+
+    def show_stems(self, stems: Stems | None) -> None:
+        """Show the stems as far as they are known; call it again when there are more."""
+        known = 0 if stems is None else stems.done
+        last = stems is not None and stems.complete and self._stems_drawn < known
+        if stems is not self._stems or last or known >= self._stems_drawn + _NEWS_BARS:
+            self._stems, self._stems_drawn = stems, known
+            self._pictures = None
+            self.update()
+
+    def zoom(self, steps: float) -> None:
+        """Zoom in by steps, or out if they are negative, with the position where it is; -inf shows the whole song."""
+        self._zoom(_ZOOM**steps, min(max(self._position_s, self.span.first_s), self.span.last_s))
+
+    def _zoom(self, factor: float, about_s: float) -> None:
+        if self._waveform is not None and self.span.zoom(factor or 1e-9, about_s):
+            self._pictures = None
+            self.update()
+
+    def wheelEvent(self, event: QWheelEvent | None) -> None:  # noqa: N802
+        """Zoom about the mouse; with Shift, or sideways, move along the song."""
+        assert event is not None
+        turn = event.angleDelta()
+        sideways = turn.x() or (turn.y() if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 0)
+        if self._waveform is None:
+            event.ignore()
+        elif sideways:
+            if self.span.scroll(-_NOTCH_SCROLL * sideways / 120):
+                self._pictures = None
+                self.update()
+        else:
+            self._zoom(_NOTCH_ZOOM ** (turn.y() / 120), self._time_at(event.position().x()))
 
     def show_theme(self, theme: Theme) -> None:
         """Apply a theme."""
@@ -124,12 +176,16 @@ class Overview(QWidget):
 
     def _paint_song(self, painter: QPainter) -> None:
         if self._pictures is None:
-            self._pictures = (self._outline(self.theme.faint), self._outline(self.theme.accent))
+            self._pictures = (self._outline(played=False), self._outline(played=True))
         height, x = self.height(), self._x_of(self._position_s)
         ahead, played = self._pictures
-        painter.drawPixmap(0, 0, ahead)
-        if round(x) > 0:  # 0 would mean all of it
-            painter.drawPixmap(0, 0, played, 0, 0, round(x), height)
+        edge = min(self.width(), max(0, round(x)))
+        painter.drawPixmap(edge, 0, ahead, edge, 0, self.width() - edge, height)
+        if edge > 0:  # 0 would mean all of it
+            painter.drawPixmap(0, 0, played, 0, 0, edge, height)
+        if not self.span.whole:
+            left, right = (self.width() * s / self.span.length_s for s in (self.span.first_s, self.span.last_s))
+            painter.fillRect(QRectF(left, height - 3, right - left, 3), QColor(self.theme.accent))
         part = self._loop
         if self._pressed_x is not None and self._drag_x is not None:
             first, last = sorted((self._time_at(self._pressed_x), self._time_at(self._drag_x)))
@@ -140,8 +196,8 @@ class Overview(QWidget):
             left, right = self._x_of(part[0]), self._x_of(part[1])
             painter.fillRect(QRectF(left, 0, right - left, height), shade)
             painter.setPen(QColor(self.theme.warn))
-            for edge in (left, right):
-                painter.drawLine(QPointF(edge, 0), QPointF(edge, height))
+            for side in (left, right):
+                painter.drawLine(QPointF(side, 0), QPointF(side, height))
         painter.fillRect(QRectF(round(x) - 1, 0, 2, height), QColor(self.theme.text))
         if part is not None:
             self._paint_label(painter, left, f"loop {write_time(part[0])} to {write_time(part[1])}")
@@ -155,27 +211,37 @@ class Overview(QWidget):
         painter.setPen(QColor(self.theme.text))
         painter.drawText(ground, Qt.AlignmentFlag.AlignCenter, text)
 
-    def _outline(self, colour: str) -> QPixmap:
-        """Draw the peaks that have been read so far."""
+    def _outline(self, *, played: bool) -> QPixmap:
+        """Draw the stems in lanes where they are known, and the waveform elsewhere, as far as it has been read."""
         assert self._waveform is not None
         self._drawn = self._waveform.done
         picture = QPixmap(self.size())
         picture.fill(Qt.GlobalColor.transparent)
         painter = QPainter(picture)
         middle, half = self.height() / 2, self.height() / 2 - 4
+        plain = QColor(self.theme.accent if played else self.theme.faint)
+        stems = self._stems
+        lanes = [QColor(stem_colour(name, number)) for number, name in enumerate(stems.names if stems else (), 1)]
+        for lane in lanes:
+            lane.setAlphaF(_PLAYED_ALPHA if played else 1.0)
+        loudest = max(1, int(stems.peaks.max(initial=0))) if stems else 1
+        tall = (self.height() - 6) / max(1, len(lanes))
+        scale = BARS / self._waveform.length_s if self._waveform.length_s else 0.0
         for x in range(self.width()):
-            first, last = (min(BARS, round((x + side) * BARS / self.width())) for side in (0, 1))
+            first, last = (min(BARS, round(scale * self._time_at(x + side))) for side in (0, 1))
             last = max(last, first + 1)
-            peak = float(self._waveform.peaks[first:last].max(initial=0.0))
-            if first < self._drawn:
-                painter.fillRect(QRectF(x, middle - peak * half, 1, max(1.0, 2 * peak * half)), QColor(colour))
+            if stems is not None and last <= stems.done:
+                for number, peak in enumerate(stems.peaks[:, first:last].max(axis=1, initial=0)):
+                    bar = max(1.0, (tall - 1) * math.sqrt(int(peak) / loudest))  # quiet passages are seen, too
+                    painter.fillRect(QRectF(x, 3 + (number + 1) * tall - bar, 1, bar), lanes[number])
+            elif first < self._drawn:
+                level = float(self._waveform.peaks[first:last].max(initial=0.0))
+                painter.fillRect(QRectF(x, middle - level * half, 1, max(1.0, 2 * level * half)), plain)
         painter.end()
         return picture
 
     def _x_of(self, position_s: float) -> float:
-        length_s = self._waveform.length_s if self._waveform is not None else 0.0
-        return self.width() * min(1.0, position_s / length_s) if length_s else 0.0
+        return self.width() * self.span.place(position_s)
 
     def _time_at(self, x: float) -> float:
-        assert self._waveform is not None
-        return self._waveform.length_s * min(1.0, max(0.0, x / max(1, self.width())))
+        return self.span.position(x / max(1, self.width()))

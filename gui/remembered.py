@@ -88,6 +88,15 @@ class Remembered:
         self._settings.setValue("files/format", title)
 
     @property
+    def stem_outline(self) -> bool:
+        """Whether the outline shows the stems."""
+        return self._text("window/stems", "on") == "on"
+
+    @stem_outline.setter
+    def stem_outline(self, on: bool) -> None:
+        self._settings.setValue("window/stems", "on" if on else "off")
+
+    @property
     def unrecorded(self) -> tuple[str, ...]:
         """Stems that are left out of recordings."""
         try:

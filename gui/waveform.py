@@ -11,7 +11,7 @@ from stemlive.guarded_thread import GuardedThread
 from stemlive.realtime.audio_files.reader import AudioReader
 from stemlive.realtime.shared.heartbeat import LIMIT_S
 
-BARS = 1600
+BARS = 6400
 _NAP_S = 0.1
 
 

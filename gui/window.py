@@ -29,6 +29,7 @@ from stemlive.gui.scale import write_time
 from stemlive.gui.screen_fit import LEAST_SIZE, fit_to_screen
 from stemlive.gui.source_bar import SourceBar
 from stemlive.gui.state_line import StateLine
+from stemlive.gui.stem_outline import StemOutline
 from stemlive.gui.theme import theme_for
 from stemlive.gui.transport_bar import TransportBar
 from stemlive.gui.welcome import Welcome
@@ -57,6 +58,7 @@ class Window(WindowParts):
         self.menus = Menus(self, self.handlers.commands(), self.handlers.stem_commands())
         self.preset_bar = PresetBar(self.menus)
         self.notices = Notices(rig, rig.retry)
+        self.outline = StemOutline()
         self._recorded, self._told = False, ""
         self._frames, self._texts = QTimer(self), QTimer(self)
         self._lay_out()
@@ -69,6 +71,7 @@ class Window(WindowParts):
         self.dialogs.show_presets()
         self.microphone.setVisible(rig.player.karaoke.used)
         self.menus["microphone"].setChecked(rig.player.karaoke.used)
+        self.menus["stem-outline"].setChecked(remembered.stem_outline)
         fit_to_screen(self, remembered.geometry)
         self.show_mix()
         self.show_rig()
@@ -134,6 +137,7 @@ class Window(WindowParts):
         self.show_take()
         if player.is_song and self.rig.waveform is not None and (news := self.rig.waveform.news()):
             self.tell(Notice(news))
+        self._want_outline()
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802
         """Accept files."""
@@ -164,6 +168,7 @@ class Window(WindowParts):
         self.remembered.mix = self.model.mix
         self.remembered.flush()
         self.export.close()
+        self.outline.close()
         self.model.attach(None)
         self.rig.close()
         super().closeEvent(event)
@@ -237,6 +242,18 @@ class Window(WindowParts):
         ):
             if timer.isActive() and timer.interval() != wanted_ms:
                 timer.start(wanted_ms)
+
+    def switch_stem_outline(self) -> None:
+        """Show the stems in the outline, or the waveform alone."""
+        self.remembered.stem_outline = not self.remembered.stem_outline
+        self._want_outline()
+
+    def _want_outline(self) -> None:
+        """Have the stems' outline made once the sound runs, which comes first."""
+        rig = self.rig
+        song = rig.song if self.remembered.stem_outline and rig.player.phase == Phase.LIVE else None
+        if song is not None or rig.song is None or not self.remembered.stem_outline:
+            self.outline.want(song, rig.model_file)
 
     def _show_play(self) -> None:
         song = self.rig.song is not None

@@ -17,6 +17,7 @@ from stemlive.gui.presets import OwnPresets
 from stemlive.gui.remembered import Remembered
 from stemlive.gui.rig import Rig
 from stemlive.gui.state_line import StateLine
+from stemlive.gui.transport_bar import TransportBar
 
 
 class WindowParts(QMainWindow):
@@ -32,6 +33,7 @@ class WindowParts(QMainWindow):
     microphone: MicrophoneBar
     preset_bar: PresetBar
     state: StateLine
+    transport: TransportBar
 
     @abstractmethod
     def note(self, text: str) -> None:
@@ -44,6 +46,10 @@ class WindowParts(QMainWindow):
     @abstractmethod
     def close_notice(self) -> None:
         """Close what the banner shows."""
+
+    @abstractmethod
+    def switch_stem_outline(self) -> None:
+        """Show the stems in the outline, or the waveform alone."""
 
     @abstractmethod
     def show_theme(self) -> None:

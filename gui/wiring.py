@@ -44,6 +44,7 @@ def _connect_song(window: Window) -> None:
     transport.record.clicked.connect(menus["record"].trigger)
     transport.overview.sought.connect(rig.seek)
     transport.overview.marked.connect(lambda first, last: rig.set_loop((first, last)))
+    window.outline.changed.connect(lambda: transport.overview.show_stems(window.outline.stems))
     window.export.progressed.connect(window.state.show_export)
     window.export.ended.connect(window.exports.ended)
     window.mixer.dragged.connect(window.exports.drag)

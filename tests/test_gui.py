@@ -23,7 +23,7 @@ import itertools
 
 from gui_fakes import STEMS, fake_engines
 from PyQt6.QtCore import QMimeData, QPoint, QPointF, QProcess, QRect, QSettings, QSize, Qt, QTimer, QUrl
-from PyQt6.QtGui import QDrag, QDropEvent
+from PyQt6.QtGui import QDrag, QDropEvent, QWheelEvent
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import (
     QAbstractButton,
@@ -52,6 +52,7 @@ from stemlive.gui.meter import HeldPeak
 from stemlive.gui.mix import Channel, Mix
 from stemlive.gui.mix_model import MixModel
 from stemlive.gui.notices import Notice
+from stemlive.gui.outline_span import Span
 from stemlive.gui.player import Phase
 from stemlive.gui.presets import BUILT_IN, OwnPresets
 from stemlive.gui.program import build_window
@@ -63,7 +64,9 @@ from stemlive.gui.settings_dialog import SettingsDialog
 from stemlive.gui.sheets import cards_page, keys_page
 from stemlive.gui.spectrogram import colour_table
 from stemlive.gui.spectrogram_ring import COLUMNS, SpectrogramRing
-from stemlive.gui.theme import theme_for
+from stemlive.gui.stem_outline import StemOutline
+from stemlive.gui.theme import stem_colour, theme_for
+from stemlive.gui.waveform import BARS
 from stemlive.realtime.audio_files.files import AudioWriter
 from stemlive.realtime.control.controls import Controls
 from stemlive.realtime.model_file.provider import existing_providers
@@ -133,6 +136,7 @@ def make_window(qapp, qtbot, tmp_path, engines, settings_file, nothing_left):
         settings = QSettings(str(settings_file), QSettings.Format.IniFormat)
         window = build_window(settings, tmp_path / "presets.json", make=engines)
         window.rig.devices._command = NO_DEVICES
+        window.outline._command = (sys.executable, "-c", "")
         window.start()
         window.show()
         windows.append(window)
@@ -768,6 +772,116 @@ class TestLight:
             assert theme_for("system").dark == dark
             assert theme_for("dark").dark
             assert not theme_for("light").dark
+
+
+class TestOutline:
+    def test_the_stems_ahead_of_the_music_are_shown_once_they_are_known(self, window, qtbot, song, engines):
+        """A third of the song is known: vocals in its first half, drums in its second."""
+        code = f"""
+import json
+print(json.dumps(["vocals", "drums", "bass", "other"]), flush=True)
+for bar in range({BARS} // 3):
+    print(json.dumps([[255, 0, 0, 0] if bar < {BARS} // 6 else [0, 255, 0, 0]]), flush=True)
+"""
+        window.outline._command = (sys.executable, "-c", code)
+        window.rig.open_song(song)
+        qtbot.waitUntil(lambda: window.outline.stems is not None and window.outline.stems.done == BARS // 3)
+        qtbot.waitUntil(lambda: window.rig.waveform.complete)
+        engine(window).tell(song_s=1.0)
+        qtbot.waitUntil(lambda: window.transport.position.text() == "0:01.0")
+        overview = window.transport.overview
+
+        def colours(share):
+            image, x = overview.grab().toImage(), round(share * overview.width())
+            return {image.pixelColor(x, y).name() for y in range(4, overview.height() - 4)}
+
+        vocals, drums = stem_colour("vocals"), stem_colour("drums")
+        assert vocals in colours(0.14)
+        assert drums in colours(0.3)
+        assert not {vocals, drums} & colours(0.7)  # not known: the waveform
+        assert window.theme.faint in colours(0.7)
+        assert vocals not in colours(0.05)  # played: paler
+        window.menus["stem-outline"].trigger()
+        assert window.outline.stems is None
+        assert not {vocals, drums} & colours(0.14)
+        assert not window.remembered.stem_outline
+
+    def test_what_was_made_is_kept_and_another_song_has_its_own(self, qapp, qtbot, tmp_path, nothing_left):
+        code = f"import json; print(json.dumps(['a'])); print(json.dumps([[7]] * {BARS}))"
+        outline = StemOutline((sys.executable, "-c", code))
+        outline.want(tmp_path / "one", None)
+        first = outline.stems
+        qtbot.waitUntil(lambda: first.complete)
+        outline.want(tmp_path / "two", None)
+        assert outline.stems is not first
+        assert not outline.stems.complete
+        outline.want(tmp_path / "one", None)
+        assert outline.stems is first
+        assert (first.peaks == 7).all()
+        outline.want(tmp_path / "one", "another model")
+        assert not outline.stems.complete
+        outline.close()
+
+    def test_the_real_process_tells_the_peaks_of_the_stems(self, tmp_path):
+        sound = np.random.default_rng(0).uniform(-0.5, 0.5, (66150, 2)) * np.linspace(0, 1, 66150)[:, None]
+        soundfile.write(tmp_path / "song.wav", sound, 44100, subtype="FLOAT")
+        command = [sys.executable, "-P", "-m", "stemlive.window_outline", quote(str(tmp_path / "song.wav")), "50"]
+        lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+        names, *bars = (json.loads(line) for line in lines)
+        told = np.array([bar for line in bars for bar in line])
+        stems = separate(tmp_path / "song.wav")
+        assert names == list(stems)
+        edges = np.linspace(0, 66150, 51).astype(int)
+        for number, stem in enumerate(stems.values()):
+            peaks = [np.abs(stem[first:last]).max() for first, last in itertools.pairwise(edges)]
+            np.testing.assert_allclose(told[:, number], 255 * np.array(peaks), atol=1)
+
+    def test_the_zoom_keeps_the_place_stays_within_the_song_and_turns_the_page(self):
+        span = Span()
+        span.set_length(100.0)
+        assert span.whole
+        assert span.zoom(4, 40.0)
+        assert (span.first_s, span.last_s) == (30.0, 55.0)
+        assert span.place(40.0) == pytest.approx(0.4)
+        assert span.position(0.4) == pytest.approx(40.0)
+        assert not span.follow(40.0)
+        assert span.follow(53.0)  # nine tenths are past: the next page begins a little before it
+        assert (span.first_s, span.last_s) == (50.5, 75.5)
+        assert span.scroll(-10)
+        assert span.first_s == 0.0
+        assert not span.follow(54.0)  # whoever looks elsewhere is left alone
+        span.zoom(1000, 10.0)
+        assert span.last_s - span.first_s == pytest.approx(4.0)
+        span.zoom(1e-9, 10.0)
+        assert span.whole
+        assert not span.zoom(0.5, 10.0)
+
+    def test_keys_and_wheel_zoom_and_a_click_goes_to_what_is_seen(self, playing, qtbot):
+        overview = playing.transport.overview
+        with qtbot.waitActive(playing):
+            playing.activateWindow()
+        QTest.keyClick(playing, Qt.Key.Key_Plus)
+        assert (overview.span.first_s, overview.span.last_s) == (0.0, 5.0)
+        y = overview.height() // 2
+        QTest.mouseClick(overview, Qt.MouseButton.LeftButton, pos=_point(overview.width() // 2, y))
+        assert engine(playing).memory.parameters["seek_s"] == pytest.approx(2.5, abs=0.05)
+        wheel(overview, 120, Qt.KeyboardModifier.ShiftModifier)
+        assert overview.span.first_s == 0.0
+        wheel(overview, -120, Qt.KeyboardModifier.ShiftModifier)
+        assert overview.span.first_s == pytest.approx(0.75)
+        QTest.keyClick(playing, Qt.Key.Key_0)
+        assert overview.span.whole
+        wheel(overview, 120)
+        assert overview.span.last_s - overview.span.first_s == pytest.approx(8.0)
+        QTest.keyClick(playing, Qt.Key.Key_Minus)
+        assert overview.span.whole
+
+
+def wheel(widget, turn, modifiers=Qt.KeyboardModifier.NoModifier):
+    """Turn the wheel by this angle over the middle of a widget."""
+    place = QPointF(widget.width() / 2, widget.height() / 2)
+    nothing, phase = Qt.MouseButton.NoButton, Qt.ScrollPhase.NoScrollPhase
+    widget.wheelEvent(QWheelEvent(place, place, QPoint(), QPoint(0, turn), nothing, modifiers, phase, False))
 
 
 class TestIdle:
