@@ -138,8 +138,9 @@ def test_older_names_of_the_microphones_options_are_understood_and_not_shown():
     )
 
 
-def test_verbose_shows_the_traceback_before_the_line():
-    for arguments in (["--verbose", "separate", "missing.wav"], ["separate", "missing.wav", "--verbose"]):
+def test_verbose_shows_the_traceback_before_the_line(model):
+    separate = ["separate", "missing.wav", "--model", model]
+    for arguments in (["--verbose", *separate], [*separate, "--verbose"]):
         result = run(*arguments)
         assert result.exit_code == 2
         assert result.stderr.startswith("Traceback")
