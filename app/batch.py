@@ -51,6 +51,8 @@ class Report:
 
     def end(self, song: Song, outputs: Outputs, notes: Sequence[str]) -> None:
         """Print the files of a song, and what was odd."""
+        if not self.many:
+            self.bars.end()
         with self.bars.aside():
             self.written += 1
             for note in notes:

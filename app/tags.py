@@ -1,6 +1,8 @@
 """Tags and cover of a song, read from its file and written into the files of its stems, by mutagen."""
 
 import base64
+import re
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ _NAMES = (
 )
 """What is kept, by the names of Vorbis comments, which those of mutagen's easy interface are."""
 _MOST_COVER_BYTES = 16 << 20
+_PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,9 @@ def read_tags(path: Path) -> Tags:
         easy, full = mutagen.File(path, easy=True), mutagen.File(path)
     except Exception:  # a damaged tag is no reason not to separate the song, and mutagen raises many kinds
         return Tags()
-    if full is None or full.tags is None:
+    if full is None:
+        return _by_ffmpeg(path)
+    if full.tags is None:
         return Tags()
     texts: dict[str, list[str]] = {}
     if easy is not None and easy.tags is not None and hasattr(easy.tags, "keys"):
@@ -78,6 +83,31 @@ def write_tags(path: Path, kind: str, tags: Tags) -> None:
         {"wav": _write_id3, "mp3": _write_id3, "m4a": _write_mp4}.get(kind, _write_vorbis)(path, kind, tags)
     except (mutagen.MutagenError, OSError, ValueError, KeyError) as error:
         raise AudioFileError(f"the tags cannot be written into {path.name}: {error}") from error
+
+
+def _by_ffmpeg(path: Path) -> Tags:
+    """Return the tags of a kind that mutagen does not read, such as Matroska, without the cover."""
+    from stemlive.realtime.audio_files import ffmpeg
+
+    if ffmpeg.program() is None:
+        return Tags()
+    child = ffmpeg.Ffmpeg("-protocol_whitelist", "file", "-i", f"file:{path}", "-f", "ffmetadata", "pipe:1")
+    limit = threading.Timer(_PATIENCE_S, child.end)
+    limit.start()
+    try:
+        text = b"".join(iter(lambda: child.output.read(1 << 16), b"")).decode(errors="replace")
+    except ValueError:  # closed by the limit
+        return Tags()
+    finally:
+        limit.cancel()
+        child.end()
+    head = re.split(r"^\[", text, maxsplit=1, flags=re.MULTILINE)[0]  # what follows is about chapters and streams
+    found = re.findall(r"^([^=;#\n]+)=((?:\\[\s\S]|[^\\\n])*)$", head, re.MULTILINE)
+    texts = {name.lower(): [re.sub(r"\\([\s\S])", r"\1", value)] for name, value in found}
+    for name, other in (("track", "tracknumber"), ("disc", "discnumber"), ("album_artist", "albumartist")):
+        if name in texts:
+            texts.setdefault(other, texts[name])
+    return Tags({name: texts[name] for name in _NAMES if name in texts})
 
 
 _ID3 = {

@@ -294,6 +294,16 @@ def test_a_song_without_tags_gets_none_and_names_of_files_come_from_tags(tagged,
     assert mutagen.File(tmp_path / "out/Unknown artist/Unknown album/plain [bass].wav").tags is None
 
 
+def test_tags_of_a_video_are_kept(tagged, tmp_path, model):
+    words = ("-metadata", "title=A = B; #1\\", "-metadata", "artist=Ärtist", "-metadata", "track=2")
+    ffmpeg("-i", tagged["flac"], "-map", "0:a", *words, "-c:a", "libopus", tmp_path / "song.webm")
+    options = ("-o", tmp_path, "--model", model, "--stems", "bass", "--format", "flac")
+    assert run(tmp_path / "song.webm", *options).exit_code == 0
+    texts = read_tags(tmp_path / "song" / "bass.flac").texts
+    assert texts["title"] == ["A = B; #1\\ (bass)"]
+    assert (texts["artist"], texts["album"], texts["tracknumber"]) == (["Ärtist"], ["Album"], ["2"])
+
+
 def test_damaged_tags_do_not_keep_a_song_from_being_separated(tagged, tmp_path, model):
     content = tagged["mp3"].read_bytes()
     (tmp_path / "odd.mp3").write_bytes(content[:10] + bytes(range(256)) + content[266:])

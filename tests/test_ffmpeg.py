@@ -19,6 +19,10 @@ from stemlive.errors import AudioFileError
 from stemlive.realtime.audio_files import ffmpeg_reader
 from stemlive.realtime.audio_files.pipes import PipeReader
 from stemlive.realtime.audio_files.reader import AudioReader
+from stemlive.realtime.control.transport import Transport
+from stemlive.realtime.devices.device import RingSource
+from stemlive.realtime.devices.song_source import SongSource
+from stemlive.realtime.shared.memory import EngineMemory
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +179,27 @@ def test_surround_is_mixed_down_as_ffmpeg_does(tmp_path):
         ours = reader.read(10 * RATE_HZ)
         assert reader.note == f"{tmp_path / 'a.m4a'} has 6 channels, which are mixed down to stereo"
     np.testing.assert_allclose(ours, theirs, atol=1e-3)
+
+
+def test_the_window_s_player_plays_and_seeks_in_it(folder):
+    theirs = encoded.decoded(folder / "song.m4a")
+    memory = EngineMemory.local()
+    source, transport = SongSource(AudioReader(folder / "song.m4a"), RATE_HZ, memory), Transport(memory)
+    transport.seek(1.0)
+    transport.play()
+    source.start()
+    try:
+        ring = RingSource(source.input)
+        block = np.zeros((3000, 2), np.float32)
+        wait_until(lambda: ring.available() >= len(block), "sound")
+        ring.read(block)
+        assert source.problem == ""
+    finally:
+        source.close()
+    begun = next(place for place in range(len(block) - 1000) if np.abs(block[place + 500]).max() > 0.05)
+    at = [k for k in range(RATE_HZ - 1000, RATE_HZ + 3000) if np.array_equal(theirs[k], block[begun + 900])]
+    np.testing.assert_array_equal(block[begun + 900 :][:500], theirs[at[0] : at[0] + 500])
+    assert abs(memory.telemetry["song_length_s"] - encoded.SECONDS) < 0.1
 
 
 # The child

@@ -82,6 +82,10 @@ class Bars:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Leave the bars as they are; what is printed from now on comes below."""
         if self._progress is not None:
             self._progress.stop()
 
