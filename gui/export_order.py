@@ -16,7 +16,9 @@ FORMATS: dict[str, tuple[str, int | None]] = {
     "WAV, 32 bit float": ("wav", 32),
     "FLAC, 24 bit": ("flac", 24),
     "Ogg Vorbis": ("ogg", None),
+    "Opus": ("opus", None),
     "MP3": ("mp3", None),
+    "M4A (AAC, needs ffmpeg)": ("m4a", None),
 }
 """Title to the extension of the files and the bits of a sample."""
 FORMAT = "WAV, 24 bit"

@@ -9,13 +9,15 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from time import process_time
+from time import monotonic, process_time
 
 from jack_server import Server
 from x_server import Display
 
 _SECONDS = 18.0
 _START_UP_S = 3.0
+_PATIENCE_S = 120.0
+"""For the engine to open, and for the outline of the stems."""
 
 
 def draw(target: Path, song: Path | None) -> None:
@@ -42,8 +44,18 @@ def draw(target: Path, song: Path | None) -> None:
         window.start()
         window.show()
         window.rig.open_song(song)
-        window.rig.seek(3.0)
         began: list[float] = []
+        looks, opened = QTimer(), monotonic()
+
+        def begin() -> None:
+            stems = window.outline.stems
+            if (stems is None or not stems.complete) and monotonic() < opened + _PATIENCE_S:
+                return
+            looks.stop()
+            window.rig.seek(3.0)
+            window.rig.play(True)
+            QTimer.singleShot(int(1000 * _START_UP_S), lambda: began.append(process_time()))
+            QTimer.singleShot(int(1000 * _SECONDS), finish)
 
         def finish() -> None:
             share = (process_time() - began[0]) / (_SECONDS - _START_UP_S)
@@ -53,8 +65,8 @@ def draw(target: Path, song: Path | None) -> None:
             heard = f"{now.hops} hops, {now.late_hops} late, {now.dropouts} dropouts"
             print(f"{heard}; the window: {100 * share:.0f} % of a core")
 
-        QTimer.singleShot(int(1000 * _START_UP_S), lambda: began.append(process_time()))
-        QTimer.singleShot(int(1000 * _SECONDS), finish)
+        looks.timeout.connect(begin)
+        looks.start(200)
         app.exec()
 
 

@@ -68,6 +68,7 @@ from stemlive.gui.stem_outline import StemOutline
 from stemlive.gui.theme import stem_colour, theme_for
 from stemlive.gui.waveform import BARS
 from stemlive.realtime.audio_files.files import AudioWriter
+from stemlive.realtime.audio_files.reader import AudioReader
 from stemlive.realtime.control.controls import Controls
 from stemlive.realtime.model_file.provider import existing_providers
 from stemlive.realtime.separation.mixer import PRESETS, Mixer
@@ -1297,14 +1298,16 @@ for path in order.paths:
     @pytest.mark.parametrize("title", FORMATS)
     def test_every_format_is_written_as_its_name_says(self, title, tmp_path):
         extension, bits = FORMATS[title]
-        sound = 0.5 * np.sin(np.arange(44100)[:, None] / 20).astype(np.float32)
-        with AudioWriter(tmp_path / f"x.{extension}", 44100, 1, bits=bits) as writer:
+        sound = 0.5 * np.sin(np.arange(48000)[:, None] / 20).astype(np.float32)
+        with AudioWriter(tmp_path / f"x.{extension}", 48000, 1, bits=bits) as writer:
             writer.write(sound)
-        info = soundfile.info(tmp_path / f"x.{extension}")
-        assert info.frames == 44100
-        kinds = {16: "PCM_16", 24: "PCM_24", 32: "FLOAT", None: {"ogg": "VORBIS"}.get(extension, "MPEG_LAYER_III")}
-        assert info.subtype == kinds[bits]
-        np.testing.assert_allclose(soundfile.read(tmp_path / f"x.{extension}")[0], sound[:, 0], atol=0.05)
+        with AudioReader(tmp_path / f"x.{extension}") as reader:
+            read = reader.read(50000)
+        assert 0 <= len(read) - 48000 < (1024 if extension == "m4a" else 1)  # AAC fills its last frame
+        assert np.sqrt(np.square(read[:48000] - sound).mean()) < 0.02
+        if bits is not None:
+            subtype = soundfile.info(tmp_path / f"x.{extension}").subtype
+            assert subtype == {16: "PCM_16", 24: "PCM_24", 32: "FLOAT"}[bits]
 
     def test_a_song_whose_name_is_not_utf_8_is_dropped_remembered_and_exported(self, playing, qtbot, song, tmp_path):
         odd = tmp_path / os.fsdecode(b"s\xffng.wav")
