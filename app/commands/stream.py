@@ -227,7 +227,9 @@ def _ends(
     if app is not None:
         raise UsageError("--app chooses among the programs that --system takes: add --system")
     if (song is None) == (source is None):
-        raise UsageError("name one of SONG and --input" if song else "name a SONG, or an --input such as device:default")
+        raise UsageError(
+            "name one of SONG and --input" if song else "name a SONG, or an --input such as device:default"
+        )
     return song or source or "", target, None
 
 
