@@ -12,9 +12,11 @@ import encoded
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 from encoded import KINDS, RATE_HZ, ffmpeg
 from waiting import wait_until
 
+from stemlive.cli import main
 from stemlive.errors import AudioFileError
 from stemlive.realtime.audio_files import ffmpeg_reader
 from stemlive.realtime.audio_files.pipes import PipeReader
@@ -288,3 +290,14 @@ def test_pipes_carry_what_files_hold(folder, name):
         np.testing.assert_array_equal(np.concatenate(blocks), file.read(file.frames))
         assert pipe.note == ""
     assert feed.wait() == 0
+
+
+@pytest.mark.parametrize("command", [["separate"], ["stream", "-i"], ["stream"]])
+def test_the_command_line_answers_an_address_with_the_pipe(command):
+    arguments = [*command, "https://example.org/song"]
+    result = CliRunner().invoke(main, [*arguments, *(["-o", "out.wav"] if command == ["stream", "-i"] else [])])
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "stemlive: error: https://example.org/song is an address, and stemlive downloads nothing: "
+        "yt-dlp -f ba -o - 'https://example.org/song' | stemlive separate -\n"
+    )

@@ -13,6 +13,7 @@ from test_layout import MAY_IMPORT, imports, module_name, sources
 from stemlive.child import PROGRAM, SAFE_PATH
 from stemlive.gui.device_list import DeviceList
 from stemlive.gui.export_job import ExportJob
+from stemlive.gui.export_order import Order
 from stemlive.gui.sheets import ModelSheet
 from stemlive.training import launch, sweep_run
 
@@ -119,7 +120,7 @@ def test_what_the_window_starts_runs_no_module_of_the_current_folder(tmp_path, m
     with qtbot.waitSignal(devices.changed, timeout=20000):
         devices.refresh()
     with qtbot.waitSignal(export.ended, timeout=20000):
-        export.start(tmp_path / "none.wav", tmp_path, extension="wav", model=model, replace=False)
+        export.start(Order(tmp_path / "none.wav", (), model=model, folder=tmp_path))
     sheet = ModelSheet("live", window)
     with qtbot.waitSignal(sheet._process.finished, timeout=20000):
         pass

@@ -240,7 +240,11 @@ def _is_pipe(path: str) -> bool:
 
 
 def _check_ends(source: str, target: str, raw: str | None, rate: int | None, channels: int | None) -> None:
-    """Raise UsageError for impossible combinations of input, output and format."""
+    """Raise UsageError for impossible combinations of input, output and format, MissingFileError for an address."""
+    if not source.startswith("device:") and not Path(source).exists():
+        from stemlive.realtime.audio_files.reader import refuse_address
+
+        refuse_address(source)
     if source == "-" and os.isatty(0):
         raise UsageError("--input - reads a pipe: name a file, or write DECODER | stemlive stream ...")
     if target == "-" and os.isatty(1):
