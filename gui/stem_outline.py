@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PyQt6.QtCore import QObject, QProcess, pyqtSignal
+from PyQt6.QtCore import QObject, pyqtSignal
 
 from stemlive.child import quoted
 from stemlive.gui.command_process import CommandProcess
@@ -42,8 +42,8 @@ class StemOutline(QObject):
     def __init__(self, command: tuple[str, ...] = COMMAND) -> None:
         super().__init__()
         self._command = command
-        self._process = CommandProcess(self)
-        self._process.readyReadStandardOutput.connect(self._read)
+        self._process = self._new_process()
+        self._ending: list[CommandProcess] = []
         self._kept: dict[tuple[Path, str | None], Stems] = {}
         self._wanted: tuple[Path, str | None] | None = None
         self.stems: Stems | None = None
@@ -65,10 +65,23 @@ class StemOutline(QObject):
         self.changed.emit()
 
     def close(self) -> None:
-        """Stop what is being made."""
-        if self._process.state() != QProcess.ProcessState.NotRunning:
-            self._process.end()
-            self._process.blockSignals(False)
+        """Stop what is being made, and return at once: a process that goes after everything else may end late."""
+        self._ending = [process for process in self._ending if process.running]
+        if self._process.running:
+            self._process.blockSignals(True)
+            self._process.kill()
+            self._ending.append(self._process)
+            self._process = self._new_process()
+
+    def finish(self) -> None:
+        """Wait, after `close`, for the end of what was stopped."""
+        for process in self._ending:
+            process.end()
+
+    def _new_process(self) -> CommandProcess:
+        process = CommandProcess(self)
+        process.readyReadStandardOutput.connect(self._read)
+        return process
 
     def _begin(self, song: Path, model: str | None) -> None:
         assert self.stems is not None

@@ -176,6 +176,7 @@ class Window(WindowParts):
     def finish(self) -> str:
         """Wait, after the window has closed, for what it has let stop; return what could not be completed."""
         self.export.finish()
+        self.outline.finish()
         return self.rig.finish()
 
     def _lay_out(self) -> None:

@@ -822,6 +822,7 @@ for bar in range({BARS} // 3):
         outline.want(tmp_path / "one", "another model")
         assert not outline.stems.complete
         outline.close()
+        outline.finish()
 
     def test_the_real_process_tells_the_peaks_of_the_stems(self, tmp_path):
         sound = np.random.default_rng(0).uniform(-0.5, 0.5, (66150, 2)) * np.linspace(0, 1, 66150)[:, None]
@@ -985,6 +986,18 @@ class TestNeverWaits:
         monkeypatch.setattr(sys, "platform", "win32")
         process.ask_to_end()
         qtbot.waitUntil(lambda: not process.running)
+
+    def test_an_outline_whose_process_ends_late(self, window, qtbot, song, monkeypatch):
+        window.outline._command = (sys.executable, "-c", "import time; time.sleep(60)")
+        window.rig.open_song(song)
+        qtbot.waitUntil(lambda: window.outline._process.running)
+        process = window.outline._process
+        monkeypatch.setattr(process, "waitForFinished", lambda _: pytest.fail("it was waited for"))
+        window.close()
+        assert not window.isVisible()
+        monkeypatch.undo()
+        window.finish()
+        assert not process.running
 
     def test_an_export_that_does_not_end(self, window, qtbot, song, tmp_path):
         stubborn = (
