@@ -6,6 +6,7 @@ import sys
 import threading
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -670,6 +671,13 @@ class TestNames:
         with pytest.raises(DeviceError) as error:
             find_device(name, direction, list(self.DEVICES))
         assert str(error.value).startswith(message)
+
+    def test_a_sound_server_changes_no_name_that_was_good_without_it(self):
+        speakers = replace(card(5, "USB Audio Analog Stereo", "PulseAudio", inputs=0), server_name="usb.stereo")
+        devices = [*self.DEVICES, speakers]
+        assert find_device("usb", "output", devices).index == 1
+        assert find_device("analog", "output", devices).index == 5
+        assert find_device("usb.stereo", "output", devices).index == 5
 
     def test_none_at_all(self):
         with pytest.raises(DeviceError, match="PortAudio finds no audio device, so none for input: connect one"):

@@ -79,14 +79,15 @@ def _imported() -> Any:
     except OSError as error:
         how = "sudo apt-get install libportaudio2" if sys.platform.startswith("linux") else "pip install sounddevice"
         raise DeviceError(f"audio devices need the system library PortAudio, which is not here: {how}") from error
-    name_our_streams()
-    _quiet_alsa()
+    if sys.platform.startswith("linux"):
+        name_our_streams()
+        _quiet_alsa()
     return sounddevice
 
 
 def _quiet_alsa() -> None:
     """Let ALSA's library print nothing of its own: underruns are counted, and what cannot be opened is an error."""
-    with suppress(OSError, AttributeError):  # where there is no ALSA
+    with suppress(OSError):  # a PortAudio without ALSA
         nothing = ctypes.CDLL(None).getpid  # in C, for it is called on the device's thread
         ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(nothing)
 
