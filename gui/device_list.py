@@ -1,14 +1,20 @@
 """List audio devices with a child process, because PortAudio lists devices only once per process."""
 
 import json
+import sys
 from dataclasses import dataclass
+from threading import Event
 
 from PyQt6.QtCore import QObject, QProcess, QTimer, pyqtSignal
 
 from stemlive.child import PROGRAM
+from stemlive.guarded_thread import GuardedThread
 from stemlive.gui.command_process import CommandProcess
+from stemlive.realtime.devices.sound_server import watch
 
 DEFAULT = "default"
+_SETTLING_MS = 300
+"""A device that is plugged in brings several sources and sinks, one after another."""
 _PATIENCE_MS = 10_000
 """For Python to start on a busy machine; the query itself waits three seconds for the sound system."""
 
@@ -24,9 +30,13 @@ class DeviceName:
 
 
 class DeviceList(QObject):
-    """Input and output devices. `refresh` starts a query; `changed` is emitted with its result, or with `problem`."""
+    """Input and output devices. `refresh` starts a query; `changed` is emitted with its result, or with `problem`.
+
+    After `watch`, a query also starts when the sound server tells that a device has come or gone.
+    """
 
     changed = pyqtSignal()
+    _plugged = pyqtSignal()
 
     def __init__(self, command: tuple[str, ...] = (*PROGRAM, "devices", "--json")) -> None:
         super().__init__()
@@ -37,6 +47,12 @@ class DeviceList(QObject):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._give_up)
+        self._settling = QTimer(self)
+        self._settling.setSingleShot(True)
+        self._settling.setInterval(_SETTLING_MS)
+        self._settling.timeout.connect(self._look_again)
+        self._plugged.connect(self._settling.start)
+        self._stopping = Event()
         self.inputs: tuple[DeviceName, ...] = ()
         self.outputs: tuple[DeviceName, ...] = ()
         self.problem = ""
@@ -47,10 +63,23 @@ class DeviceList(QObject):
             self._process.start(self._command[0], list(self._command[1:]))
             self._timer.start(_PATIENCE_MS)
 
+    def watch(self) -> None:
+        """Watch the sound server, where there is one, on a thread of its own until `close`."""
+        if sys.platform.startswith("linux"):
+            GuardedThread("stemlive devices", lambda: watch(self._plugged.emit, self._stopping)).start()
+
     def close(self) -> None:
-        """Abort a running query."""
+        """Abort a running query, and watch no more."""
+        self._stopping.set()
+        self._settling.stop()
         self._timer.stop()
         self._process.end()
+
+    def _look_again(self) -> None:
+        if self._process.running:  # which may have looked before
+            self._settling.start()
+        else:
+            self.refresh()
 
     def _give_up(self) -> None:
         self._process.end()

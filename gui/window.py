@@ -78,8 +78,9 @@ class Window(WindowParts):
         self.show_texts()
 
     def start(self) -> None:
-        """List the devices, and start polling the engine."""
+        """List the devices, watch for others, and start polling the engine."""
         self.rig.devices.refresh()
+        self.rig.devices.watch()
         self._frames.start(FRAME_MS)
         self._texts.start(TEXT_MS)
 

@@ -17,6 +17,7 @@ from sound_servers import RATE_HZ, SoundServer
 from waiting import wait_until
 
 from stemlive.errors import DeviceError
+from stemlive.gui.device_list import DeviceList
 from stemlive.realtime.devices.system_audio import SystemAudio
 
 PROGRAM = (sys.executable, "-m", "stemlive")
@@ -300,6 +301,22 @@ def test_sources_monitors_and_sinks_are_listed_by_their_descriptions(server):
     found = devices(server)
     assert headset["name"] not in found, "what was unplugged is not listed"
     assert {"out (out)", "out (twin)"} <= found.keys(), "what is called alike is told apart"
+
+
+def test_the_windows_lists_follow_what_is_plugged_in(server, qtbot):
+    devices = DeviceList()
+    try:
+        with qtbot.waitSignal(devices.changed, timeout=30_000):
+            devices.refresh()
+        devices.watch()
+        time.sleep(0.5)
+        module = server.add_sink("usb", description="Headset")
+        label = f"Headset, {server.kind}"
+        qtbot.waitUntil(lambda: label in [device.label for device in devices.outputs], timeout=30_000)
+        server.pactl("unload-module", str(module))
+        qtbot.waitUntil(lambda: label not in [device.label for device in devices.outputs], timeout=30_000)
+    finally:
+        devices.close()
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ source and the sink to use from the environment, each time it is opened.
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from threading import Event
 from typing import Any
 
 from stemlive.errors import DeviceError
@@ -19,7 +20,7 @@ PLUGIN = "pulse"
 OURS = "stemlive.engine"
 """Property of every stream of an engine."""
 _SOURCE, _SINK = "PULSE_SOURCE", "PULSE_SINK"
-_CONNECT_S = 1.0
+_CONNECT_S, _LISTEN_S, _AWAY_S = 1.0, 0.5, 5.0
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,12 @@ def connect(client: str) -> Any:
 
 
 def server_errors() -> tuple[type[Exception], ...]:
-    """Return the exceptions of a connection whose server refuses something or is gone."""
-    import pulsectl
-    from pulsectl._pulsectl import LibPulse  # which names the second kind nowhere else
+    """Return the exceptions of a connection whose server refuses something or is gone; none without pulsectl."""
+    try:
+        import pulsectl
+        from pulsectl._pulsectl import LibPulse  # which names the second kind nowhere else
+    except (ImportError, OSError):
+        return ()
 
     return pulsectl.PulseError, LibPulse.CallError, pulsectl.PulseDisconnected
 
@@ -128,6 +132,37 @@ def _told_apart(endpoints: list[Endpoint]) -> tuple[Endpoint, ...]:
         else replace(endpoint, description=f"{endpoint.description} ({endpoint.name})")
         for endpoint in endpoints
     )
+
+
+def watch(changed: Callable[[], object], stopping: Event) -> None:
+    """Call `changed` whenever a source or sink, or the server itself, comes or goes, until `stopping`.
+
+    Does not return before; where there is no sound server, it looks for one now and then.
+    """
+    there = True  # whoever watches has looked just now
+    while not stopping.is_set():
+        try:
+            with connect("stemlive devices") as pulse:
+                if not there:
+                    changed()
+                there = True
+                _listen(pulse, changed, stopping)
+        except (DeviceError, *server_errors()):
+            if there:
+                changed()
+            there = False
+            stopping.wait(_AWAY_S)
+
+
+def _listen(pulse: Any, changed: Callable[[], object], stopping: Event) -> None:
+    def note(event: Any) -> None:
+        if event.t in ("new", "remove"):
+            changed()
+
+    pulse.event_callback_set(note)
+    pulse.event_mask_set("sink", "source")
+    while not stopping.is_set():
+        pulse.event_listen(_LISTEN_S)
 
 
 @contextmanager
