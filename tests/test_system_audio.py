@@ -307,9 +307,7 @@ def test_the_windows_lists_follow_what_is_plugged_in(server, qtbot):
     devices = DeviceList()
     try:
         with qtbot.waitSignal(devices.changed, timeout=30_000):
-            devices.refresh()
-        devices.watch()
-        time.sleep(0.5)
+            devices.watch()
         module = server.add_sink("usb", description="Headset")
         label = f"Headset, {server.kind}"
         qtbot.waitUntil(lambda: label in [device.label for device in devices.outputs], timeout=30_000)

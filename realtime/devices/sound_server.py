@@ -135,19 +135,18 @@ def _told_apart(endpoints: list[Endpoint]) -> tuple[Endpoint, ...]:
 
 
 def watch(changed: Callable[[], object], stopping: Event) -> None:
-    """Call `changed` whenever a source or sink, or the server itself, comes or goes, until `stopping`.
+    """Call `changed` once the sound server is watched, and whenever a source or sink of it comes or goes.
 
-    Does not return before; where there is no sound server, it looks for one now and then.
+    Does not return before `stopping`; where there is no sound server, it looks for one now and then.
     """
-    there = True  # whoever watches has looked just now
+    there = False
+    nobody: tuple[type[Exception], ...] = (DeviceError, *server_errors())
     while not stopping.is_set():
         try:
             with connect("stemlive devices") as pulse:
-                if not there:
-                    changed()
                 there = True
                 _listen(pulse, changed, stopping)
-        except (DeviceError, *server_errors()):
+        except nobody:
             if there:
                 changed()
             there = False
@@ -161,6 +160,7 @@ def _listen(pulse: Any, changed: Callable[[], object], stopping: Event) -> None:
 
     pulse.event_callback_set(note)
     pulse.event_mask_set("sink", "source")
+    changed()  # since whoever watches has looked
     while not stopping.is_set():
         pulse.event_listen(_LISTEN_S)
 
