@@ -211,12 +211,14 @@ def test_a_decoder_that_says_nothing_is_given_up(folder, tmp_path, monkeypatch):
     for name, says in (("silent", ""), ("stops", "head -c 40 /dev/zero; ")):
         program = tmp_path / name / "ffmpeg"
         program.parent.mkdir()
-        program.write_text(f"#!/bin/sh\n{says}exec sleep 1000\n")
+        program.write_text(f"#!/bin/sh\n{says}sleep 1000 & echo $! > {tmp_path}/{name}.pid\nwait\n")
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-        monkeypatch.setattr(ffmpeg_reader, "_PATIENCE_S", 0.3)
-        with pytest.raises(AudioFileError, match=r"song\.m4a.*(gave nothing for 0 s|nothing comes out)"):
+        monkeypatch.setattr(ffmpeg_reader, "_PATIENCE_S", 2.0)
+        with pytest.raises(AudioFileError, match=r"song\.m4a.*(gave nothing for 2 s|nothing comes out)"):
             AudioReader(folder / "song.m4a")
+        child = int((tmp_path / f"{name}.pid").read_text())
+        wait_until(lambda pid=child: not alive(pid), "the end of what a script has started")
 
 
 _HOLD = """

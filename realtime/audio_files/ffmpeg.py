@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -100,10 +101,19 @@ class Ffmpeg:
         self.end()
         return self._process.returncode
 
-    def end(self) -> None:
-        """End it at once, unless it has ended; its log is kept."""
-        self._process.kill()
+    def kill(self) -> None:
+        """Kill it, with what it may have started (it may be a script); its pipes stay open."""
+        if self._process.poll() is None:
+            if os.name == "posix":
+                with suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
         self._process.wait()
+
+    def end(self) -> None:
+        """End it at once, unless it has ended, and close its pipes; its log is kept."""
+        self.kill()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with suppress(OSError):

@@ -130,8 +130,8 @@ class FfmpegReader:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        self._ffmpeg.end()
-        self._thread.join()
+        self._ffmpeg.kill()
+        self._thread.join()  # it closes the pipes when it has read their end
         self._spool.close()
 
     def _want(self, count: float) -> int:
@@ -151,7 +151,7 @@ class FfmpegReader:
             while not reached() and not self._ended:
                 waited = time.monotonic() - max(begun, self._heard)
                 if waited >= _PATIENCE_S:
-                    self._ffmpeg.end()
+                    self._ffmpeg.kill()
                     raise AudioFileError(f"{self._name} cannot be decoded: ffmpeg gave nothing for {_PATIENCE_S:.0f} s")
                 if time.monotonic() - begun >= limit_s:
                     return False
