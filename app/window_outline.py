@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from stemlive.realtime.audio_files.reader import AudioReader
 
-_NICE = 10
+_NICE = 15
 _BARS_A_LINE = 32
 
 

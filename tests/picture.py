@@ -16,7 +16,7 @@ from x_server import Display
 
 _SECONDS = 18.0
 _START_UP_S = 3.0
-_PATIENCE_S = 120.0
+_PATIENCE_S = 60.0
 """For the engine to open, and for the outline of the stems."""
 
 
@@ -26,6 +26,7 @@ def draw(target: Path, song: Path | None) -> None:
 
     from stemlive.demo_song import RATE_HZ
     from stemlive.demo_song import song as demo_song
+    from stemlive.gui import device_list
     from stemlive.gui.program import application, build_window
     from stemlive.realtime.audio_files.files import AudioWriter
 
@@ -38,6 +39,7 @@ def draw(target: Path, song: Path | None) -> None:
         app = application()
         settings = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat)
         settings.setValue("window/appearance", "dark")
+        device_list._PATIENCE_MS = round(1000 * _PATIENCE_S)  # the machine may be busy
         window = build_window(settings, folder / "presets.json")
         window.rig.output = "system, JACK Audio Connection Kit"
         window.resize(1280, 800)
@@ -62,6 +64,7 @@ def draw(target: Path, song: Path | None) -> None:
             now = window.rig.player.now
             window.grab().save(str(target))
             window.close()
+            window.finish()
             heard = f"{now.hops} hops, {now.late_hops} late, {now.dropouts} dropouts"
             print(f"{heard}; the window: {100 * share:.0f} % of a core")
 
