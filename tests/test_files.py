@@ -149,7 +149,7 @@ def test_a_link_is_written_through(tmp_path):
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("a.mp3", UsageError, r"one of \.wav, \.flac, \.ogg"),
+        ("a.txt", UsageError, r"one of \.wav, \.flac, \.ogg"),
         ("a", UsageError, r"one of \.wav"),
         ("none/a.wav", AudioFileError, "no folder"),
         ("folder.wav", AudioFileError, "is a folder"),

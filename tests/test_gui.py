@@ -551,7 +551,8 @@ class TestSong:
         waveform = playing.rig.waveform
         assert waveform.length_s == 10.0
         assert waveform.done == len(waveform.peaks)
-        np.testing.assert_allclose(waveform.peaks, 0.5, atol=0.01)
+        # A bar is shorter than half a period of its tone, two are not.
+        np.testing.assert_allclose(waveform.peaks.reshape(-1, 2).max(1), 0.5, atol=0.01)
 
     def test_drop_and_recent(self, window, qtbot, song):
         data = QMimeData()
@@ -956,7 +957,10 @@ class TestNeverWaits:
         assert engines.made[0].stopped
 
     def test_what_an_engine_could_not_complete_is_handed_on(self, playing, monkeypatch):
+        whole = engine(playing).stop
+
         def stop():
+            whole()
             raise StemliveError("the disk is full: the recording ends after 3.0 s")
 
         monkeypatch.setattr(engine(playing), "stop", stop)

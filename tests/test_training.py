@@ -669,7 +669,8 @@ def test_checkpoints_that_have_no_mean_are_named(tmp_path):
 
     assert "give two checkpoints or more" in refusal(small, "-o", output)
     assert f"{other} is another kind of model than {small}" in refusal(small, other, "-o", output)
-    assert f"no checkpoint at {tmp_path}/gone.pt" in refusal(small, tmp_path / "gone.pt", "-o", output)
+    gone = tmp_path / "gone.pt"
+    assert f"{gone} does not exist: check the path" in refusal(small, gone, "-o", output, exit_code=2)
     assert not output.exists()
     output.write_text("mine")
     assert "exists: name another file or add --force" in refusal(small, small, "-o", output, exit_code=2)
@@ -745,7 +746,7 @@ def test_describe_prints_what_a_model_costs(tmp_path):
     missing = run.invoke(main, ["describe", str(tmp_path / "no.toml")])
     assert isinstance(missing.exception, SystemExit)
     assert missing.exit_code == 2
-    assert "does not exist: check the path" in missing.output
+    assert "does not exist: give the path of a recipe" in missing.output
 
 
 def test_training_learns_and_logs(sources, corpus, tmp_path):

@@ -1,7 +1,7 @@
 #!/bin/sh
 # From a bare machine to the running run in one call: `training/continue.sh [MINUTES]`, and the same call goes on.
 # Installs what is missing, builds the free data beside the run, and trains the trunk (recipes/live-free.toml) from its
-# newest weights in slices, so that each slice hears what has been built by then.
+# newest weights (those of a run that is there, or the bundled live-free) in slices, so that each hears what is built by then.
 #   CORPORA    folder that holds corpus/ and, for validation, corpus-nc/ (../shared)
 #   DATA       folder for what is built and decoded, 25 GB (../stemlive-data)
 #   RUN        folder of the run ($DATA/runs/trunk)
@@ -38,5 +38,5 @@ while left=$(((ends - $(date +%s)) / 60)) && [ "$left" -gt 0 ]; do
     # shellcheck disable=SC2086
     .venv/bin/stemlive train training/recipes/live-free.toml --data "$corpora/corpus" $built \
         --validate "$corpora/corpus-nc" --validate "$corpora/corpus" --cache "$data/cache" --run "$run" \
-        --start-from training/weights/trunk.pt --processes "$processes" --time-limit "$((left < slice ? left : slice))"
+        --start-from realtime/assets/live-free.onnx --processes "$processes" --time-limit "$((left < slice ? left : slice))"
 done

@@ -249,6 +249,9 @@ def undo_left_over(pulse: Any) -> None:
         if module.name == "module-null-sink" and f"sink_name={SINK} " in (module.argument or ""):
             _put_back(pulse, {}, before)
             pulse.module_unload(module.index)
+    end = time.monotonic() + _OTHER_GONE_S
+    while any(sink.name == SINK for sink in pulse.sink_list()) and time.monotonic() < end:
+        time.sleep(0.02)  # PulseAudio unloads when it has answered; until then a new sink would get another name
 
 
 def _put_back(pulse: Any, homes: dict[int, str], before: str) -> None:

@@ -7,7 +7,7 @@ from stemlive.errors import MissingFileError, ModelError, did_you_mean
 
 FREE_MODEL = "live-free"
 """The bundled model without conditions: trained on free recordings alone, MIT licence."""
-DEFAULT_MODEL = FREE_MODEL
+DEFAULT_MODEL = "live"
 """FREE_MODEL if it is within 0.5 dB of the other on the yardstick (`stemlive evaluate`), otherwise the better one."""
 IN_LOW = {"low": "live", "low-free": "live-free"}
 """Names of bundled models that run in the framing `low`: the same file, with hops half as long."""
