@@ -296,7 +296,7 @@ def test_pipes_carry_what_files_hold(folder, name):
 
 @pytest.mark.parametrize("command", [["separate"], ["stream", "-i"], ["stream"]])
 def test_the_command_line_answers_an_address_with_the_pipe(command):
-    arguments = [*command, "https://example.org/song"]
+    arguments = [*command, "https://example.org/song", "--model", "live-free"]
     result = CliRunner().invoke(main, [*arguments, *(["-o", "out.wav"] if command == ["stream", "-i"] else [])])
     assert result.exit_code == 2
     assert result.stderr == (

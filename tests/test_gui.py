@@ -95,7 +95,10 @@ def nothing_left(qapp):
     yield
     qapp.processEvents()
     gc.collect()
-    left = [thread.name for thread in set(threading.enumerate()) - before if thread.is_alive()]
+    threads = set(threading.enumerate()) - before
+    for thread in threads:  # one that was asked to end may take a moment
+        thread.join(5)
+    left = [thread.name for thread in threads if thread.is_alive()]
     assert not left, left
     for kind in (QTimer, QProcess):
         # isinstance would also ask for __class__, at which objects of other libraries warn.
