@@ -47,8 +47,8 @@ class PlayerKeeper:
         self._pulse = connect(KEEPER)
         try:
             self._wait_for_other()
-            undo_left_over(self._pulse)
-            self.before = self._target()
+            left = undo_left_over(self._pulse)  # its players may be on their way still
+            self.before = left if left in [sink.name for sink in self._pulse.sink_list()] else self._target()
             self._module = self._make_sink()
         except BaseException as error:
             self._pulse.close()
@@ -242,9 +242,9 @@ def _live_on() -> None:
         del os.environ[name]
 
 
-def undo_left_over(pulse: Any) -> None:
-    """Remove a sink of ours that a killed keeper has left, and put its players back."""
-    before = next((sink.proplist.get(_BEFORE, "") for sink in pulse.sink_list() if sink.name == SINK), "")
+def undo_left_over(pulse: Any) -> str:
+    """Remove a sink of ours that a killed keeper has left, put its players back, and return the name of their sink."""
+    before = next((str(sink.proplist.get(_BEFORE, "")) for sink in pulse.sink_list() if sink.name == SINK), "")
     for module in pulse.module_list():
         if module.name == "module-null-sink" and f"sink_name={SINK} " in (module.argument or ""):
             _put_back(pulse, {}, before)
@@ -252,6 +252,7 @@ def undo_left_over(pulse: Any) -> None:
     end = time.monotonic() + _OTHER_GONE_S
     while any(sink.name == SINK for sink in pulse.sink_list()) and time.monotonic() < end:
         time.sleep(0.02)  # PulseAudio unloads when it has answered; until then a new sink would get another name
+    return before
 
 
 def _put_back(pulse: Any, homes: dict[int, str], before: str) -> None:
