@@ -164,18 +164,22 @@ class TestStrip:
         assert peak - before < 2048
 
 
+def worker_between(source, target, memory, *, inside_samples):
+    return MicrophoneWorker(
+        MicrophoneStrip(memory, RATE_HZ, outputs=2),
+        RingSource(source),
+        Playout(target, LONGEST_MICROPHONE_BLOCK // 4),
+        memory,
+        inside_samples=inside_samples,
+        one_clock=True,
+    )
+
+
 class TestWorker:
     def test_it_comes_when_it_is_said_to_and_the_rest_is_silence(self, memory, controls):
         source, target = PlainInputRing(1 << 15, 1), PlainOutputRing(1 << 13, 2)
         inside = FADE_SAMPLES + BLOCK
-        worker = MicrophoneWorker(
-            MicrophoneStrip(memory, RATE_HZ, outputs=2),
-            RingSource(source),
-            Playout(target, LONGEST_MICROPHONE_BLOCK // 4),
-            memory,
-            inside_samples=inside,
-            one_clock=True,
-        )
+        worker = worker_between(source, target, memory, inside_samples=inside)
         sound, played = noise(40 * BLOCK), []
         source.write(sound[:BLOCK])  # before it begins
         played.append(np.zeros((BLOCK, 2), np.float32))
@@ -194,14 +198,7 @@ class TestWorker:
 
     def test_its_thread_copies_until_it_is_closed(self, memory, controls):
         source, target = PlainInputRing(1 << 15, 1), PlainOutputRing(1 << 13, 2)
-        worker = MicrophoneWorker(
-            MicrophoneStrip(memory, RATE_HZ, outputs=2),
-            RingSource(source),
-            Playout(target, LONGEST_MICROPHONE_BLOCK // 4),
-            memory,
-            inside_samples=BLOCK,
-            one_clock=True,
-        )
+        worker = worker_between(source, target, memory, inside_samples=BLOCK)
         worker.start(0.0005)
         for _ in range(3):
             source.write(noise(BLOCK))

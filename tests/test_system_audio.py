@@ -101,28 +101,33 @@ def test_one_program_is_taken_and_the_sink_where_it_plays_is_used(server):
         assert server.places() == {browser: "out", music: "other"}
 
 
-def test_a_killed_program_leaves_all_as_it_was(server, tmp_path):
-    script = tmp_path / "taker.py"
+def start_taker(server, folder):
+    """A program of its own that takes what plays, and writes the number of its keeper's process."""
+    script = folder / "taker.py"
     script.write_text(TAKER)
+    return subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, env=server.environment)
+
+
+def kill(taker):
+    taker.kill()
+    taker.wait()
+    taker.stdout.close()
+
+
+def test_a_killed_program_leaves_all_as_it_was(server, tmp_path):
     with player(server, SILENCE, "--device=other") as other:
-        taker = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, env=server.environment)
+        taker = start_taker(server, tmp_path)
         wait_until(lambda: server.places() == {other: "stemlive"}, "the player to be taken")
-        taker.kill()
-        taker.wait()
-        taker.stdout.close()
+        kill(taker)
         wait_until(lambda: as_it_was(server) and server.places() == {other: "other"}, "all to be put back")
 
 
 def test_what_a_crash_of_both_processes_leaves_is_undone_at_the_next_start(server, tmp_path):
-    script = tmp_path / "taker.py"
-    script.write_text(TAKER)
     with player(server, SILENCE, "--device=other") as other:
-        taker = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, env=server.environment)
+        taker = start_taker(server, tmp_path)
         wait_until(lambda: server.places() == {other: "stemlive"}, "the player to be taken")
         os.kill(int(taker.stdout.readline()), signal.SIGKILL)
-        taker.kill()
-        taker.wait()
-        taker.stdout.close()
+        kill(taker)
         assert server.places() == {other: "stemlive"}
         with SystemAudio() as system:
             assert server.places() == {other: "other"}
