@@ -1,0 +1,160 @@
+"""The songs of an evening: which there are, in which order, and which of them is on. It plays nothing itself."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+Listener = Callable[[], object]
+
+
+@dataclass(frozen=True, eq=False)
+class QueuedSong:
+    """A song at its place in the queue. The same file may be there twice: these are two songs."""
+
+    path: Path
+
+    @property
+    def title(self) -> str:
+        """The name of its file, without the extension."""
+        return self.path.stem
+
+
+class SongQueue:
+    """An ordered list of songs, one of which is on. For any thread; the views of it listen, or compare `version`.
+
+        queue = SongQueue(["a.mp3", "b.mp3"])
+        stop = queue.listen(lambda: print(queue.index, queue.song))
+        queue.next()
+
+    Listeners are called on the thread that has changed the queue, after each change; a window hands it over to its own.
+    """
+
+    def __init__(self, paths: Iterable[str | Path] = ()) -> None:
+        self._lock = threading.RLock()
+        self._listeners: list[Listener] = []
+        self._songs = [QueuedSong(Path(path)) for path in paths]
+        self._index = 0 if self._songs else -1
+        self._autoplay = True
+        self._version = 0
+
+    @property
+    def songs(self) -> tuple[QueuedSong, ...]:
+        """All songs, in order."""
+        return tuple(self._songs)
+
+    @property
+    def index(self) -> int:
+        """Place of the song that is on, from 0; -1 if none is."""
+        return self._index
+
+    @property
+    def song(self) -> QueuedSong | None:
+        """The song that is on; None if none is."""
+        with self._lock:
+            return self._songs[self._index] if self._index >= 0 else None
+
+    @property
+    def following(self) -> QueuedSong | None:
+        """The song after the one that is on; None at the end."""
+        with self._lock:
+            after = self._index + 1
+            return self._songs[after] if after < len(self._songs) else None
+
+    @property
+    def autoplay(self) -> bool:
+        """Whether the following song begins by itself when one has ended."""
+        return self._autoplay
+
+    @property
+    def version(self) -> int:
+        """A number that grows with every change."""
+        return self._version
+
+    def place(self, song: QueuedSong | None) -> int:
+        """Return the place of a song; -1 if it is not in the queue any more."""
+        with self._lock:
+            return self._songs.index(song) if song in self._songs else -1
+
+    def add(self, paths: Iterable[str | Path], at: int | None = None) -> None:
+        """Add songs at a place, or at the end. What is on stays on; in an empty queue the first one is on."""
+        with self._lock:
+            at = len(self._songs) if at is None else min(max(0, at), len(self._songs))
+            songs = [QueuedSong(Path(path)) for path in paths]
+            on = self.song
+            was_empty = not self._songs
+            self._songs[at:at] = songs
+            self._index = self.place(on) if on is not None else 0 if was_empty and songs else -1
+        self._tell()
+
+    def move(self, places: Sequence[int], to: int) -> None:
+        """Move the songs at these places in front of the one at place `to`, together; `to` may be the length."""
+        with self._lock:
+            on = self.song
+            moved = [self._songs[place] for place in sorted(set(places))]
+            ahead = sum(place < to for place in set(places))
+            self._songs = [song for song in self._songs if song not in moved]
+            at = min(max(0, to - ahead), len(self._songs))
+            self._songs[at:at] = moved
+            self._index = self.place(on)
+        self._tell()
+
+    def remove(self, places: Sequence[int]) -> None:
+        """Remove the songs at these places. If one of them is on, the next one that stays is on, or at the end none."""
+        with self._lock:
+            gone = set(places)
+            on = self._index
+            while 0 <= on < len(self._songs) and on in gone:
+                on += 1
+            stays = self._songs[on] if 0 <= on < len(self._songs) else None
+            self._songs = [song for place, song in enumerate(self._songs) if place not in gone]
+            self._index = self.place(stays)
+        self._tell()
+
+    def clear(self) -> None:
+        """Remove all songs."""
+        self.remove(range(len(self._songs)))
+
+    def go(self, place: int) -> None:
+        """Switch to the song at this place. IndexError if there is none."""
+        with self._lock:
+            if not 0 <= place < len(self._songs):
+                raise IndexError(f"there is no song at place {place} of {len(self._songs)}")
+            self._index = place
+        self._tell()
+
+    def next(self) -> bool:
+        """Switch to the following song; return whether there was one."""
+        return self._step(1)
+
+    def previous(self) -> bool:
+        """Switch to the song before; return whether there was one."""
+        return self._step(-1)
+
+    def set_autoplay(self, on: bool) -> None:
+        """Let the following song begin by itself, or not."""
+        self._autoplay = on
+        self._tell()
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` after each change; return what ends that."""
+        self._listeners = [*self._listeners, listener]
+
+        def end() -> None:
+            self._listeners = [other for other in self._listeners if other is not listener]
+
+        return end
+
+    def _step(self, by: int) -> bool:
+        with self._lock:
+            place = self._index + by
+            if not 0 <= place < len(self._songs):
+                return False
+            self._index = place
+        self._tell()
+        return True
+
+    def _tell(self) -> None:
+        self._version += 1
+        for listener in self._listeners:
+            listener()
