@@ -184,6 +184,27 @@ def test_nor_at_any_other_rate_and_period(session, rate_hz, period, blocks):
     check_one_card(session, rate_hz, period, -(-period // blocks))
 
 
+@pytest.mark.parametrize(
+    ("period", "apart_ms", "late_ms", "portion"),
+    [
+        pytest.param(4096, 3.0, 0.0, 4096, id="blocks of a period that lie apart"),
+        pytest.param(1024, 0.0, 9.0, 1024, id="a look now and then too late"),
+        pytest.param(64, 0.0, 0.0, 64, id="short blocks"),
+    ],
+)
+def test_what_belongs_together_is_told_on_a_busy_machine(period, apart_ms, late_ms, portion):
+    card = Card(MODEL_RATE_HZ, period, min(period, 1024))
+    portions = pace.Portions(card)
+    for number in range(12):
+        for block in range(-(-period // 1024)):
+            card.samples += min(period, 1024)
+            card.block_samples = min(period, 1024)
+            late_s = (block * apart_ms + (late_ms if number % 4 == 2 else 0)) / 1000
+            portions.look((number + 1) * period / MODEL_RATE_HZ + late_s)
+    assert portions.known
+    assert portions.samples == portion
+
+
 @pytest.mark.parametrize("rate_hz", [8000, 44100])
 def test_a_delay_that_is_asked_for_has_room(session, rate_hz):
     check_one_card(session, rate_hz, 512, 512, latency=2000.0)

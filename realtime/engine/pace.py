@@ -16,7 +16,6 @@ _LOOK_S = 0.00025
 _CARRYING_S = 0.003
 """Time for the microphone's thread where its device has a clock of its own."""
 _PORTIONS = 4
-_AT_ONCE_S = 0.002
 
 
 class Portions:
@@ -37,8 +36,9 @@ class Portions:
         if not count:
             return
         self._seen += count
-        # New samples after less than half of their own duration belong to the portion before them.
-        if self._portions and now_s - self._began_s < min(_AT_ONCE_S, 0.5 * count / self._device.sample_rate_hz):
+        # New samples after less than half of their own duration belong to the portion before them: on a busy machine
+        # the blocks of one period lie milliseconds apart.
+        if self._portions and now_s - self._began_s < 0.5 * count / self._device.sample_rate_hz:
             self._portions[-1] += count
         else:
             self._portions.append(count)
