@@ -47,7 +47,7 @@ class Deck:
                 time.sleep(0.001)
             self.ring.read(block)
             self.taken += len(block)
-            self.source.tell(self.taken)
+            self.source.tell(self.taken, time.monotonic())
         return out
 
     def read_until(self, true, most_s=3.0):
@@ -226,7 +226,7 @@ class TestSongSource:
             if ring.available() >= len(block):
                 ring.read(block)
                 taken += len(block)
-                source.tell(taken)
+                source.tell(taken, time.monotonic())
         source.close()
         length_s = float(memory.telemetry["song_length_s"])
         assert length_s == float(memory.telemetry["song_s"]) == reader.frames / 44100

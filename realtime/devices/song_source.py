@@ -60,8 +60,8 @@ class SongSource(FileSource):
         """Length of the song in samples; it shrinks when a damaged file turns out to be shorter than it says."""
         return self._song.frames
 
-    def tell(self, played: int) -> None:
-        """Engine: publish the position in the song of the ring's sample `played`, which is heard now."""
+    def tell(self, played: float, now_s: float) -> None:
+        """Engine: publish the position in the song of the ring's sample `played`, which is heard now (monotonic)."""
         telemetry = self._memory.telemetry
         mark = next((mark for mark in reversed(self._marks) if mark.number <= played), None)
         if mark is None:
@@ -70,6 +70,7 @@ class SongSource(FileSource):
         length_s = self._length / self._rate_hz
         telemetry["song_length_s"] = length_s
         telemetry["song_s"] = min(position_s, length_s)
+        telemetry["song_at_s"], telemetry["song_speed"] = now_s, float(mark.plays)
         telemetry["song_ended"] = mark.ended
 
     def idle(self, taken: int) -> bool:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from stemlive.realtime.devices.file_device import FileSource
 from stemlive.realtime.devices.open_devices import Microphone, open_ends
 from stemlive.realtime.devices.song_source import SongSource
 from stemlive.realtime.dsp.key_change import KeyChange
+from stemlive.realtime.engine.heard_clock import HeardClock
 from stemlive.realtime.engine.inline_worker import InlineWorker
 from stemlive.realtime.engine.microphone import LONGEST_MICROPHONE_BLOCK, MicrophoneStrip, MicrophoneWorker
 from stemlive.realtime.engine.pace import Pace
@@ -81,6 +83,7 @@ class LiveRun:
                 self._begin(self._worker)
         if self._worker is None:
             return False
+        self._heard.look(self._output.read, monotonic())
         worked = self._worker.step()
         if self._ends.file is not None:
             self._ends.file.complete_to = self._worker.complete_to
@@ -121,13 +124,18 @@ class LiveRun:
         if isinstance(source, SongSource) and self._worker is not None:
             if source.jumped(self._worker.taken):
                 self._path.forget()
-            # The device plays samples this much later than it takes them.
-            source.tell(self._worker.played_input - self._ends.target.latency_samples[1])
+            self._tell_place(source, self._worker)
             if self._settings.ends_with_song and self._memory.telemetry["song_ended"]:
                 return State.FINISHED
         if isinstance(source, FileSource) and self._worker is not None and source.end is not None:
             return State.FINISHED if self._worker.played_input >= source.end else State.RUNNING
         return State.RUNNING
+
+    def _tell_place(self, source: SongSource, worker: LiveWorker) -> None:
+        """Tell where the song is heard now: all that delays it between the engine and the ear is taken off here."""
+        now_s = monotonic()
+        self._heard.look(self._output.read, now_s)
+        source.tell(worker.input_at(self._heard.played(now_s) - self._ends.target.latency_samples[1]), now_s)
 
     def _troubles(self) -> Iterator[str]:
         """Yield what has failed while the sound goes on."""
@@ -261,7 +269,7 @@ class LiveRun:
         )
         if isinstance(ends.source, SongSource):
             self._worker.idle = ends.source.idle
-        self._source = source
+        self._source, self._output, self._heard = source, ends.target.output, HeardClock(rate_hz)
 
     def _spare(self, path: LivePath, least: int) -> int:
         """Return the samples that the latency setting adds to the shortest queue that works."""

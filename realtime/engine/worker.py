@@ -114,7 +114,11 @@ class LiveWorker:
     @property
     def played_input(self) -> int:
         """Number of the input sample that is played next."""
-        return self._playout.read - self._inside - self._key_samples - self._base
+        return round(self.input_at(self._playout.read))
+
+    def input_at(self, position: float) -> float:
+        """Return the number of the input sample that is played at a position in the output."""
+        return position - self._inside - self._key_samples - self._base
 
     def step(self) -> bool:
         """Process the input that is available; return whether there was any."""

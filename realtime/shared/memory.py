@@ -71,6 +71,8 @@ _TELEMETRY = np.dtype(
         ("drift_ppm", "f4"),
         ("hop_s", "f8"),
         ("song_s", "f8"),
+        ("song_at_s", "f8"),
+        ("song_speed", "f4"),
         ("song_length_s", "f8"),
         ("song_ended", "?"),
         ("song_seeks", "i8"),

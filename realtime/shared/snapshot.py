@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+_LONGEST_S = 0.25
+"""So long after the engine told where a song is, it is taken to go on."""
+
 
 class State(IntEnum):
     """What the engine is doing."""
@@ -112,7 +115,11 @@ class Snapshot:
     hop_s: float = 0.0
     """Duration of a hop, which is one spectrogram column."""
     song_s: float = 0.0
-    """Position in the song of what is heard now; 0 unless the source is a song."""
+    """Position in the song of what is heard at `song_at_s`; 0 unless the source is a song."""
+    song_at_s: float = 0.0
+    """When that was, by time.monotonic()."""
+    song_speed: float = 0.0
+    """Seconds of the song in a second; 0 while it stands."""
     song_length_s: float = 0.0
     song_ended: bool = False
     """Whether the song has reached its end."""
@@ -122,6 +129,11 @@ class Snapshot:
     """Conditions on using the model, and the model without any, in one line; empty if there are none."""
     note: str = ""
     """A remark for the user about the source, such as that part of the file is missing; empty if there is none."""
+
+    def heard_s(self, now_s: float) -> float:
+        """Return the position in the song of what is heard now (time.monotonic()), also between two snapshots."""
+        since_s = min(max(0.0, now_s - self.song_at_s), _LONGEST_S)
+        return min(self.song_s + self.song_speed * since_s, self.song_length_s)
 
     @property
     def dropouts(self) -> int:
