@@ -68,7 +68,7 @@ def words_in_tags(song: Path) -> list[Words]:
 
 
 def _is_timed(frame: Any) -> bool:
-    return frame.format == _IN_MS and frame.type == _LYRICS
+    return bool(frame.format == _IN_MS and frame.type == _LYRICS)
 
 
 def _synchronised(entries: list[tuple[str, int]]) -> Words:
