@@ -2,10 +2,12 @@
 
 python tests/picture.py docs/window.png [SONG]
 
-It also tells how the engine did beside the window, and what share of a core the window took while the song played.
+A target that ends in .webp is a picture that moves, first the whole song, then without its voice (needs ffmpeg). It
+also tells how the engine did beside the window, and what share of a core the window took while the song played.
 """
 
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +17,8 @@ from jack_server import Server
 from x_server import Display
 
 _SECONDS = 18.0
+_MOVING_FRAMES, _FRAMES_PER_S = 48, 6
+_MOVING_FROM_S, _MOVING_WIDTH = 6.0, 960
 _START_UP_S = 3.0
 _PATIENCE_S = 60.0
 """For the engine to open, and for the outline of the stems."""
@@ -46,8 +50,18 @@ def draw(target: Path, song: Path | None) -> None:
         window.start()
         window.show()
         window.rig.open_song(song)
-        began: list[float] = []
-        looks, opened = QTimer(), monotonic()
+        began: list[tuple[float, float]] = []
+        grabbed: list[None] = []
+        looks, frames, opened = QTimer(), QTimer(), monotonic()
+
+        def grab() -> None:
+            window.grab().save(str(folder / f"{len(grabbed):03d}.png"))
+            grabbed.append(None)
+            if len(grabbed) == _MOVING_FRAMES // 2:
+                window.model.preset("karaoke")
+            if len(grabbed) == _MOVING_FRAMES:
+                frames.stop()
+                finish()
 
         def begin() -> None:
             stems = window.outline.stems
@@ -56,21 +70,37 @@ def draw(target: Path, song: Path | None) -> None:
             looks.stop()
             window.rig.seek(3.0)
             window.rig.play(True)
-            QTimer.singleShot(int(1000 * _START_UP_S), lambda: began.append(process_time()))
-            QTimer.singleShot(int(1000 * _SECONDS), finish)
+            QTimer.singleShot(int(1000 * _START_UP_S), lambda: began.append((process_time(), monotonic())))
+            if target.suffix == ".webp":
+                QTimer.singleShot(int(1000 * _MOVING_FROM_S), lambda: frames.start(1000 // _FRAMES_PER_S))
+            else:
+                QTimer.singleShot(int(1000 * _SECONDS), finish)
 
         def finish() -> None:
-            share = (process_time() - began[0]) / (_SECONDS - _START_UP_S)
+            spent_s, lasted_s = process_time() - began[0][0], monotonic() - began[0][1]
+            share = spent_s / lasted_s
             now = window.rig.player.now
-            window.grab().save(str(target))
+            if target.suffix == ".webp":
+                _encode(folder, target)
+            else:
+                window.grab().save(str(target))
             window.close()
             window.finish()
             heard = f"{now.hops} hops, {now.late_hops} late, {now.dropouts} dropouts"
             print(f"{heard}; the window: {100 * share:.0f} % of a core")
 
+        frames.timeout.connect(grab)
         looks.timeout.connect(begin)
         looks.start(200)
         app.exec()
+
+
+def _encode(folder: Path, target: Path) -> None:
+    """Make one animated WebP of the frames in the folder."""
+    command = ["ffmpeg", "-y", "-loglevel", "error", "-framerate", str(_FRAMES_PER_S), "-i", str(folder / "%03d.png")]
+    scale = f"scale={_MOVING_WIDTH}:-2:flags=lanczos"
+    command += ["-vf", scale, "-c:v", "libwebp_anim", "-quality", "50", "-compression_level", "6", "-loop", "0"]
+    subprocess.run([*command, str(target)], check=True)
 
 
 def main() -> None:

@@ -294,12 +294,18 @@ def test_pipes_carry_what_files_hold(folder, name):
     assert feed.wait() == 0
 
 
-@pytest.mark.parametrize("command", [["separate"], ["stream", "-i"], ["stream"]])
-def test_the_command_line_answers_an_address_with_the_pipe(command):
-    arguments = [*command, "https://example.org/song", "--model", "live-free"]
-    result = CliRunner().invoke(main, [*arguments, *(["-o", "out.wav"] if command == ["stream", "-i"] else [])])
+@pytest.mark.parametrize(
+    ("command", "options", "pipe"),
+    [
+        (["separate"], [], "separate -"),
+        (["stream", "-i"], ["-o", "my out.wav"], "stream -i - -o 'my out.wav'"),
+        (["stream"], [], "stream -i - -o device:default"),
+    ],
+)
+def test_the_command_line_answers_an_address_with_the_pipe(command, options, pipe):
+    result = CliRunner().invoke(main, [*command, "https://example.org/song", "--model", "live-free", *options])
     assert result.exit_code == 2
     assert result.stderr == (
         "stemlive: error: https://example.org/song is an address, and stemlive downloads nothing: "
-        "yt-dlp -f ba -o - 'https://example.org/song' | stemlive separate -\n"
+        f"yt-dlp -f ba -o - 'https://example.org/song' | stemlive {pipe}\n"
     )

@@ -288,7 +288,7 @@ def test_a_wav_stream_that_ends_early_is_noted(tmp_path):
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"fLaC and more of that", "is not audio of a known kind, or not whole \\(ffmpeg: .* say with `raw` which"),
+        (b"fLaC and more of that", "is not audio of a known kind, or not whole \\(ffmpeg: .* when `raw` says which"),
         (b"RIFF\0\0\0\0WAVE", "damaged WAV"),
         (b"RIFF\0\0\0\0WAVEdata\4\0\0\0abcd", "before the description"),
         (b"RIFF\0\0\0\0WAVEfmt \4\0\0\0abcd" + DATA, "has 4 bytes"),

@@ -1,6 +1,7 @@
 """`stemlive stream`: separate hop by hop, from a device, file or pipe to a device, file or pipe."""
 
 import os
+import shlex
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -244,7 +245,7 @@ def _check_ends(source: str, target: str, raw: str | None, rate: int | None, cha
     if not source.startswith("device:") and not Path(source).exists():
         from stemlive.realtime.audio_files.reader import refuse_address
 
-        refuse_address(source)
+        refuse_address(source, f"stream -i - -o {shlex.quote(target)}")
     if source == "-" and os.isatty(0):
         raise UsageError("--input - reads a pipe: name a file, or write DECODER | stemlive stream ...")
     if target == "-" and os.isatty(1):

@@ -106,7 +106,7 @@ class PipeReader:
         except AudioFileError as error:
             decoder.wait()
             raise AudioFileError(
-                f"{ffmpeg.undecodable(self.name, decoder)}: if it is headerless audio, say with `raw` which"
+                f"{ffmpeg.undecodable(self.name, decoder)}; headerless audio can be streamed when `raw` says which"
             ) from error
 
     def _read_bytes(self, count: int) -> bytes:

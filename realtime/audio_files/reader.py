@@ -91,10 +91,10 @@ def _open(path: Path, name: str) -> SndfileReader | FfmpegReader:
         return FfmpegReader(path, name)
 
 
-def refuse_address(name: str) -> None:
-    """Raise MissingFileError for the address of something in a network, with a pipe that separates it."""
+def refuse_address(name: str, command: str = "separate -") -> None:
+    """Raise MissingFileError for the address of something in a network, with a pipe into the command."""
     found = _ADDRESS.fullmatch(name)
     if found is not None:
         address = f"{found[1]}://{found[2]}"
-        pipe = f"yt-dlp -f ba -o - '{address}' | stemlive separate -"
+        pipe = f"yt-dlp -f ba -o - '{address}' | stemlive {command}"
         raise MissingFileError(f"{address} is an address, and stemlive downloads nothing: {pipe}")
