@@ -27,6 +27,7 @@ _PRESETS = tuple(
 
 COMMANDS = (
     Command("open", "File", "Open a song…", "Ctrl+O"),
+    Command("words-open", "File", "Open the words of this song…", "Ctrl+Shift+O"),
     Command("live", "File", "Listen to an input device", "Ctrl+I"),
     Command("export", "File", "Export the mix, stems or a part…", "Ctrl+E", separated=True),
     Command("retry", "File", "Look for devices and try again", "Ctrl+R", separated=True),
@@ -57,6 +58,10 @@ COMMANDS = (
     Command("focus-mix", "Mix", "To the fader of the mix", "M", separated=True),
     Command("microphone", "View", "Karaoke corner: sing along", "Ctrl+K", checkable=True),
     Command("stem-outline", "View", "Stems in the outline, made while it plays", "Ctrl+L", checkable=True),
+    Command("words", "View", "Words of the song", "W", checkable=True, separated=True),
+    Command("words-screen", "View", "Words on another screen (Esc closes it)", "Shift+W", checkable=True),
+    Command("words-earlier", "View", "Words 0.1 s earlier", ","),
+    Command("words-later", "View", "Words 0.1 s later", "."),
     Command("close-message", "View", "Close the message", "Esc"),
     Command("full-screen", "View", "Full screen", "F11", checkable=True),
     Command("keys", "Help", "Keys", "F1"),

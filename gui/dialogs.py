@@ -15,9 +15,11 @@ from stemlive.gui.sheets import ModelSheet, Sheet, about_page, keys_page
 from stemlive.gui.theme import APPEARANCES
 from stemlive.gui.window_parts import WindowParts
 from stemlive.realtime.audio_files.kinds import SONG_SUFFIXES
+from stemlive.realtime.audio_files.words_file import KINDS
 from stemlive.realtime.model_file.bundled import bundled_models
 
 _SONGS = f"Songs ({' '.join(f'*{suffix}' for suffix in SONG_SUFFIXES)});;All files (*)"
+_WORDS = f"Words ({' '.join(f'*{kind}' for kind in KINDS)});;All files (*)"
 _MODELS = "Models (*.onnx)"
 
 
@@ -56,6 +58,14 @@ class Dialogs:
         name, _ = QFileDialog.getOpenFileName(self._window, "Open a song", folder, _SONGS)
         if name:
             self._window.rig.open_song(chosen(name))
+
+    def open_words(self) -> None:
+        """Ask for a file of the song's words and show them."""
+        song = self._window.rig.song
+        folder = QDir.homePath() if song is None else shown(song.parent)
+        name, _ = QFileDialog.getOpenFileName(self._window, "Open the words", folder, _WORDS)
+        if name:
+            self._window.words.open(chosen(name))
 
     def choose_record_folder(self) -> None:
         """Ask where recordings go."""

@@ -14,6 +14,8 @@ from stemlive.gui.presets import BUILT_IN
 from stemlive.gui.window_parts import WindowParts
 
 _SEEK_S = 5.0
+_NOT_ON_WORDS = ("close-message", "full-screen")
+"""Commands whose keys are others on the screen of the words."""
 _SHORTCUT = Qt.FocusReason.ShortcutFocusReason
 
 
@@ -58,6 +60,11 @@ class Handlers:
             "focus-mix": lambda: window.mixer.strips[None].fader.setFocus(_SHORTCUT),
             "microphone": self._switch_microphone,
             "stem-outline": window.switch_stem_outline,
+            "words-open": dialogs.open_words,
+            "words": window.words.switch,
+            "words-screen": self._switch_words_screen,
+            "words-earlier": lambda: window.words.move(-1),
+            "words-later": lambda: window.words.move(1),
             "close-message": window.close_notice,
             "full-screen": lambda: window.setWindowState(window.windowState() ^ Qt.WindowState.WindowFullScreen),
             "keys": dialogs.keys,
@@ -94,6 +101,10 @@ class Handlers:
         window.microphone.setVisible(shown)
         if not shown and window.rig.player.karaoke.used:
             window.rig.close_karaoke()
+
+    def _switch_words_screen(self) -> None:
+        actions = [action for name, action in self._window.menus.actions.items() if name not in _NOT_ON_WORDS]
+        self._window.words.switch_screen(self._window, actions)
 
     def _move_key(self, by: int) -> None:
         rig = self._window.rig

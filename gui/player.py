@@ -141,6 +141,13 @@ class Player:
             self.controls.song.seek(position_s)
 
     @property
+    def heard_s(self) -> float:
+        """The position in the song of what is heard now, to a few milliseconds; `song.position_s` is what was told."""
+        if self.now is None or self.phase != Phase.LIVE or not self.is_song:
+            return self.song.position_s
+        return self.now.heard_s(time.monotonic())
+
+    @property
     def goal_s(self) -> float:
         """The position in the song, or the target of a seek that is not heard yet."""
         return self._sought_s if time.monotonic() < self._jumping_until else self.song.position_s

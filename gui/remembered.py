@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from PyQt6.QtCore import QByteArray, QSettings
 
@@ -13,6 +14,7 @@ from stemlive.realtime.model_file.provider import existing_providers
 from stemlive.realtime.shared.settings import MODES, EngineSettings
 
 _MOST_RECENT = 10
+_MOST_WORDS = 500
 
 
 class Remembered:
@@ -120,6 +122,49 @@ class Remembered:
         """Put a song at the front of the recent ones."""
         songs = [path, *(other for other in self.recent if other != path)][:_MOST_RECENT]
         self._settings.setValue("files/recent", json.dumps([shown(song) for song in songs]))
+
+    @property
+    def words(self) -> bool:
+        """Whether the words of a song are shown when it has some."""
+        return self._text("window/words", "on") == "on"
+
+    @words.setter
+    def words(self, on: bool) -> None:
+        self._settings.setValue("window/words", "on" if on else "off")
+
+    @property
+    def words_share(self) -> float:
+        """The share of the width that the words take."""
+        try:
+            return min(0.9, max(0.1, float(self._text("window/wordsshare", "0.4"))))
+        except ValueError:
+            return 0.4
+
+    @words_share.setter
+    def words_share(self, share: float) -> None:
+        self._settings.setValue("window/wordsshare", f"{share:.3f}")
+
+    def words_of(self, song: Path) -> tuple[float, Path | None]:
+        """Return how many seconds later a song's words come than their file says, and the file if it was chosen."""
+        try:
+            later_s, file = self._words()[shown(song)]
+            return float(later_s), chosen(file) if file else None
+        except (KeyError, ValueError, TypeError):
+            return 0.0, None
+
+    def keep_words(self, song: Path, later_s: float, file: Path | None) -> None:
+        """Remember both for a song."""
+        songs = self._words()
+        songs.pop(shown(song), None)
+        if later_s or file:
+            songs[shown(song)] = [later_s, shown(file) if file else ""]
+        self._settings.setValue("words/songs", json.dumps(dict(list(songs.items())[-_MOST_WORDS:])))
+
+    def _words(self) -> dict[str, list[Any]]:
+        try:
+            return dict(json.loads(self._text("words/songs", "{}")))
+        except (ValueError, TypeError):
+            return {}
 
     @property
     def mix(self) -> Mix | None:

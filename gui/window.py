@@ -34,6 +34,7 @@ from stemlive.gui.theme import theme_for
 from stemlive.gui.transport_bar import TransportBar
 from stemlive.gui.welcome import Welcome
 from stemlive.gui.window_parts import WindowParts
+from stemlive.gui.words_corner import WordsCorner
 
 FRAME_MS, TEXT_MS = 40, 200
 _IDLE_FRAME_MS, _IDLE_TEXT_MS = 250, 500
@@ -54,6 +55,7 @@ class Window(WindowParts):
         self.dialogs, self.exports = Dialogs(self), Exports(self)
         self.source, self.transport, self.banner, self.state = SourceBar(), TransportBar(), Banner(), StateLine()
         self.mixer, self.microphone, self.welcome = MixerView(model, self.theme), MicrophoneBar(), Welcome()
+        self.words = WordsCorner(rig, remembered)
         self.handlers = Handlers(self, self.dialogs, self.exports)
         self.menus = Menus(self, self.handlers.commands(), self.handlers.stem_commands())
         self.preset_bar = PresetBar(self.menus)
@@ -104,7 +106,7 @@ class Window(WindowParts):
         self.theme = theme = theme_for(self.remembered.appearance)
         QApplication.setPalette(theme.palette())
         self.setStyleSheet(theme.style_sheet())
-        for part in (self.mixer, self.transport.overview, self.banner, self.microphone, self.welcome):
+        for part in (self.mixer, self.transport.overview, self.banner, self.microphone, self.welcome, self.words):
             part.show_theme(theme)
 
     def show_frame(self) -> None:
@@ -124,6 +126,7 @@ class Window(WindowParts):
             # While a song is paused, its spectrograms stand still as well.
             if len(columns) and (player.plays or not player.is_song):
                 self.mixer.show_columns(columns)
+        self.words.show_frame()
         self._take_pace(idle=self.rig.idle and self.mixer.settled)
 
     def show_texts(self) -> None:
@@ -148,13 +151,14 @@ class Window(WindowParts):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent | None) -> None:  # noqa: N802
-        """Open the first file."""
+        """Open the first file, or take it as the words of the song."""
         assert event is not None
         data = event.mimeData()
         paths = [dropped(url) for url in data.urls() if url.isLocalFile()] if data is not None else []
         if paths:
             event.acceptProposedAction()
-            self.rig.open_song(paths[0])
+            if not self.words.take_file(paths[0]):
+                self.rig.open_song(paths[0])
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
         """Give the song's outline its share of the height."""
@@ -170,6 +174,7 @@ class Window(WindowParts):
         self.remembered.flush()
         self.export.close()
         self.outline.close()
+        self.words.close()
         self.model.attach(None)
         self.rig.close()
         super().closeEvent(event)
@@ -194,7 +199,7 @@ class Window(WindowParts):
         column.setSpacing(5)
         for part in (self.source, self.banner, self.transport, self.preset_bar):
             column.addWidget(part)
-        column.addWidget(self.pages, 1)
+        column.addWidget(self.words.beside(self.pages), 1)
         column.addWidget(self.microphone)
         column.addWidget(self.state)
         self.setCentralWidget(central)

@@ -18,6 +18,7 @@ from stemlive.gui.remembered import Remembered
 from stemlive.gui.rig import Rig
 from stemlive.gui.state_line import StateLine
 from stemlive.gui.transport_bar import TransportBar
+from stemlive.gui.words_corner import WordsCorner
 
 
 class WindowParts(QMainWindow):
@@ -34,6 +35,7 @@ class WindowParts(QMainWindow):
     preset_bar: PresetBar
     state: StateLine
     transport: TransportBar
+    words: WordsCorner
 
     @abstractmethod
     def note(self, text: str) -> None:

@@ -39,6 +39,20 @@ def _connect_sources(window: Window) -> None:
 
 def _connect_song(window: Window) -> None:
     rig, transport, menus = window.rig, window.transport, window.menus
+    words, panel = window.words, window.words.panel
+    rig.plugged.connect(words.follow)
+    words.shown.connect(menus["words"].setChecked)
+    words.apart.connect(menus["words-screen"].setChecked)
+    words.problem.connect(lambda text: window.tell(Notice(text)))
+    words.news.connect(window.note)
+    for button, name in (
+        (panel.earlier, "words-earlier"),
+        (panel.later, "words-later"),
+        (panel.open, "words-open"),
+        (panel.apart, "words-screen"),
+        (panel.shut, "words"),
+    ):
+        button.clicked.connect(menus[name].trigger)
     transport.play.clicked.connect(menus["play"].trigger)
     transport.stop.clicked.connect(menus["stop"].trigger)
     transport.record.clicked.connect(menus["record"].trigger)
