@@ -23,6 +23,7 @@ from stemlive.realtime.audio_files.pipes import PipeReader
 from stemlive.realtime.audio_files.reader import AudioReader
 from stemlive.realtime.control.transport import Transport
 from stemlive.realtime.devices.device import RingSource
+from stemlive.realtime.devices.song_loader import LoadedSong
 from stemlive.realtime.devices.song_source import SongSource
 from stemlive.realtime.shared.memory import EngineMemory
 
@@ -186,7 +187,7 @@ def test_surround_is_mixed_down_as_ffmpeg_does(tmp_path):
 def test_the_window_s_player_plays_and_seeks_in_it(folder):
     theirs = encoded.decoded(folder / "song.m4a")
     memory = EngineMemory.local()
-    source, transport = SongSource(AudioReader(folder / "song.m4a"), RATE_HZ, memory), Transport(memory)
+    source, transport = SongSource(LoadedSong(AudioReader(folder / "song.m4a")), RATE_HZ, memory), Transport(memory)
     transport.seek(1.0)
     transport.play()
     source.start()

@@ -13,6 +13,7 @@ from waiting import wait_until
 
 from stemlive.realtime.audio_files.reader import AudioReader
 from stemlive.realtime.devices.open_devices import Ends
+from stemlive.realtime.devices.song_loader import LoadedSong
 from stemlive.realtime.devices.song_source import SongSource
 from stemlive.realtime.engine import run as run_module
 from stemlive.realtime.engine.engine import Engine
@@ -34,7 +35,9 @@ def play_song(monkeypatch, tmp_path) -> Callable[..., tuple[Engine, FakeDevice]]
         device.latency_samples = (0, 0)
 
         def open_ends(settings, rate_hz, hop, process, mix_microphone, memory):
-            return Ends(SongSource(AudioReader(settings.source), rate_hz, memory), device, "callback", rate_hz)
+            return Ends(
+                SongSource(LoadedSong(AudioReader(settings.source)), rate_hz, memory), device, "callback", rate_hz
+            )
 
         monkeypatch.setattr(run_module, "open_ends", open_ends)
         settings = EngineSettings(str(tmp_path / "ramp.wav"), "device:a", model=model, song=True)

@@ -26,6 +26,7 @@ from stemlive.realtime.devices.device import RingSource
 from stemlive.realtime.devices.drift import DriftSource
 from stemlive.realtime.devices.open_devices import Ends
 from stemlive.realtime.devices.ring import PlainInputRing, PlainOutputRing
+from stemlive.realtime.devices.song_loader import LoadedSong
 from stemlive.realtime.devices.song_source import SongSource
 from stemlive.realtime.dsp.key_change import KeyChange
 from stemlive.realtime.engine import run as run_module
@@ -452,7 +453,9 @@ class TestEngine:
         device.latency_samples = (0, RATE_HZ // 2)
 
         def open_ends(settings, rate_hz, hop, process, mix_microphone, memory):
-            return Ends(SongSource(AudioReader(settings.source), rate_hz, memory), device, "callback", rate_hz)
+            return Ends(
+                SongSource(LoadedSong(AudioReader(settings.source)), rate_hz, memory), device, "callback", rate_hz
+            )
 
         monkeypatch.setattr(run_module, "open_ends", open_ends)
         engine = Engine(EngineSettings(str(tmp_path / "ramp.wav"), "device:a", model=model, song=True))

@@ -78,6 +78,17 @@ class TestSongQueue:
             queue.go(5)
         assert on(queue) == "a"
 
+    def test_what_cannot_be_played_is_passed_over_until_somebody_asks_for_it(self, queue):
+        for place in (1, 2):
+            queue.spoil(queue.songs[place], "no sound in it")
+        assert (queue.following.title, queue.problem(queue.songs[2])) == ("d", "no sound in it")
+        assert queue.next()
+        assert on(queue) == "d"
+        assert queue.previous()
+        assert on(queue) == "a"
+        queue.go(2)
+        assert (on(queue), queue.problem(queue.song)) == ("c", "")
+
     def test_every_change_is_told_until_one_stops_listening(self, queue):
         heard = []
         stop = queue.listen(lambda: heard.append((names(queue), on(queue), queue.version)))

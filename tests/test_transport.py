@@ -12,6 +12,7 @@ from stemlive.realtime.audio_files.reader import AudioReader
 from stemlive.realtime.control.controls import Controls
 from stemlive.realtime.control.transport import Transport
 from stemlive.realtime.devices.device import RingSource
+from stemlive.realtime.devices.song_loader import LoadedSong
 from stemlive.realtime.devices.song_source import SongSource
 from stemlive.realtime.engine.telemetry import Report
 from stemlive.realtime.separation.stem_spectra import mix
@@ -32,7 +33,7 @@ class Deck:
         self.sound = sound
         self.memory = EngineMemory.local() if memory is None else memory
         self.transport = Transport(self.memory)
-        self.source = SongSource(AudioReader(path), rate_hz, self.memory)
+        self.source = SongSource(LoadedSong(AudioReader(path)), rate_hz, self.memory)
         self.ring = RingSource(self.source.input)
         self.taken = 0
 
@@ -196,11 +197,11 @@ class TestSongSource:
         path = tmp_path / f"song.{kind}"
         soundfile.write(path, np.full((rate_hz // 2, channels), 0.25), rate_hz)
         memory = EngineMemory.local()
-        source = SongSource(AudioReader(path), 44100, memory)
+        source = SongSource(LoadedSong(AudioReader(path)), 44100, memory)
         Transport(memory).play()
         source.start()
         ring = RingSource(source.input)
-        block = np.zeros((2000, min(2, channels)), np.float32)
+        block = np.zeros((2000, 2), np.float32)
         end = time.monotonic() + 10
         while ring.available() < len(block):
             assert time.monotonic() < end, source.problem or "it gives nothing"
@@ -214,12 +215,12 @@ class TestSongSource:
         command = ["ffmpeg", "-v", "error", "-i", tmp_path / "song.wav", tmp_path / "song.mp2"]
         subprocess.run(command, check=True)
         reader, memory = AudioReader(tmp_path / "song.mp2"), EngineMemory.local()
-        source, transport, taken = SongSource(reader, 44100, memory), Transport(memory), 0
+        source, transport, taken = SongSource(LoadedSong(reader), 44100, memory), Transport(memory), 0
         promised_s = float(memory.telemetry["song_length_s"])
         transport.play()
         source.start()
         ring = RingSource(source.input)
-        block = np.zeros((100, 1), np.float32)
+        block = np.zeros((100, 2), np.float32)
         end = time.monotonic() + 10
         while not memory.telemetry["song_ended"]:
             assert time.monotonic() < end, source.problem or "it does not end"

@@ -35,6 +35,7 @@ class SongQueue:
         self._listeners: list[Listener] = []
         self._songs = [QueuedSong(Path(path)) for path in paths]
         self._index = 0 if self._songs else -1
+        self._problems: dict[QueuedSong, str] = {}
         self._autoplay = True
         self._version = 0
 
@@ -56,10 +57,10 @@ class SongQueue:
 
     @property
     def following(self) -> QueuedSong | None:
-        """The song after the one that is on; None at the end."""
+        """The song after the one that is on, without those that cannot be played; None at the end."""
         with self._lock:
-            after = self._index + 1
-            return self._songs[after] if after < len(self._songs) else None
+            place = self._playable(1)
+            return None if place is None else self._songs[place]
 
     @property
     def autoplay(self) -> bool:
@@ -70,6 +71,10 @@ class SongQueue:
     def version(self) -> int:
         """A number that grows with every change."""
         return self._version
+
+    def problem(self, song: QueuedSong) -> str:
+        """Return why a song cannot be played; empty as far as nobody knows of a reason."""
+        return self._problems.get(song, "")
 
     def place(self, song: QueuedSong | None) -> int:
         """Return the place of a song; -1 if it is not in the queue any more."""
@@ -116,11 +121,17 @@ class SongQueue:
         self.remove(range(len(self._songs)))
 
     def go(self, place: int) -> None:
-        """Switch to the song at this place. IndexError if there is none."""
+        """Switch to the song at this place, also if it could not be played before. IndexError if there is none."""
         with self._lock:
             if not 0 <= place < len(self._songs):
                 raise IndexError(f"there is no song at place {place} of {len(self._songs)}")
             self._index = place
+            self._problems.pop(self._songs[place], None)
+        self._tell()
+
+    def spoil(self, song: QueuedSong, problem: str) -> None:
+        """Note why a song cannot be played; it is then passed over."""
+        self._problems[song] = problem
         self._tell()
 
     def next(self) -> bool:
@@ -147,12 +158,19 @@ class SongQueue:
 
     def _step(self, by: int) -> bool:
         with self._lock:
-            place = self._index + by
-            if not 0 <= place < len(self._songs):
+            place = self._playable(by)
+            if place is None:
                 return False
             self._index = place
         self._tell()
         return True
+
+    def _playable(self, by: int) -> int | None:
+        """Return the place of the nearest song that can be played, forth (1) or back (-1) from the one that is on."""
+        place = self._index + by
+        while 0 <= place < len(self._songs) and self._songs[place] in self._problems:
+            place += by
+        return place if 0 <= place < len(self._songs) else None
 
     def _tell(self) -> None:
         self._version += 1

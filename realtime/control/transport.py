@@ -1,9 +1,12 @@
-"""Transport control of a song: play, pause, seek, loop, by requests in the engine's memory."""
+"""Transport control of songs: play, pause, seek, loop, another song, by requests in the engine's memory."""
 
 import math
+from pathlib import Path
 
 from stemlive.errors import UsageError
+from stemlive.realtime.shared import song_requests
 from stemlive.realtime.shared.memory import EngineMemory
+from stemlive.realtime.shared.song_requests import SongRequest
 
 SHORTEST_LOOP_S = 0.25
 
@@ -11,11 +14,52 @@ SHORTEST_LOOP_S = 0.25
 class Transport:
     """Requests for the song of `EngineSettings.song`; positions in seconds from its start. For one thread.
 
-    Requests may be made before the engine starts. `SongSource` carries them out, each jump with a cross-fade.
+    Requests may be made before the engine starts. `SongSource` carries them out, each jump with a cross-fade. A seek
+    and a loop are meant for the song that is heard, or was requested at once.
     """
 
     def __init__(self, memory: EngineMemory) -> None:
         self._memory = memory
+        self._requests = 0
+
+    def play_now(self, path: Path, gain: float = 1.0) -> int:
+        """Switch to another song, from its start, with a linear gain; return the number of this request.
+
+        It is heard once `Snapshot.song_number` is that number. After a problem `Snapshot.song_failed` is.
+        """
+        number = self._request(path, gain)
+        parameters = self._memory.parameters
+        parameters["song_next"] = 0
+        parameters["song_now"] = number
+        return number
+
+    def play_next(self, path: Path | None, gain: float = 1.0) -> int:
+        """Let a song follow on the last sample of the one that plays, or none; return the number of this request.
+
+        It replaces the one that was requested before, unless that has begun. What has ended already stands:
+        `play_now` goes on.
+        """
+        number = 0 if path is None else self._request(path, gain)
+        self._memory.parameters["song_next"] = number
+        return number
+
+    def set_song_gain(self, number: int, gain: float) -> None:
+        """Change the linear gain of a song that was requested; what is heard follows within a second."""
+        if number and song_requests.read(self._memory.parameters, number) is not None:
+            self._memory.parameters["song_gains"][number % song_requests.PLACES] = gain
+
+    @property
+    def _song(self) -> int:
+        """Number of the song that is meant by seeks and loops."""
+        return max(self._memory.song_number, int(self._memory.parameters["song_now"]))
+
+    def _request(self, path: Path, gain: float) -> int:
+        self._requests += 1
+        on = self._song
+        if on and (self._requests - on) % song_requests.PLACES == 0:  # what is on keeps its place
+            self._requests += 1
+        song_requests.write(self._memory.parameters, SongRequest(self._requests, path), gain)
+        return self._requests
 
     @property
     def playing(self) -> bool:
@@ -25,8 +69,9 @@ class Transport:
     @property
     def loop(self) -> tuple[float, float] | None:
         """Start and end of the loop, or None."""
-        first, last = (float(self._memory.parameters[name]) for name in ("loop_from_s", "loop_to_s"))
-        return (first, last) if last > first else None
+        parameters = self._memory.parameters
+        first, last = float(parameters["loop_from_s"]), float(parameters["loop_to_s"])
+        return (first, last) if last > first and int(parameters["loop_song"]) == self._song else None
 
     def play(self, on: bool = True) -> None:
         """Play or pause."""
@@ -37,6 +82,7 @@ class Transport:
         if not (math.isfinite(position_s) and position_s >= 0):
             raise UsageError(f"there is no position {position_s:g} s in a song")
         self._memory.parameters["seek_s"] = position_s
+        self._memory.parameters["seek_song"] = self._song
         # Written last and read first: the engine never sees a new number with an old position.
         self._memory.parameters["seeks"] += 1
 
@@ -47,4 +93,5 @@ class Transport:
         parameters = self._memory.parameters
         # Off in between, so that the engine never combines the new start with the old end.
         parameters["loop_to_s"] = 0.0
+        parameters["loop_song"] = self._song
         parameters["loop_from_s"], parameters["loop_to_s"] = part or (0.0, 0.0)

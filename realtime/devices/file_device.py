@@ -110,20 +110,19 @@ class FileSource(_ThreadedDevice):
 
     output = None
 
-    def __init__(self, reader: Reader, sample_rate_hz: int, *, ahead_s: float = _SOURCE_S) -> None:
+    def __init__(
+        self, reader: Reader, sample_rate_hz: int, *, ahead_s: float = _SOURCE_S, channels: int | None = None
+    ) -> None:
         super().__init__("stemlive source")
         self._reader = reader
         self.sample_rate_hz = sample_rate_hz
-        self._ring = PlainInputRing(ring_frames(round(ahead_s * sample_rate_hz)), reader.channels)
+        self._ring = PlainInputRing(ring_frames(round(ahead_s * sample_rate_hz)), channels or reader.channels)
         self.input = self._ring
         self._nap_s = NAP_S
         self.end: int | None = None
         """Number of the sample after the last one; None until the end is reached."""
-        resampling = Resampling(reader.sample_rate_hz, sample_rate_hz)
-        self._resampler = None
-        if reader.sample_rate_hz != sample_rate_hz:
-            self._resampler = StreamResampler(resampling, reader.channels)
-            self._ahead = resampling.ahead_samples
+        self._resampler: StreamResampler | None = None
+        self._resample(reader.sample_rate_hz)
 
     @property
     def note(self) -> str:
@@ -142,12 +141,24 @@ class FileSource(_ThreadedDevice):
             self._append(block)
             if len(block) < _BLOCK:
                 break
-        if self._resampler is not None:
-            self._append(np.zeros((self._ahead, self._ring.memory.channels), np.float32))
+        self._drain()
         self.end = self._ring.written
         silence = np.zeros((_BLOCK, self._ring.memory.channels), np.float32)
         while not self._closing.is_set():
             self._put(silence)
+
+    def _resample(self, from_hz: int) -> None:
+        """From now on, what is appended has this rate."""
+        resampling = Resampling(from_hz, self.sample_rate_hz)
+        self._resampler = None
+        if from_hz != self.sample_rate_hz:
+            self._resampler = StreamResampler(resampling, self._ring.memory.channels)
+            self._ahead = resampling.ahead_samples
+
+    def _drain(self) -> None:
+        """Put what the resampler still holds into the ring, up to the last instant of what was appended."""
+        if self._resampler is not None:
+            self._append(np.zeros((self._ahead, self._ring.memory.channels), np.float32))
 
     def _append(self, block: FloatArray) -> None:
         if self._resampler is None:

@@ -18,6 +18,7 @@ from stemlive.realtime.devices.file_device import FileSource, FileTarget
 from stemlive.realtime.devices.portaudio import StreamRequest, accepts_rate
 from stemlive.realtime.devices.ring import InputRing, OutputRing
 from stemlive.realtime.devices.rtmixer_device import RtmixerDevice
+from stemlive.realtime.devices.song_loader import first_song
 from stemlive.realtime.devices.song_source import SongSource
 from stemlive.realtime.shared.memory import EngineMemory
 from stemlive.realtime.shared.settings import EngineSettings, device_of
@@ -282,9 +283,9 @@ def _rate_hz(device: AudioDevice | None, direction: str, channels: int, model_ra
 
 def _file_source(settings: EngineSettings, sample_rate_hz: int, memory: EngineMemory | None) -> FileSource:
     pipe = is_pipe(settings.source)
+    if settings.song and memory is not None and not pipe:
+        return SongSource(first_song(memory, settings.source), sample_rate_hz, memory)
     reader = PipeReader(settings.source, settings.raw) if pipe else AudioReader(settings.source)
-    if settings.song and memory is not None and isinstance(reader, AudioReader):
-        return SongSource(reader, sample_rate_hz, memory)
     return FileSource(reader, sample_rate_hz)
 
 

@@ -1,4 +1,4 @@
-"""A song as the engine's source, with pause, seek and loop, each without a click."""
+"""Songs as the engine's source, one after another, with pause, seek and loop, each without a click."""
 
 from collections import deque
 from typing import NamedTuple
@@ -6,9 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stemlive.realtime.audio_files.reader import AudioReader
+from stemlive.errors import AudioFileError
 from stemlive.realtime.devices.file_device import NAP_S, FileSource
+from stemlive.realtime.devices.song_loader import LoadedSong, SongLoader
 from stemlive.realtime.shared.memory import EngineMemory
+from stemlive.realtime.shared.song_requests import gain_of
 
 FloatArray = NDArray[np.float32]
 
@@ -20,58 +22,68 @@ _MARKS = 64
 _IDLE_AFTER_S = 1.0
 """By then all that was read before has been played."""
 _IDLE_NAP_S = 0.05
+_GAIN_PER_S = 0.5
+"""How fast the gain of a song that plays may change."""
+_CHANNELS = 2
+"""Of every song, so that one in mono can be followed by one in stereo."""
 
 
 class _Mark(NamedTuple):
-    """From sample `number` of the ring on, the song plays from `position_s`, or is paused there."""
+    """From sample `number` of the ring on, `song` plays from `position_s`, or is paused there."""
 
     number: float
+    song: LoadedSong
     position_s: float
     plays: bool
     ended: bool
 
 
 class SongSource(FileSource):
-    """An audio file that `Transport` controls through the shared memory; silence while paused.
+    """Audio files that `Transport` controls through the shared memory; silence while paused.
 
     It starts at the last requested position or, if that was already carried out by an earlier process, at the position
-    in the telemetry. Its own thread reads the file; the engine's thread calls `tell` and `jumped`.
+    in the telemetry. When a song has ended, the one that was requested to follow goes on at the next sample, or at
+    another sample rate at the next instant. Its own thread reads; the engine's thread calls `tell` and `jumped`.
     """
 
-    def __init__(self, reader: AudioReader, sample_rate_hz: int, memory: EngineMemory) -> None:
-        super().__init__(reader, sample_rate_hz, ahead_s=_AHEAD_S)
-        self._song, self._memory = reader, memory
-        self._rate_hz = reader.sample_rate_hz
-        self._block = round(_BLOCK_S * self._rate_hz)
-        fade = round(_FADE_S * self._rate_hz)
-        self._rise = ((np.arange(fade, dtype=np.float32) + 0.5) / fade)[:, None]
-        self._fed = self._position = 0
+    def __init__(self, song: LoadedSong, sample_rate_hz: int, memory: EngineMemory) -> None:
+        super().__init__(song.reader, sample_rate_hz, ahead_s=_AHEAD_S, channels=_CHANNELS)
+        self._memory = memory
+        self._loader = SongLoader(memory.parameters)
+        self._song = song
+        self._rise: FloatArray = np.zeros((0, 1), np.float32)
+        self._gain = 1.0
+        self._position = self._base = self._fed = 0
+        self._failed = (0, "")
         self._plays = self._ended = False
         self._marks: tuple[_Mark, ...] = ()
+        self._jumps: deque[float] = deque()
+        self._begin(song)
         parameters, telemetry = memory.parameters, memory.telemetry
         self._seeks = int(parameters["seeks"])
-        fulfilled = self._seeks == int(telemetry["song_seeks"])
-        self._go_to(float(telemetry["song_s"] if fulfilled else parameters["seek_s"]))
-        telemetry["song_length_s"] = self._length / self._rate_hz
-        self._jumps: deque[float] = deque()
-
-    @property
-    def _length(self) -> int:
-        """Length of the song in samples; it shrinks when a damaged file turns out to be shorter than it says."""
-        return self._song.frames
+        if self._seeks == int(telemetry["song_seeks"]) and song.number == int(telemetry["song_number"]):
+            self._go_to(float(telemetry["song_s"]))
+        elif song.number == int(parameters["seek_song"]):
+            self._go_to(float(parameters["seek_s"]))
+        telemetry["song_length_s"] = song.length_s
+        telemetry["song_number"] = song.number
 
     def tell(self, played: float, now_s: float) -> None:
         """Engine: publish the position in the song of the ring's sample `played`, which is heard now (monotonic)."""
         telemetry = self._memory.telemetry
+        number, problem = max(self._failed, self._loader.failed)
+        if number != int(telemetry["song_failed"]):
+            self._memory.set_song_problem(number, problem)
         mark = next((mark for mark in reversed(self._marks) if mark.number <= played), None)
         if mark is None:
             return
         position_s = mark.position_s + (mark.plays and (played - mark.number) / self.sample_rate_hz)
-        length_s = self._length / self._rate_hz
+        length_s = mark.song.length_s
         telemetry["song_length_s"] = length_s
         telemetry["song_s"] = min(position_s, length_s)
         telemetry["song_at_s"], telemetry["song_speed"] = now_s, float(mark.plays)
         telemetry["song_ended"] = mark.ended
+        telemetry["song_number"] = mark.song.number
 
     def idle(self, taken: int) -> bool:
         """Engine: whether the song has stood still for a second before the ring's sample `taken`, and stays so."""
@@ -79,15 +91,23 @@ class SongSource(FileSource):
         if not self._marks:
             return False
         mark = self._marks[-1]
-        stood = not mark.plays and taken >= mark.number + _IDLE_AFTER_S * self.sample_rate_hz
-        return stood and int(parameters["seeks"]) == self._seeks and bool(parameters["playing"]) == mark.ended
+        if mark.plays or taken < mark.number + _IDLE_AFTER_S * self.sample_rate_hz:
+            return False
+        if int(parameters["song_now"]) > max(mark.song.number, self._loader.failed[0]):
+            return False
+        return int(parameters["seeks"]) == self._seeks and bool(parameters["playing"]) == mark.ended
 
     def jumped(self, taken: int) -> bool:
-        """Engine: whether the song has jumped before the ring's sample `taken`, since the last call."""
+        """Engine: whether another place or song begins before the ring's sample `taken`, since the last call."""
         if not self._jumps or self._jumps[0] > taken:
             return False
         self._jumps.popleft()
         return True
+
+    def close(self) -> None:
+        """Stop reading, and close the songs."""
+        super().close()
+        self._loader.close()
 
     def _run(self) -> None:
         self._mark()
@@ -96,59 +116,152 @@ class SongSource(FileSource):
 
     def _next(self) -> FloatArray:
         """Return the next samples [n, C], carrying out new requests with a cross-fade."""
-        parameters = self._memory.parameters
-        seeks, playing = int(parameters["seeks"]), bool(parameters["playing"])
-        loop_from, loop_to = (round(float(parameters[name]) * self._rate_hz) for name in ("loop_from_s", "loop_to_s"))
-        block = self._block
-        wraps = False
-        if self._plays and loop_from < min(loop_to, self._length):
-            to_wrap = min(loop_to, self._length) - self._position
-            # A position beyond the loop's end plays on.
-            wraps = 0 <= to_wrap < len(self._rise)
-            block = min(block, to_wrap) if to_wrap >= len(self._rise) else block
-        if seeks == self._seeks and playing == (self._plays or self._ended) and not wraps:
-            if self._plays and self._position >= self._length:
-                self._plays, self._ended = False, True
-                self._mark()
-            return self._go_on(block)
+        parameters, on = self._memory.parameters, self._song.number
+        at_once, after = int(parameters["song_now"]), int(parameters["song_next"])
+        coming = at_once if at_once > on else after if after > on else 0
+        self._loader.want(coming)
+        if at_once > on and (song := self._loader.take()) is not None:
+            return self._switch(song)
+        seeks, playing = self._sought(), bool(parameters["playing"])
+        left = self._song.length - self._position
+        block = min(self._block, left) if self._plays else self._block
+        wraps_to = None
+        if (loop := self._loop()) is not None:
+            to_wrap = loop[1] - self._position
+            if 0 <= to_wrap < len(self._rise):
+                wraps_to = loop[0]
+            elif to_wrap > 0:  # a position beyond the loop's end plays on
+                block = min(block, to_wrap)
+        if seeks != self._seeks or playing != (self._plays or self._ended) or wraps_to is not None:
+            return self._cross_fade(seeks, playing, wraps_to)
+        return self._go_on(block, padded=not self._plays) if block > 0 else self._at_the_end(coming)
+
+    def _cross_fade(self, seeks: int, playing: bool, wraps_to: int | None) -> FloatArray:
+        """Return the cross-fade to what is wanted now within the song."""
         old = self._go_on(len(self._rise))
         self._fed -= len(old)  # the fade-in overlaps it
         if seeks != self._seeks:
             self._seeks = seeks
-            self._go_to(float(parameters["seek_s"]))
-        elif wraps:
-            self._position = loop_from
-            self._song.seek(loop_from)
-        elif playing and self._position >= self._length:
+            self._go_to(float(self._memory.parameters["seek_s"]))
+        elif wraps_to is not None:
+            self._position = wraps_to
+            self._song.reader.seek(wraps_to)
+        elif playing and self._position >= self._song.length:
             self._go_to(0.0)
-        self._plays = playing and self._position < self._length
+        self._go_on_from_here(playing)
+        new = self._go_on(len(self._rise))
+        return np.asarray(new * self._rise + old * self._rise[::-1], np.float32)
+
+    def _switch(self, song: LoadedSong) -> FloatArray:
+        """Return the beginning of another song, faded in; the end of this one, faded out, is appended before."""
+        self._append(np.asarray(self._go_on(len(self._rise)) * self._rise[::-1], np.float32))
+        self._begin(song)
+        if (seeks := self._sought()) != self._seeks:
+            self._seeks = seeks
+            self._go_to(float(self._memory.parameters["seek_s"]))
+        self._go_on_from_here(bool(self._memory.parameters["playing"]))
+        return np.asarray(self._go_on(len(self._rise)) * self._rise, np.float32)
+
+    def _at_the_end(self, coming: int) -> FloatArray:
+        """Go on with the song that is to come; return what fills the time until it is open, or has been requested."""
+        if coming in (0, self._loader.failed[0]):
+            self._plays, self._ended = False, True
+            self._mark()
+        elif (song := self._loader.take()) is not None:
+            self._begin(song)
+            self._go_on_from_here(playing=True)
+            return np.zeros((0, _CHANNELS), np.float32)
+        return self._go_on(self._block)
+
+    def _begin(self, song: LoadedSong) -> None:
+        """Put on a song at its start. Where the sample rate stays, the ring's next sample is its first."""
+        if self._marks:
+            before = self._song
+            if song.rate_hz != before.rate_hz:
+                self._drain()
+                self._resample(song.rate_hz)
+                self._base, self._fed = self._ring.written, 0
+            before.close()
+        self._song, self._reader = song, song.reader
+        self._position = 0
+        self._gain = gain_of(self._memory.parameters, song.number)
+        self._block = round(_BLOCK_S * song.rate_hz)
+        fade = round(_FADE_S * song.rate_hz)
+        self._rise = np.asarray((np.arange(fade)[:, None] + 0.5) / fade, np.float32)
+
+    def _go_on_from_here(self, playing: bool) -> None:
+        """Note that from the next sample on another place is heard, or silence."""
+        self._plays = playing and self._position < self._song.length
         self._ended = playing and not self._plays
         if self._plays:
             self._jumps.append(self._number())
         self._mark()
-        self._memory.telemetry["song_seeks"] = seeks
-        new = self._go_on(len(self._rise))
-        return np.asarray(new * self._rise + old * self._rise[::-1], np.float32)
+        self._memory.telemetry["song_seeks"] = self._seeks
 
-    def _go_on(self, count: int) -> FloatArray:
-        """Return the next samples of the song, or silence when it is paused or has ended."""
-        block = np.zeros((count, self._song.channels), np.float32)
+    def _sought(self) -> int:
+        """Return how many seeks there were up to the last one for this song."""
+        parameters = self._memory.parameters
+        seeks, song = int(parameters["seeks"]), int(parameters["seek_song"])
+        if song < self._song.number:  # it has ended meanwhile
+            self._seeks = seeks
+        return seeks if song <= self._song.number else self._seeks
+
+    def _loop(self) -> tuple[int, int] | None:
+        """Return the loop's first sample and the one after its last; None if this song plays without one."""
+        parameters = self._memory.parameters
+        if not self._plays or int(parameters["loop_song"]) != self._song.number:
+            return None
+        first, end = (round(float(parameters[name]) * self._song.rate_hz) for name in ("loop_from_s", "loop_to_s"))
+        end = min(end, self._song.length)
+        return (first, end) if first < end else None
+
+    def _go_on(self, count: int, *, padded: bool = True) -> FloatArray:
+        """Return the next samples of the song, or silence when it is paused or has ended.
+
+        Silence fills up what is missing at the end, unless it shall not be `padded`.
+        """
+        block = np.zeros((count, _CHANNELS), np.float32)
         if self._plays:
-            part = self._song.read(min(count, self._length - self._position))
+            part = self._read(min(count, self._song.length - self._position))
             block[: len(part)] = part
-            self._position = min(self._position + count, self._length)
-        self._fed += count
+            self._position = min(self._position + count, self._song.length)
+            self._apply_gain(block)
+            if not padded:
+                block = block[: len(part)]
+        self._fed += len(block)
         return block
 
+    def _read(self, count: int) -> FloatArray:
+        """Read on. AudioFileError when the file is damaged, unless another song follows, which is then next."""
+        song = self._song
+        try:
+            return song.reader.read(count)
+        except AudioFileError as error:
+            if int(self._memory.parameters["song_next"]) <= song.number:
+                raise
+            song.cut(self._position)
+            self._failed = (song.number, str(error))
+            return np.zeros((0, _CHANNELS), np.float32)
+
+    def _apply_gain(self, block: FloatArray) -> None:
+        wanted = gain_of(self._memory.parameters, self._song.number)
+        if wanted != self._gain:
+            most = _GAIN_PER_S * len(block) / self._song.rate_hz
+            reached = min(max(wanted, self._gain - most), self._gain + most)
+            block *= np.linspace(self._gain, reached, len(block), dtype=np.float32)[:, None]
+            self._gain = reached
+        elif wanted != 1.0:
+            block *= np.float32(wanted)
+
     def _go_to(self, position_s: float) -> None:
-        self._position = min(round(position_s * self._rate_hz), self._length)
-        self._song.seek(self._position)
+        self._position = min(round(position_s * self._song.rate_hz), self._song.length)
+        self._song.reader.seek(self._position)
 
     def _number(self) -> float:
         """Return the number in the ring of the next sample."""
-        return self._fed * self.sample_rate_hz / self._rate_hz
+        return self._base + self._fed * self.sample_rate_hz / self._song.rate_hz
 
     def _mark(self) -> None:
         self._nap_s = NAP_S if self._plays else _IDLE_NAP_S
-        mark = _Mark(self._number(), self._position / self._rate_hz, self._plays, self._ended)
+        mark = _Mark(self._number(), self._song, self._position / self._song.rate_hz, self._plays, self._ended)
         self._marks = (*self._marks[-_MARKS:], mark)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.realtime.dsp.meters import COLUMN_BINS
+from stemlive.realtime.shared import song_requests
 from stemlive.realtime.shared.record import SharedRecord
 from stemlive.realtime.shared.snapshot import Latency, Snapshot, State
 from stemlive.realtime.shared.texts import pack, unpack
@@ -35,8 +36,11 @@ _PARAMETERS = np.dtype(
         ("playing", "u1"),
         ("seeks", "i8"),
         ("seek_s", "f8"),
+        ("seek_song", "i8"),
         ("loop_from_s", "f8"),
         ("loop_to_s", "f8"),
+        ("loop_song", "i8"),
+        *song_requests.FIELDS,
     ],
     align=True,
 )
@@ -76,6 +80,9 @@ _TELEMETRY = np.dtype(
         ("song_length_s", "f8"),
         ("song_ended", "?"),
         ("song_seeks", "i8"),
+        ("song_number", "i8"),
+        ("song_failed", "i8"),
+        ("song_problem", f"S{_MESSAGE_BYTES}"),
         ("microphone_peak", "f4"),
         ("microphone_rms", "f4"),
         ("microphone_samples", "i8"),
@@ -84,7 +91,7 @@ _TELEMETRY = np.dtype(
     align=True,
 )
 _SINGLE = np.dtype([("alive_s", "f8"), ("patience_s", "f8"), ("columns", "i8")], align=True)
-_TEXTS = ("message", "note", "trouble", "terms", "mode")
+_TEXTS = ("message", "note", "trouble", "terms", "mode", "song_problem")
 
 
 class EngineMemory:
@@ -191,6 +198,16 @@ class EngineMemory:
         number = int(self.single["columns"])
         self.columns[number % COLUMNS, : len(column)] = column
         self.single["columns"] = number + 1
+
+    def set_song_problem(self, number: int, problem: str) -> None:
+        """Engine: set which song could not be opened or read on, and why, for the next `publish`."""
+        self.telemetry["song_problem"] = pack(problem, _MESSAGE_BYTES)
+        self.telemetry["song_failed"] = number
+
+    @property
+    def song_number(self) -> int:
+        """Number of the song that is heard."""
+        return int(self._record.read()["song_number"])
 
     @property
     def state(self) -> State:

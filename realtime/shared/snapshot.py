@@ -122,7 +122,13 @@ class Snapshot:
     """Seconds of the song in a second; 0 while it stands."""
     song_length_s: float = 0.0
     song_ended: bool = False
-    """Whether the song has reached its end."""
+    """Whether the song has reached its end, and none follows."""
+    song_number: int = 0
+    """Number of the request for the song that is heard; see `Transport.play_now`. 0 for the one of the settings."""
+    song_failed: int = 0
+    """Number of the request for a song that could not be opened, or not be read to its end; 0 while there is none."""
+    song_problem: str = ""
+    """Why it could not."""
     trouble: str = ""
     """What has failed while the sound goes on, such as the microphone; empty while nothing has."""
     terms: str = ""
