@@ -18,6 +18,7 @@ from stemlive.terminal.keyboard import Keyboard, Screen
 from stemlive.terminal.keys import Desk, help_text
 from stemlive.terminal.status_line import status_line
 from stemlive.terminal.stopping import StopRequest
+from stemlive.terminal.words_line import SungWords, words_of
 
 if TYPE_CHECKING:
     from stemlive.realtime.control.controls import Controls
@@ -54,6 +55,7 @@ def play(
     from stemlive.realtime.engine.engine import Engine
     from stemlive.realtime.recording.recorder import Recorder
 
+    words = words_of(settings.source if settings.song else None, options.words, wanted=not options.no_words)
     recorder = None
     if options.record is not None:
         recorder = Recorder(options.record, stems=options.record_stems, extension=options.record_format)
@@ -72,7 +74,7 @@ def play(
                 controls.set_microphone_reverb(options.microphone_reverb)
                 if recorder is not None:
                     recorder.start()
-                follower = _Follower(engine, recorder, options, settings, quiet=quiet, system=system)
+                follower = _Follower(engine, recorder, options, settings, words, quiet=quiet, system=system)
                 with ExitStack() as stack:
                     midi = _open_remotes(stack, controls, options, follower.tell)
                     if here:  # the whole program is there for the sound
@@ -118,11 +120,12 @@ class _Follower:
         recorder: "Recorder | None",
         options: LiveOptions,
         settings: "EngineSettings",
+        words: SungWords | None,
         *,
         quiet: bool,
         system: "SystemAudio | None" = None,
     ) -> None:
-        self._system = system
+        self._system, self._words = system, words
         self._engine, self._recorder, self._options = engine, recorder, options
         self._quiet = quiet
         self._microphone = settings.has_microphone
@@ -146,6 +149,7 @@ class _Follower:
             self._recorder,
             microphone=self._microphone,
             song_at=(lambda: self._before.engine.song_s) if engine.settings.song else None,
+            words=self._words,
             midi=midi,
             learning=self._options.midi_learn,
         )
@@ -184,11 +188,22 @@ class _Follower:
                 width=screen.width - len(said),
                 unicode=screen.unicode,
             )
-            screen.draw(said + line)
+            screen.draw(said + line, self._sung())
         if screen.shown and not stop.requested:
             # The last status line stays as a summary.
             screen.say(status_line(self._before.engine, engine.controls, width=screen.width, unicode=screen.unicode))
         screen.leave()
+
+    def _sung(self) -> str | None:
+        """Return the row of the words, None without; print them if they are plain, and asked for."""
+        words, screen = self._words, self._screen
+        if words is None:
+            return None
+        if words.asked:
+            words.asked = False
+            screen.say(words.page())
+        heard_s = self._before.engine.heard_s(time.monotonic())
+        return words.row(heard_s, screen.width, screen.encoding) if words.shown and screen.shown else None
 
     def _system_ended(self) -> bool:
         """Tell what happens to other programs' streams; return whether they are not taken any more."""

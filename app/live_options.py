@@ -33,6 +33,8 @@ class LiveOptions:
     as_json: bool
     levels_ms: int
     in_process: bool
+    words: Path | None
+    no_words: bool
 
 
 def current_name(name: str) -> str:
@@ -178,6 +180,13 @@ def live_options(function: Callable[..., Any]) -> Callable[..., Any]:
             ),
             playing(
                 _option(
+                    "--words",
+                    metavar="FILE",
+                    type=click.Path(path_type=Path, dir_okay=False),
+                    help="Words of the song: LRC, or a text.  [default: SONG.lrc, SONG.txt, the song's tags]",
+                ),
+                _option("--no-words", is_flag=True, help="Do not show the words."),
+                _option(
                     "--json",
                     "as_json",
                     is_flag=True,
@@ -212,6 +221,8 @@ def read_options(
     as_json: bool,
     levels_ms: int,
     in_process: bool,
+    words: Path | None,
+    no_words: bool,
     has_microphone: bool,
 ) -> LiveOptions:
     """Check the combination of options. UsageError for those that do not go together."""
@@ -219,6 +230,8 @@ def read_options(
 
     if midi is None and (midi_map is not None or midi_learn):
         raise UsageError("--midi-map and --midi-learn need --midi PORT")
+    if words is not None and no_words:
+        raise UsageError("--words names words to show, and --no-words shows none: leave one of them out")
     if not has_microphone and (microphone_gain != "0" or microphone_reverb):
         raise UsageError("--microphone-gain and --microphone-reverb need --microphone or --microphone-channels")
     if record is None and (record_stems != "all" or record_format != "flac"):
@@ -237,6 +250,8 @@ def read_options(
         as_json=as_json,
         levels_ms=levels_ms,
         in_process=in_process,
+        words=words,
+        no_words=no_words,
     )
 
 

@@ -127,7 +127,7 @@ class Screen:
 
     def __init__(self, *, shown: bool = True) -> None:
         self.shown = shown and sys.stderr is not None and sys.stderr.isatty()
-        self._drawn = False
+        self._rows = 0
 
     @property
     def width(self) -> int:
@@ -140,13 +140,20 @@ class Screen:
     @property
     def unicode(self) -> bool:
         """Whether the terminal can show block characters, for bars."""
-        return "utf" in (getattr(sys.stderr, "encoding", "") or "").lower()
+        return "utf" in self.encoding.lower()
 
-    def draw(self, line: str) -> None:
-        """Replace the status line."""
+    @property
+    def encoding(self) -> str:
+        """The encoding of the terminal."""
+        return getattr(sys.stderr, "encoding", "") or "ascii"
+
+    def draw(self, line: str, above: str | None = None) -> None:
+        """Replace the status line, and the row above it if there shall be one, which fits the width as it is."""
         if self.shown:
-            self._write(f"\r{line[: self.width]}\x1b[K")
-            self._drawn = True
+            rows = [*([] if above is None else [above]), line[: self.width]]
+            erase = "" if len(rows) == self._rows else "\x1b[J"
+            self._write(self._top() + erase + "\r\n".join(f"{row}\x1b[K" for row in rows))
+            self._rows = len(rows)
 
     def say(self, text: str) -> None:
         """Print text above the status line."""
@@ -154,10 +161,14 @@ class Screen:
         self._write(f"{text}\n")
 
     def leave(self) -> None:
-        """Erase the status line."""
-        if self._drawn:
-            self._write("\r\x1b[K")
-            self._drawn = False
+        """Erase the status line, and the row above it."""
+        if self._rows:
+            self._write(f"{self._top()}\x1b[K" if self._rows == 1 else f"{self._top()}\x1b[J")
+            self._rows = 0
+
+    def _top(self) -> str:
+        """Return what moves the cursor to where the first row begins."""
+        return "\r" + "\x1b[A" * (self._rows - 1)
 
     def _write(self, text: str) -> None:
         if sys.stderr is not None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from stemlive.realtime.control.controls import Controls
     from stemlive.realtime.control.midi import MidiControl
     from stemlive.realtime.recording.recorder import Recorder
+    from stemlive.terminal.words_line import SungWords
 
 _STEP_DB = 1.0
 _LOWEST_DB = -60.0
@@ -33,6 +34,7 @@ class Desk:
     recorder: "Recorder | None" = None
     microphone: bool = False
     song_at: Callable[[], float] | None = None
+    words: "SungWords | None" = None
     midi: "MidiControl | None" = None
     learning: bool = False
     selected: int = 0
@@ -175,6 +177,24 @@ def _has_no_song(desk: Desk) -> bool:
     return desk.song_at is None
 
 
+def _has_words(desk: Desk) -> bool:
+    return desk.words is not None
+
+
+def _has_timed_words(desk: Desk) -> bool:
+    return desk.words is not None and desk.words.words.timed
+
+
+def _switch_words(desk: Desk, _: str) -> None:
+    assert desk.words is not None
+    desk.words.switch()
+
+
+def _move_words(desk: Desk, steps: int) -> None:
+    assert desk.words is not None
+    desk.notes.append(desk.words.move(steps))
+
+
 def _has_microphone(desk: Desk) -> bool:
     return desk.microphone
 
@@ -185,6 +205,9 @@ KEYS: tuple[Key, ...] = (
     Key(("left",), "left", "5 seconds back", lambda desk, _: desk.seek(-_SEEK_S), applies=_has_song),
     Key(("right",), "right", "5 seconds on", lambda desk, _: desk.seek(_SEEK_S), applies=_has_song),
     Key(("home",), "Home", "back to the start", lambda desk, _: desk.seek(float("-inf")), applies=_has_song),
+    Key(("w",), "w", "show the words, or hide them", _switch_words, applies=_has_words),
+    Key(("(",), "(", "words 0.1 s earlier", lambda desk, _: _move_words(desk, -1), applies=_has_timed_words),
+    Key((")",), ")", "words 0.1 s later", lambda desk, _: _move_words(desk, 1), applies=_has_timed_words),
     Key(("\t",), "Tab", "select the next stem", lambda desk, _: desk.select(desk.selected + 1)),
     Key(("right",), "right", "the same", lambda desk, _: desk.select(desk.selected + 1), applies=_has_no_song),
     Key(("left",), "left", "the one before", lambda desk, _: desk.select(desk.selected - 1), applies=_has_no_song),
