@@ -122,6 +122,7 @@ class WordsCorner(QObject):
 
     def show_frame(self) -> None:
         """Show what is sung at the place that is heard now; called about 25 times a second."""
+        self.follow()
         if self.words is None:
             return
         heard_s = self._rig.player.heard_s

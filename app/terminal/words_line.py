@@ -62,13 +62,12 @@ class SungWords:
             pieces = [shown(word.text) for word in line.words] or re.findall(r"\S+\s*", shown(line.text))
             parts = _parts(pieces, width)
             part = parts[self._part(parts, line, place, at_s)]
-            used = cell_len("".join(text for _, text in part).rstrip())
+            used = cell_len("".join(text for _, text in part))
             row = "".join(f"{_look(number, place, bool(line.words))}{text}{_PLAIN}" for number, text in part)
         (following,) = self.words.after(place.line, 1) or (None,)
         room = width - used - len(_BETWEEN)
         if following is None or room < 1:
             return row
-        row = row if used else ""
         return f"{row}{_BETWEEN}{_DIM}{_cut(shown(following.text), room, encoding)}{_PLAIN}"
 
     def _part(self, parts: "list[list[tuple[int, str]]]", line: "Line", place: "Place", at_s: float) -> int:
@@ -112,7 +111,7 @@ def _parts(pieces: list[str], width: int) -> list[list[tuple[int, str]]]:
                 used = 0
             rows[-1].append((number, bit))
             used += cell_len(bit)
-    return rows
+    return [[*row[:-1], (row[-1][0], row[-1][1].rstrip())] for row in rows]
 
 
 def _look(number: int, place: "Place", word_by_word: bool) -> str:
