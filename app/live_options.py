@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 from stemlive.errors import StemliveError, UsageError
 from stemlive.grouped_help import GroupedOption, grouped
 from stemlive.mix_options import split_gain
+from stemlive.output_options import read_channels
 
 _option = partial(click.option, cls=GroupedOption)
 _GROUPS = ("Devices", "Recording", "Microphone on top", "Remote control", "While it plays")
@@ -271,12 +272,7 @@ def refuse_without_device(ctx: click.Context) -> None:
 
 
 def _channels(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, ...] | None:
-    if value is None:
-        return None
-    parts = value.split(",")
-    if not all(part.strip().isdecimal() for part in parts):
-        raise UsageError(f"'{value}' is not a list of channels: write numbers from 1 on, for example 3,4")
-    return tuple(int(part) for part in parts)
+    return None if value is None else read_channels(value)
 
 
 def _latency(_: click.Context, __: click.Parameter, value: str) -> str | float:

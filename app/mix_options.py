@@ -14,6 +14,7 @@ from stemlive.grouped_help import GroupedOption, grouped
 
 if TYPE_CHECKING:
     from stemlive.realtime.control.controls import Controls
+    from stemlive.realtime.control.cue import CueControls
     from stemlive.realtime.separation.mixer import Mixer
 
 
@@ -36,7 +37,7 @@ class Mix:
         """A name for a file: the preset's, or `mix` for anything else."""
         return self.preset if self.preset is not None and self == Mix(self.preset) else "mix"
 
-    def set_up(self, mixer: "Mixer | Controls") -> None:
+    def set_up(self, mixer: "Mixer | Controls | CueControls") -> None:
         """Apply the preset, then gains (which unmute their stem), mutes and solos. UsageError as in Mixer."""
         if self.preset is not None:
             mixer.apply_preset(self.preset)
@@ -69,6 +70,11 @@ def split_gain(text: str) -> tuple[str, float]:
     return stem.strip(), gain_db
 
 
+def read_gains(texts: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
+    """Parse `vocals=-6,drums=-inf`, given once or several times. UsageError as in `split_gain`."""
+    return tuple(split_gain(part) for part in _parts(texts))
+
+
 def mix_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add --preset, --gain, --mute and --solo; the command gets them as one argument `mix`, a Mix."""
 
@@ -81,8 +87,7 @@ def mix_options(function: Callable[..., Any]) -> Callable[..., Any]:
         solos: tuple[str, ...],
         **others: Any,
     ) -> Any:
-        gains_db = tuple(split_gain(part) for part in _parts(gains))
-        return function(*arguments, mix=Mix(preset, gains_db, _parts(mutes), _parts(solos)), **others)
+        return function(*arguments, mix=Mix(preset, read_gains(gains), _parts(mutes), _parts(solos)), **others)
 
     option = partial(click.option, cls=GroupedOption)
     added: Callable[..., Any] = grouped(
@@ -90,7 +95,7 @@ def mix_options(function: Callable[..., Any]) -> Callable[..., Any]:
         option(
             "--preset",
             metavar="NAME",
-            shell_complete=_presets,
+            shell_complete=complete_presets,
             help="karaoke, acapella, no-drums, no-bass, drums-and-bass or original; --gain, --mute and --solo go on "
             "top.",
         ),
@@ -99,7 +104,7 @@ def mix_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "gains",
             metavar="STEM=DB",
             multiple=True,
-            shell_complete=partial(_stems, suffix="="),
+            shell_complete=partial(complete_stems, suffix="="),
             help="Gain of a stem, -inf to +12 dB. May be repeated, or written vocals=-6,drums=-inf.",
         ),
         option(
@@ -107,7 +112,7 @@ def mix_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "mutes",
             metavar="STEM",
             multiple=True,
-            shell_complete=_stems,
+            shell_complete=complete_stems,
             help="Silence a stem. May be repeated, or written vocals,drums.",
         ),
         option(
@@ -115,7 +120,7 @@ def mix_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "solos",
             metavar="STEM",
             multiple=True,
-            shell_complete=_stems,
+            shell_complete=complete_stems,
             help="Hear only this stem. May be repeated, or written vocals,drums.",
         ),
     )(command)
@@ -127,13 +132,14 @@ def _parts(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(part.strip() for text in texts for part in text.split(","))
 
 
-def _presets(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_presets(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete the name of a preset."""
     from stemlive.realtime.separation.mixer import PRESETS
 
     return [CompletionItem(name) for name in PRESETS if name.startswith(incomplete)]
 
 
-def _stems(_: click.Context, __: click.Parameter, incomplete: str, suffix: str = "") -> list[CompletionItem]:
+def complete_stems(_: click.Context, __: click.Parameter, incomplete: str, suffix: str = "") -> list[CompletionItem]:
     """Complete the last stem of a list with commas."""
     from stemlive.realtime.separation.mixer import STANDARD_STEMS
 

@@ -50,7 +50,7 @@ def clicks(count: int = 20) -> np.ndarray:
 class Server:
     """`jackd` on its exact clock, to be stopped and started as a device is unplugged and plugged in."""
 
-    def __init__(self, folder: Path, *, rate_hz: int = RATE_HZ, period: int = PERIOD) -> None:
+    def __init__(self, folder: Path, *, rate_hz: int = RATE_HZ, period: int = PERIOD, outputs: int = 2) -> None:
         if shutil.which("jackd") is None:
             pytest.skip("jackd is not installed (Debian: apt-get install jackd2)")
         self.name = f"stemlive-{secrets.token_hex(4)}"
@@ -61,7 +61,7 @@ class Server:
             "OMP_NUM_THREADS": "1",
         }
         self._command = ["jackd", "--no-realtime", "--name", self.name, "-d", "dummy"]
-        self._command += ["-r", str(rate_hz), "-p", str(period)]
+        self._command += ["-r", str(rate_hz), "-p", str(period), "-P", str(outputs)]
         self._log = folder / "jackd.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -102,14 +102,15 @@ class Neighbour:
     program's own delay is all that lies between the two.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, *, outputs: int = 2) -> None:
+        """`outputs` is how many of the program's there are to record."""
         import jack
 
         os.environ["JACK_NO_START_SERVER"] = "1"
         self._player = jack.Client("player", servername=server.name, no_start_server=True)
         self._recorder = jack.Client("recorder", servername=server.name, no_start_server=True)
         self._out = [self._player.outports.register(f"out_{side}") for side in range(2)]
-        self._in = [self._recorder.inports.register(f"in_{side}") for side in range(2)]
+        self._in = [self._recorder.inports.register(f"in_{number}") for number in range(outputs)]
         self._sound = np.zeros((0, 2), np.float32)
         self._began: int | None = None
         self._blocks: dict[int, np.ndarray] = {}
@@ -121,7 +122,7 @@ class Neighbour:
         self._player.activate()
         self._recorder.activate()
 
-    def connect(self, program: str = "PortAudio") -> None:
+    def connect(self, program: str = "stemlive") -> None:
         """Connect the ports of the program under test, once they are there."""
         inputs: list = []
 
@@ -130,14 +131,14 @@ class Neighbour:
             return len(inputs) > 0
 
         wait_until(found, "the program's ports")
-        outputs = self._player.get_ports(f"{program}.*:out_", is_output=True)
+        outputs = self._player.get_ports(f"{program}.*:", is_output=True)
         for port, target in zip(self._out, inputs, strict=False):
             self._player.connect(port, target)
         for source, port in zip(outputs, self._in, strict=False):
             self._recorder.connect(source, port)
 
     def play(self, sound: np.ndarray, tail: int = 8192) -> tuple[np.ndarray, int]:
-        """Play sound [n, 2]; return what came back [n + tail, 2], and how many periods the server missed meanwhile."""
+        """Play sound [n, 2]; return what came back [n + tail, outputs], and how many periods the server missed."""
         periods = -(-(len(sound) + tail) // PERIOD)
         self._sound = np.zeros((periods * PERIOD, 2), np.float32)
         self._sound[: len(sound)] = sound
@@ -148,7 +149,7 @@ class Neighbour:
         self._began = self._player.last_frame_time + 8 * PERIOD
         assert self._done.wait(len(sound) / RATE_HZ + PATIENCE_S), "the server does not go on"
         self._began = None
-        recorded = np.zeros_like(self._sound)
+        recorded = np.zeros((len(self._sound), len(self._in)), np.float32)
         for first, block in self._blocks.items():
             recorded[first : first + len(block)] = block
         return recorded, self._xruns + periods - len(self._blocks)

@@ -36,6 +36,7 @@ import itertools, json, sys
 from dataclasses import asdict
 from stemlive.realtime.engine.engine import Engine
 from stemlive.realtime.engine.child_process import EngineProcess
+from stemlive.realtime.shared.outputs import Outputs
 from stemlive.realtime.shared.settings import EngineSettings
 
 if __name__ == "__main__":
@@ -44,6 +45,9 @@ if __name__ == "__main__":
     preset = wanted.pop("preset", "original")
     if "input_channels" in wanted:
         wanted["input_channels"] = tuple(wanted["input_channels"])
+    if "routes" in wanted:
+        routes = tuple((stem, tuple(to)) for stem, to in wanted.pop("routes").items())
+        wanted["outputs"] = Outputs(routes=routes, cue=tuple(wanted.pop("cue")))
     engine = kind(EngineSettings("device:system", "device:system", **wanted))
     engine.controls.apply_preset(preset)
     engine.start()
@@ -93,8 +97,8 @@ def live(server: Server, tmp_path: Path, **settings: object) -> Iterator[Live]:
 
 
 @contextmanager
-def neighbour(server: Server) -> Iterator[Neighbour]:
-    other = Neighbour(server)
+def neighbour(server: Server, *, outputs: int = 2) -> Iterator[Neighbour]:
+    other = Neighbour(server, outputs=outputs)
     try:
         other.connect()
         yield other
@@ -127,6 +131,37 @@ def test_devices_are_listed(server):
     assert system["sample_rate_hz"] == RATE_HZ
     assert system["captures_system_sound"]
     assert "system: 2 in, 2 out, 44100 Hz" in run()
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("mode", ["rtmixer", "inline"])
+def test_stems_come_out_of_ports_of_their_names(tmp_path, model, mode, record_property):
+    """The voice on a pair of its own, the bass as mono, the rest on the first two, and all of it on the last two."""
+    sound = song(2.5)
+    separator = Separator(Session(model))
+    vocals, drums, bass, other = separator.process(sound)
+    routes = {"vocals": [3, 4], "bass": [5]}
+    mono = bass.mean(axis=1, keepdims=True)
+    expected = np.concatenate([drums + other, vocals, mono, vocals + drums + bass + other], axis=1)
+    wide = Server(tmp_path, outputs=8)
+    wide.start()
+    settings = {"model": model, "mode": mode, "latency": 300.0, "where": "apart", "routes": routes, "cue": [6, 7]}
+    try:
+        with live(wide, tmp_path, **settings) as engine, neighbour(wide, outputs=7) as other_program:
+            names = [name.split(":")[1] for name in ports(wide) if name.startswith("stemlive:")]
+            before = engine.snapshot()
+            recorded, missed = other_program.play(sound, tail=16384)
+            now = engine.snapshot()
+    finally:
+        wide.stop()
+    assert [name for name in names if not name.startswith("in_")] == [
+        *("mix_left", "mix_right", "vocals_left", "vocals_right", "bass", "cue_left", "cue_right")
+    ]
+    late = now["inside"] - 1024
+    expected, late = expected[max(0, -late) :], max(0, late)
+    off = np.abs(recorded[late : late + len(expected)] - expected).max(axis=1)
+    hops = off[: len(off) // 512 * 512].reshape(-1, 512).max(axis=1)
+    check_right(hops < 1e-3, missed + now["dropouts"] - before["dropouts"], 40, record_property)
 
 
 @pytest.mark.alone
@@ -234,11 +269,11 @@ def test_a_file_to_a_device_and_a_device_to_a_file(server, tmp_path, model, reco
     soundfile.write(tmp_path / "in.wav", np.concatenate([pauses[0], sound, pauses[1]]), RATE_HZ, "FLOAT")
     more = ("--model", model, "--latency", "high", "--force")
     with streaming(server, "-i", "device:system", "-o", tmp_path / "out.wav", *more) as listener:
-        wait_until(lambda: "PortAudio:in_1" in ports(server), "the listener")
+        wait_until(lambda: "stemlive:in_1" in ports(server), "the listener")
         with streaming(server, "-i", tmp_path / "in.wav", "-o", "device:system", *more) as player:
-            wait_until(lambda: "PortAudio-01:out_1" in ports(server), "the player")
+            wait_until(lambda: "stemlive-01:out_1" in ports(server), "the player")
             for side in (0, 1):
-                ends = (f"PortAudio-01:out_{side}", f"PortAudio:in_{side}")
+                ends = (f"stemlive-01:out_{side}", f"stemlive:in_{side}")
                 subprocess.run(["jack_connect", "--server", server.name, *ends], env=server.environment, check=True)
             assert player.wait(20) == 0
             said = player.stderr.read()
@@ -268,7 +303,7 @@ def test_unplugged_and_plugged_in_again(tmp_path, model):
     ends = ("-i", "device:system", "-o", "device:system", "--model", model)
     try:
         with streaming(server, *ends) as gives_up, streaming(server, *ends, "--reconnect") as waits:
-            wait_until(lambda: {"PortAudio:out_0", "PortAudio-01:out_0"} <= set(ports(server)), "the ports of both")
+            wait_until(lambda: {"stemlive:out_0", "stemlive-01:out_0"} <= set(ports(server)), "the ports of both")
             time.sleep(0.5)
             server.stop()
             assert gives_up.wait(20) == 1
@@ -277,7 +312,7 @@ def test_unplugged_and_plugged_in_again(tmp_path, model):
             assert message.strip().endswith("plug it in again, or let --reconnect wait for it")
             assert waits.poll() is None
             server.start()
-            wait_until(lambda: "PortAudio:out_0" in ports(server), "the ports to come back")
+            wait_until(lambda: "stemlive:out_0" in ports(server), "the ports to come back")
             waits.send_signal(signal.SIGINT)
             assert waits.wait(20) == 130
             assert "reconnecting: " in waits.stderr.read()
@@ -358,7 +393,7 @@ def test_a_sound_server_that_hangs_is_not_waited_for(tmp_path, model):
     said = "stemlive: error: the sound system has not answered for 3 s: restart it, or plug the device in again\n"
     try:
         with streaming(server, *ends, "--reconnect") as stream:
-            wait_until(lambda: "PortAudio:out_0" in ports(server), "the ports")
+            wait_until(lambda: "stemlive:out_0" in ports(server), "the ports")
             time.sleep(1)
             with server.hanging():
                 for command in (["devices"], ["stream", *ends]):

@@ -41,12 +41,14 @@ from stemlive.realtime.shared import heartbeat
 from stemlive.realtime.shared import memory as memory_module
 from stemlive.realtime.shared.heartbeat import LOOK_S, Pulse
 from stemlive.realtime.shared.memory import COLUMNS, EngineMemory
+from stemlive.realtime.shared.outputs import AS_USUAL, Outputs
 from stemlive.realtime.shared.settings import EngineSettings
 from stemlive.realtime.shared.snapshot import Latency, State
 
 LENGTHS = (2048, 1024, 512)
 LINUX = sys.platform.startswith("linux")
 GAINS = np.array([1.0, 0.5, 0.0, 2.0], np.float32)
+PATCHED = Outputs(routes=(("vocals", (3, 4)), ("bass", (5,))), cue=(6, 7))
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +78,14 @@ class Bench:
         rate_hz: int = RATE_HZ,
         queue: int | None = None,
         ahead: int | None = None,
+        patched: Outputs = AS_USUAL,
     ) -> None:
         session.reset()
+        outputs = patched.highest if patched.given else outputs
         self.block = block
-        self.path = LivePath(session, sample_rate_hz=rate_hz, channels=channels, block_samples=LONGEST_BLOCK)
+        self.path = LivePath(
+            session, sample_rate_hz=rate_hz, channels=channels, block_samples=LONGEST_BLOCK, outputs=patched
+        )
         self.input = PlainInputRing(1 << 17, channels)
         self.output = PlainOutputRing(1 << 15, outputs)
         self.memory = EngineMemory.local()
@@ -91,7 +97,7 @@ class Bench:
         self.memory.set_stems(self.path.stems)
         self.memory.set_latency(Latency(rate_hz, 0, self.path.behind_samples, self.inside, 0))
         self.playout = Playout(self.output, longest_write(self.path))
-        key = KeyChange(rate_hz, channels, longest_write(self.path))
+        key = KeyChange(rate_hz, self.path.heard_channels, longest_write(self.path))
         self.worker = LiveWorker(
             self.path,
             RingSource(self.input),
@@ -284,12 +290,13 @@ class TestWorker:
         assert columns.shape == (newest, 6, 96)
         assert columns[-1].max() > 100
 
-    def test_nothing_as_long_as_a_block_is_allocated_once_it_runs(self, session):
+    @pytest.mark.parametrize("patched", [AS_USUAL, PATCHED], ids=["mix", "outputs"])
+    def test_nothing_as_long_as_a_block_is_allocated_once_it_runs(self, session, patched):
         sound = noise(200 * HOP)
-        bench = Bench(session)
+        bench = Bench(session, patched=patched)
         bench.run(sound[: 40 * HOP])
         blocks = np.split(sound[40 * HOP :], 160)
-        out = np.zeros((HOP, 2), np.float32)
+        out = np.zeros((HOP, bench.output.memory.channels), np.float32)
         grown, at_once = [], []
         tracemalloc.start()
         try:
@@ -313,6 +320,59 @@ class TestWorker:
         # moves now and then, and Python's own numbers and views.
         assert min(grown) < 64 * 32, f"{grown} bytes more after 32 hops"
         assert min(at_once) < 12288, f"{at_once} bytes at once"
+
+
+class TestOutputs:
+    def test_each_stem_comes_out_where_it_is_sent_with_its_fader_and_pan(self, session):
+        """Vocals on 3 and 4, bass as mono on 5, the rest on 1 and 2, and on 6 and 7 a mix with gains of its own."""
+        sound = noise(40 * 1024)
+        bench = Bench(session, patched=PATCHED)
+        bench.memory.parameters["gains"][:4] = GAINS
+        bench.memory.parameters["pans"][0] = 1.0
+        bench.memory.parameters["cue_gains"][:4] = 0, 1, 0, 0.25
+        played = bench.run(sound)
+        separator = Separator(Session(session.path))
+        vocals, drums, bass, other = separator.process(sound)
+        mono = bass.mean(axis=1, keepdims=True) * GAINS[2]
+        wanted = np.concatenate(
+            [GAINS[1] * drums + GAINS[3] * other, vocals * [0, GAINS[0]], mono, drums + 0.25 * other], axis=1
+        ).astype(np.float32)
+        begin = bench.inside + FADE_SAMPLES
+        expected = delayed(wanted, bench.inside - separator.latency_samples)
+        assert played.shape == (40 * 1024, 7)
+        np.testing.assert_allclose(played[begin:], expected[begin:], atol=2e-6)
+        # The mix that is shown is all that is heard of the faders, wherever it goes.
+        mix = separator.process_mix(sound, [0, *GAINS[1:]])
+        rms = np.sqrt((mix[-10 * HOP :] ** 2).mean())
+        assert bench.memory.snapshot().mix_rms == pytest.approx(rms, rel=0.5)
+
+    def test_a_late_hop_is_divided_among_the_outputs_and_adds_up_to_the_input(self, session):
+        sound = noise(100 * HOP)
+        bench = Bench(session, queue=FADE_SAMPLES + 2 * HOP, patched=Outputs(None, PATCHED.routes))
+        played = bench.run(sound, after=lambda turn: turn % 7 not in (2, 3, 4))
+        assert 0 < bench.memory.snapshot().late_hops < bench.memory.snapshot().hops
+        added = played[:, :2].mean(axis=1) + played[:, 2:4].mean(axis=1) + played[:, 4]
+        np.testing.assert_allclose(added, delayed(sound, bench.inside).mean(axis=1), atol=2e-6)
+
+    def test_mono_goes_to_both_sides_and_in_another_key_everywhere(self, session):
+        sound = noise(60 * HOP, channels=1)
+        bench = Bench(session, channels=1, patched=Outputs((4,), (("vocals", (1, 2)),), cue=(3,)))
+        bench.memory.parameters["cue_gains"][:4] = 1
+        bench.worker._key.prepare()
+        for key in (0, 3):
+            bench.memory.parameters["key"] = key
+            played = bench.run(sound)[bench.inside + 8 * 1024 :]
+            np.testing.assert_allclose(played[:, 0], played[:, 1], atol=1e-6)
+            loud = np.sqrt((played**2).mean(axis=0))
+            if key == 0:
+                np.testing.assert_allclose(played[:, 2], played[:, 0] + played[:, 3], atol=2e-6)
+                before = loud
+            np.testing.assert_allclose(loud, before, rtol=0.5)
+
+    def test_without_a_cue_and_routes_all_is_as_before(self, session):
+        sound = noise(20 * HOP)
+        plain, patched = (Bench(session, patched=outputs).run(sound) for outputs in (AS_USUAL, Outputs((1, 2))))
+        np.testing.assert_allclose(patched, plain, atol=2e-6)
 
 
 class TestDrift:

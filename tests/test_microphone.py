@@ -87,7 +87,7 @@ class TestReverb:
 
 class TestStrip:
     def test_dry_at_unity_it_is_added_as_it_is_to_both_sides(self, memory, controls):
-        strip, song = MicrophoneStrip(memory, RATE_HZ, outputs=2), noise(BLOCK, 2, seed=1)
+        strip, song = MicrophoneStrip(memory, RATE_HZ, places=((1, 2),)), noise(BLOCK, 2, seed=1)
         out, microphone = song.copy(), noise(BLOCK)
         strip.add_to(microphone, out)
         np.testing.assert_array_equal(out, song + microphone)
@@ -97,14 +97,15 @@ class TestStrip:
     @pytest.mark.parametrize(("inputs", "outputs"), [(1, 1), (2, 1), (2, 2), (1, 2)])
     def test_channels(self, memory, controls, inputs, outputs):
         controls.set_microphone_gain_db(-6)
-        strip, microphone = MicrophoneStrip(memory, RATE_HZ, outputs=outputs), noise(BLOCK, inputs)
+        place = tuple(range(1, outputs + 1))
+        strip, microphone = MicrophoneStrip(memory, RATE_HZ, places=(place,)), noise(BLOCK, inputs)
         out = np.zeros((BLOCK, outputs), np.float32)
         strip.add_to(microphone, out)
         expected = microphone if inputs == outputs else microphone.mean(axis=1, keepdims=True)
         np.testing.assert_allclose(out, np.broadcast_to(10 ** (-6 / 20) * expected, out.shape), atol=1e-7)
 
     def test_a_change_of_gain_is_a_ramp(self, memory, controls):
-        strip, ones = MicrophoneStrip(memory, RATE_HZ, outputs=1), np.ones((BLOCK, 1), np.float32)
+        strip, ones = MicrophoneStrip(memory, RATE_HZ, places=((1,),)), np.ones((BLOCK, 1), np.float32)
         controls.set_microphone_gain_db(-np.inf)
         blocks = [np.zeros((BLOCK, 1), np.float32) for _ in range(3)]
         strip.add_to(ones, blocks[0])
@@ -116,7 +117,7 @@ class TestStrip:
         assert (blocks[1] == 0).all()
 
     def test_reverberation_comes_on_top_and_stops_when_turned_off(self, memory, controls):
-        strip, silence = MicrophoneStrip(memory, RATE_HZ, outputs=2), np.zeros((BLOCK, 1), np.float32)
+        strip, silence = MicrophoneStrip(memory, RATE_HZ, places=((1, 2),)), np.zeros((BLOCK, 1), np.float32)
         controls.set_microphone_reverb(0.5)
         out = np.zeros((BLOCK, 2), np.float32)
         strip.add_to(noise(BLOCK), out)
@@ -132,7 +133,7 @@ class TestStrip:
 
     def test_garbage_does_not_stay_in_the_reverberation(self, memory, controls):
         controls.set_microphone_reverb(0.5)
-        strip, damaged = MicrophoneStrip(memory, RATE_HZ, outputs=2), noise(BLOCK)
+        strip, damaged = MicrophoneStrip(memory, RATE_HZ, places=((1, 2),)), noise(BLOCK)
         damaged[3], damaged[4], damaged[5] = np.nan, np.inf, 1e30
         for block in (damaged, noise(BLOCK), noise(BLOCK)):
             out = np.zeros((BLOCK, 2), np.float32)
@@ -142,7 +143,7 @@ class TestStrip:
     def test_it_allocates_nothing(self, memory, controls):
         controls.set_microphone_reverb(0.3)
         strip, out, microphone = (
-            MicrophoneStrip(memory, RATE_HZ, outputs=2),
+            MicrophoneStrip(memory, RATE_HZ, places=((1, 2),)),
             np.zeros((BLOCK, 2), np.float32),
             noise(BLOCK),
         )
@@ -166,7 +167,7 @@ class TestStrip:
 
 def worker_between(source, target, memory, *, inside_samples):
     return MicrophoneWorker(
-        MicrophoneStrip(memory, RATE_HZ, outputs=2),
+        MicrophoneStrip(memory, RATE_HZ, places=((1, 2),)),
         RingSource(source),
         Playout(target, LONGEST_MICROPHONE_BLOCK // 4),
         memory,
@@ -303,7 +304,7 @@ class TestPlaces:
             EngineSettings("device:x", "song.wav", microphone_channels=(1,))
 
     def test_the_callback_adds_it_in_the_same_block(self, streams, memory, controls):
-        strip = MicrophoneStrip(memory, RATE_HZ, outputs=2)
+        strip = MicrophoneStrip(memory, RATE_HZ, places=((1, 2),))
         settings = EngineSettings(
             "device:interface", "device:interface", input_channels=(1, 2), microphone_channels=(4,), mode="callback"
         )

@@ -141,7 +141,7 @@ class Simulation:
             source = DriftSource(self.source.input, ratio, rate_hz, clock=self.time_s)
         delay = measured.microphone_samples(self.source, source)
         worker = MicrophoneWorker(
-            MicrophoneStrip(memory, rate_hz, outputs=1),
+            MicrophoneStrip(memory, rate_hz, places=((1,),)),
             source,
             Playout(self.target.output, LONGEST_MICROPHONE_BLOCK // 4),
             memory,

@@ -244,6 +244,7 @@ class TestPanAndMaster:
     class Path:
         stems = ("vocals", "drums")
         channels = 2
+        patch = None
         hop_samples = 512
 
     def test_balance_and_master_reach_the_mix(self):

@@ -38,7 +38,7 @@ class Listener:
 
     def ports(self):
         """The outputs of the program under test."""
-        return self._client.get_ports("PortAudio.*:out_", is_output=True)
+        return self._client.get_ports("stemlive.*:out_", is_output=True)
 
     def level(self):
         """Root of the mean square of the next 0.7 seconds."""

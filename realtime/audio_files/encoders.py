@@ -35,6 +35,7 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 }
 """320 kbit/s, and about 180."""
 _AAC_BITS_PER_CHANNEL = 128_000
+_MOST_CHANNELS = {"MP3": 2, "FLAC": 8, "M4A": 8}
 _BLOCK = 8192
 
 
@@ -67,6 +68,9 @@ def encoding_of(extension: str, bits: int | None) -> str:
 
 def open_encoder(part: Path, kind: str, encoding: str, sample_rate_hz: int, channels: int) -> Encoder:
     """Return an encoder that replaces the file `part`. AudioFileError or SoundFileError when there is none."""
+    most = _MOST_CHANNELS.get(kind, channels)
+    if channels > most:
+        raise AudioFileError(f"{kind.lower()} holds {most} channels, not {channels}: write .wav")
     if encoding == "AAC":
         return FfmpegEncoder(part, sample_rate_hz, channels)
     return SndfileEncoder(part, kind, encoding, sample_rate_hz, channels)

@@ -3,6 +3,7 @@
 import threading
 
 from stemlive.errors import UsageError
+from stemlive.realtime.control.cue import CueControls
 from stemlive.realtime.control.transport import Transport
 from stemlive.realtime.dsp.key_change import MOST_SEMITONES, check_key_change
 from stemlive.realtime.separation.mixer import MAX_GAIN_DB, Mixer
@@ -26,11 +27,14 @@ class Controls:
         self._master_db = 0.0
         self.song = Transport(memory)
         """Controls the song: see `EngineSettings.song`."""
+        self.cue = CueControls(stems, memory)
+        """The gains of the cue mix: see `EngineSettings.outputs`."""
         self._semitones = 0
         self._microphone_gain_db = 0.0
         self._microphone_reverb = 0.0
         if write:
             self._write()
+            self.cue.write()
 
     @property
     def stems(self) -> tuple[str, ...]:

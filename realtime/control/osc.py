@@ -7,6 +7,9 @@
 | /stemlive/STEM/solo | 1 or 0 | solo |
 | /stemlive/preset | name | faders and mutes of a preset |
 | /stemlive/bypass | 1 or 0 | pass the input through |
+| /stemlive/cue/STEM/gain | dB, -inf to 12 | gain of a stem in the cue mix |
+| /stemlive/cue/STEM/mute | 1 or 0 | mute it there |
+| /stemlive/cue/preset | name | gains and mutes of the cue mix |
 | /stemlive/key | -6 to 6 | key change in semitones |
 | /stemlive/microphone/gain | dB, -inf to 12 | fader of the microphone |
 | /stemlive/microphone/reverb | 0 to 1 | its reverberation |
@@ -95,6 +98,9 @@ class OscControl:
             state.append((f"{_PREFIX}/{stem}/gain", float(gain_db)))
             state.append((f"{_PREFIX}/{stem}/mute", int(stem in controls.muted)))
             state.append((f"{_PREFIX}/{stem}/solo", int(stem in controls.soloed)))
+        for stem, gain_db in controls.cue.gains_db.items():
+            state.append((f"{_PREFIX}/cue/{stem}/gain", float(gain_db)))
+            state.append((f"{_PREFIX}/cue/{stem}/mute", int(stem in controls.cue.muted)))
         state.append((f"{_PREFIX}/bypass", int(controls.bypass)))
         state.append((f"{_PREFIX}/key", controls.semitones))
         for name in _MICROPHONE:
@@ -108,7 +114,10 @@ class OscControl:
             yield f"{_PREFIX}/{stem}/gain", lambda _, v, stem=stem: controls.set_gain_db(stem, _decibels(v))
             yield f"{_PREFIX}/{stem}/mute", lambda _, v, stem=stem: controls.mute(stem, _switch(v))
             yield f"{_PREFIX}/{stem}/solo", lambda _, v, stem=stem: controls.solo(stem, _switch(v))
+            yield f"{_PREFIX}/cue/{stem}/gain", lambda _, v, stem=stem: controls.cue.set_gain_db(stem, _decibels(v))
+            yield f"{_PREFIX}/cue/{stem}/mute", lambda _, v, stem=stem: controls.cue.mute(stem, _switch(v))
         yield f"{_PREFIX}/preset", lambda _, name: controls.apply_preset(str(name))
+        yield f"{_PREFIX}/cue/preset", lambda _, name: controls.cue.apply_preset(str(name))
         yield f"{_PREFIX}/bypass", lambda _, v: controls.set_bypass(_switch(v))
         yield f"{_PREFIX}/key", lambda _, v: controls.set_semitones(_whole(v))
         for microphone in (f"{prefix}/{name}" for prefix in (_PREFIX, "") for name in _MICROPHONE):

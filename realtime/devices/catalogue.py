@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from ctypes.util import find_library
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +20,8 @@ _MONITOR_WORDS = ("monitor", "loopback", "stereo mix", "what u hear", "blackhole
 _SERVER_NAMES = (PLUGIN, "default")
 """ALSA's names for the sound server."""
 _ALSA, _JACK = "ALSA", "JACK"
+_JACK_CLIENT = ctypes.c_char_p(b"stemlive")
+"""Our name on a JACK server; it has to live as long as PortAudio."""
 _HIDDEN = "; one that another program has to itself is not seen" if sys.platform.startswith("linux") else ""
 """PortAudio probes ALSA devices by opening them, and leaves out those that are busy."""
 
@@ -74,6 +77,8 @@ def portaudio() -> Any:
 
 
 def _imported() -> Any:
+    with suppress(OSError, AttributeError):  # a PortAudio without JACK
+        _portaudio_library().PaJack_SetClientName(_JACK_CLIENT)
     try:
         import sounddevice
     except OSError as error:
@@ -83,6 +88,19 @@ def _imported() -> Any:
         name_our_streams()
         _quiet_alsa()
     return sounddevice
+
+
+def _portaudio_library() -> ctypes.CDLL:
+    """Return the library that `sounddevice` loads where it does not bring its own. OSError if it is not there."""
+    return ctypes.CDLL(find_library("portaudio") or "libportaudio.so.2")
+
+
+def jack_client() -> str:
+    """Return the name that a JACK server has given us, once PortAudio runs there; empty if it does not."""
+    name = ctypes.c_char_p()
+    with suppress(OSError, AttributeError):
+        _portaudio_library().PaJack_GetClientName(ctypes.byref(name))
+    return (name.value or b"").decode(errors="replace")
 
 
 def _quiet_alsa() -> None:

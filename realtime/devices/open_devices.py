@@ -8,18 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.errors import DeviceError, UsageError
-from stemlive.realtime.audio_files.files import AudioWriter
-from stemlive.realtime.audio_files.pipes import PipeReader, PipeWriter, is_pipe
-from stemlive.realtime.audio_files.reader import AudioReader
 from stemlive.realtime.devices.callback_device import CallbackDevice, Process
 from stemlive.realtime.devices.catalogue import AudioDevice, find_device
 from stemlive.realtime.devices.device import Device
 from stemlive.realtime.devices.file_device import FileSource, FileTarget
+from stemlive.realtime.devices.jack_ports import name_ports
+from stemlive.realtime.devices.open_files import file_source, file_target
 from stemlive.realtime.devices.portaudio import StreamRequest, accepts_rate
 from stemlive.realtime.devices.ring import InputRing, OutputRing
 from stemlive.realtime.devices.rtmixer_device import RtmixerDevice
-from stemlive.realtime.devices.song_loader import first_song
-from stemlive.realtime.devices.song_source import SongSource
 from stemlive.realtime.shared.memory import EngineMemory
 from stemlive.realtime.shared.settings import EngineSettings, device_of
 
@@ -99,7 +96,7 @@ def open_ends(
     for device in (source, place.device):
         _refuse_echo(device, target)
     inputs = _input_channels(settings, source)
-    outputs = min(2, target.outputs) if target is not None else 0
+    outputs = _output_channels(settings, target)
     input_rate_hz = _rate_hz(source, "input", max(inputs, default=0), model_rate_hz)
     output_rate_hz = _rate_hz(target, "output", outputs, model_rate_hz)
     opener = _Opener(settings, _mode(settings, place), hop_samples, outputs, place, process, mix_microphone)
@@ -117,13 +114,14 @@ def open_ends(
             first = opener.open(source, None, input_rate_hz, inputs)
             stack.callback(first.close)
             output_rate_hz = input_rate_hz
-            second = _file_target(settings, input_rate_hz, len(inputs))
+            outputs = settings.outputs.highest if settings.outputs.given else len(inputs)
+            second = file_target(settings, input_rate_hz, outputs)
         else:
             channels = place.part_of("target")
             second = opener.open(place.device if channels else None, target, output_rate_hz, (), channels)
             stack.callback(second.close)
             if source is None:
-                first = _file_source(settings, output_rate_hz, memory)
+                first = file_source(settings, output_rate_hz, memory)
             else:
                 first = opener.open(source, None, input_rate_hz, inputs, place.part_of("source"))
         stack.callback(first.close)
@@ -186,10 +184,15 @@ class _Opener:
             latency=self._latency(source or target),
             held_back_s=0.0 if isinstance(settings.latency, str) else settings.latency / 1000,
         )
+        device: RtmixerDevice | CallbackDevice
         if self.mode == "rtmixer":
-            return RtmixerDevice(request)
-        process = self.process if self.mode == "inline" else None
-        return CallbackDevice(request, process, self.mix_microphone if self.direct else None)
+            device = RtmixerDevice(request)
+        else:
+            process = self.process if self.mode == "inline" else None
+            device = CallbackDevice(request, process, self.mix_microphone if self.direct else None)
+        if target is not None and target.is_jack and settings.outputs.given:
+            name_ports(settings.outputs)
+        return device
 
     def _latency(self, device: AudioDevice | None) -> str | float:
         """Return the latency to ask PortAudio for; a sound server needs more than ALSA's plugin suggests."""
@@ -272,6 +275,18 @@ def _input_channels(settings: EngineSettings, source: AudioDevice | None) -> tup
     return chosen
 
 
+def _output_channels(settings: EngineSettings, target: AudioDevice | None) -> int:
+    """Return how many channels to open. DeviceError if the device has fewer."""
+    if target is None:
+        return 0
+    if not settings.outputs.given:
+        return min(2, target.outputs)
+    highest = settings.outputs.highest
+    if highest > target.outputs:
+        raise DeviceError(f"{target.label} has {target.outputs} output channels, there is no number {highest}")
+    return highest
+
+
 def _rate_hz(device: AudioDevice | None, direction: str, channels: int, model_rate_hz: int) -> int:
     """Return the model's rate if the device accepts it, else the device's own."""
     if device is None:
@@ -279,19 +294,3 @@ def _rate_hz(device: AudioDevice | None, direction: str, channels: int, model_ra
     if device.sample_rate_hz == model_rate_hz or accepts_rate(device, direction, channels, model_rate_hz):
         return model_rate_hz
     return device.sample_rate_hz
-
-
-def _file_source(settings: EngineSettings, sample_rate_hz: int, memory: EngineMemory | None) -> FileSource:
-    pipe = is_pipe(settings.source)
-    if settings.song and memory is not None and not pipe:
-        return SongSource(first_song(memory, settings.source), sample_rate_hz, memory)
-    reader = PipeReader(settings.source, settings.raw) if pipe else AudioReader(settings.source)
-    return FileSource(reader, sample_rate_hz)
-
-
-def _file_target(settings: EngineSettings, sample_rate_hz: int, channels: int) -> FileTarget:
-    if is_pipe(settings.target):
-        encoding = settings.raw_output
-        return FileTarget(PipeWriter(settings.target, sample_rate_hz, channels, raw=encoding), sample_rate_hz, channels)
-    writer = AudioWriter(settings.target, sample_rate_hz, channels, force=settings.force)
-    return FileTarget(writer, sample_rate_hz, channels)

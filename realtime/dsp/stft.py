@@ -98,12 +98,15 @@ class OverlapAdd:
             spectra.transpose(0, 3, 1, 2), a, axis=-1, out=cast(Any, self._frames[:, :, :count])
         )  # [S, C, T, A]
         lanes, carried, r = self._tail.shape
-        windowed = np.multiply(frames[..., a - w :], self._window, out=self._slots[:, :, :count])
-        slots = windowed.reshape(lanes, -1, carried + 1, r)  # [S * C, T, W / R, R]
+        every = frames.reshape(lanes, count, a)
+        slots = self._slots.reshape(lanes, -1, carried + 1, r)[:, :count]  # [S * C, T, W / R, R]
         total = self._sum[:, : count + carried]
-        total[:, :carried] = self._tail
-        total[:, carried:] = 0
-        for slot in reversed(range(carried + 1)):
-            total[:, slot : slot + count] += slots[:, :, slot]
-        out[:] = total[:, :count].reshape(lanes, count * r)
-        self._tail[:] = total[:, count:]
+        # Lane by lane: for more samples at once, numpy would allocate buffers.
+        for lane in range(lanes):
+            np.multiply(every[lane, :, a - w :], self._window, out=slots[lane].reshape(count, w))
+            total[lane, :carried] = self._tail[lane]
+            total[lane, carried:] = 0
+            for slot in reversed(range(carried + 1)):
+                total[lane, slot : slot + count] += slots[lane, :, slot]
+            out[lane] = total[lane, :count].reshape(count * r)
+            self._tail[lane] = total[lane, count:]

@@ -49,9 +49,9 @@ class InlineWorker:
         for _ in range(hops):
             self._path.run(report.gains())
         mixed, stems = self._path.read(len(outdata))
-        for_device(self._key.process(mixed, report.semitones), outdata)
+        for_device(self._key.process(self._path.heard, report.semitones), outdata)
         report.key_samples = self._key.delay_samples
-        report.mix_level.write(outdata)
+        report.mix_level.write(outdata if self._path.patch is None else mixed)
         if stems is not None:
             report.measure_stems(stems)
         # Taps start with the first input sample, after the silence of the delay.

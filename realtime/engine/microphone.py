@@ -29,7 +29,8 @@ _PRIORITY = 11
 class MicrophoneStrip:
     """Applies the gain and the reverberation that the shared memory holds. For one thread; allocates nothing."""
 
-    def __init__(self, memory: EngineMemory, sample_rate_hz: int, *, outputs: int) -> None:
+    def __init__(self, memory: EngineMemory, sample_rate_hz: int, *, places: tuple[tuple[int, ...], ...]) -> None:
+        """`places` are where it is heard: one or two output channels, counted from 1."""
         self._memory = memory
         self._reverb = Reverb(sample_rate_hz)
         self._ramp = (np.arange(1, LONGEST_MICROPHONE_BLOCK + 1) / LONGEST_MICROPHONE_BLOCK).astype(np.float32)
@@ -38,7 +39,7 @@ class MicrophoneStrip:
         self._mono = np.zeros(LONGEST_MICROPHONE_BLOCK, np.float32)
         self._wet = np.zeros((LONGEST_MICROPHONE_BLOCK, 2), np.float32)
         self._level = LevelMeter(sample_rate_hz, LONGEST_MICROPHONE_BLOCK, 1)
-        self._outputs = outputs
+        self._places = places
         self._last_gain = float(memory.parameters["microphone_gain"])
         self._last_amount = float(memory.parameters["microphone_reverb"])
         self._sounding = 0
@@ -58,13 +59,15 @@ class MicrophoneStrip:
         for channel in range(block.shape[1]):
             np.multiply(block[:, channel], gain, out=side)
             mono += side
-            if block.shape[1] == self._outputs:
-                out[:, channel] += side
+            for place in self._places:
+                if block.shape[1] == len(place):
+                    out[:, place[channel] - 1] += side
         if block.shape[1] > 1:
             mono *= np.float32(1 / block.shape[1])
-        if block.shape[1] != self._outputs:
-            for channel in range(self._outputs):
-                out[:, channel] += mono
+        for place in self._places:
+            if block.shape[1] != len(place):
+                for to in place:
+                    out[:, to - 1] += mono
         self._level.write(mono[:, None])
         telemetry["microphone_peak"], telemetry["microphone_rms"] = self._level.peak, self._level.rms
         self._add_reverb(mono, out, float(parameters["microphone_reverb"]))
@@ -80,7 +83,8 @@ class MicrophoneStrip:
         weight = self._towards(before, amount, count)
         for channel in range(2):
             wet[:, channel] *= weight
-            out[:, min(channel, self._outputs - 1)] += wet[:, channel]
+            for place in self._places:
+                out[:, place[min(channel, len(place) - 1)] - 1] += wet[:, channel]
 
     def _towards(self, before: float, after: float, count: int) -> FloatArray:
         """Return a ramp [n] from one value to another."""

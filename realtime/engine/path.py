@@ -6,8 +6,10 @@ from numpy.typing import NDArray
 from stemlive.realtime.dsp.meters import SpectrumMeter
 from stemlive.realtime.model_file.session import Session
 from stemlive.realtime.separation.chain import Chain
+from stemlive.realtime.separation.patch import Patch
 from stemlive.realtime.separation.stem_spectra import mix
 from stemlive.realtime.separation.synthesis_path import OutputPath
+from stemlive.realtime.shared.outputs import AS_USUAL, Outputs
 
 FloatArray = NDArray[np.float32]
 
@@ -30,8 +32,12 @@ class LivePath:
         channels: int,
         block_samples: int,
         with_stems: bool = False,
+        outputs: Outputs = AS_USUAL,
     ) -> None:
-        """`block_samples` is the longest block. With `with_stems`, the stems are synthesised as well as the mix."""
+        """`block_samples` is the longest block. With `with_stems`, the stems are synthesised as well as the mix.
+
+        With `outputs` that are given, so is what goes to each channel of the device. UsageError for an unknown stem.
+        """
         self._chain = chain = Chain(session, sample_rate_hz, channels)
         self._frames = chain.most_frames(block_samples)
         self.behind_samples = chain.behind_samples
@@ -41,16 +47,30 @@ class LivePath:
         self._input = chain.input(self._frames)
         self._spectra = chain.spectra(1)
         self._with_stems = with_stems
+        longest = block_samples + self._frames * self.hop_samples
+        self.patch: Patch | None = None
+        """Weights of what goes to the device, if outputs are given; set them before each `run`."""
+        if outputs.given:
+            self.patch = Patch(outputs, self.stems, channels, max(longest, chain.framing.bins))
         self._make_outputs(0)
         self._mixed = np.zeros((1, 1, chain.framing.bins, channels), np.complex64)
         self._weighted = np.zeros_like(self._mixed)
-        longest = block_samples + self._frames * self.hop_samples
+        routed = 0 if self.patch is None else self.patch.outputs
+        self._routed = np.zeros((1, 1, chain.framing.bins, routed), np.complex64)
+        self._routed_audio = np.zeros((1, longest if routed else 0, routed), np.float32)
         self._audio = np.zeros((1, longest, channels), np.float32)
         self._stems_audio = np.zeros((len(self.stems), longest if with_stems else 0, channels), np.float32)
         self.meter = SpectrumMeter(chain.framing, chain.model_rate_hz, lanes=len(self.stems) + 2)
         self._waiting: NDArray[np.complex64] | None = None
         self._next = 0
+        self.heard = self._audio[0, :0]
+        """What `read` has got for the device: the mix [n, C] or, with outputs that are given, its channels [n, D]."""
         self.reset()
+
+    @property
+    def heard_channels(self) -> int:
+        """Channels of `heard`."""
+        return self.channels if self.patch is None else self.patch.outputs
 
     @property
     def stems(self) -> tuple[str, ...]:
@@ -80,8 +100,9 @@ class LivePath:
         self._input.reset()
         self._spectra.reset()
         self._output.restart(0)
-        if self._stems_output is not None:
-            self._stems_output.restart(0)
+        for output in (self._stems_output, self._routed_output):
+            if output is not None:
+                output.restart(0)
         self._waiting = None
 
     def write(self, block: FloatArray) -> int:
@@ -114,6 +135,12 @@ class LivePath:
                 self._mixed / np.float32(len(self.stems)), (len(self.stems), *self._mixed.shape[1:])
             )
         self._output.write(self._mixed)
+        if self._routed_output is not None and self.patch is not None:
+            if separated:
+                self.patch.mix(stems[:, 0], self._routed[0, 0])
+            else:
+                self.patch.share(self._mixed[0, 0], self._routed[0, 0])
+            self._routed_output.write(self._routed)
         if self._stems_output is not None:
             self._stems_output.write(stems)
 
@@ -126,6 +153,11 @@ class LivePath:
             count = min(self._output.pending(), self._audio.shape[1])
         audio = self._audio[:, :count]
         self._output.read(audio)
+        self.heard = audio[0]
+        if self._routed_output is not None:
+            routed = self._routed_audio[:, :count]
+            self._routed_output.read(routed)
+            self.heard = routed[0]
         stems = None
         if self._stems_output is not None:
             stems = self._stems_audio[:, :count]
@@ -137,3 +169,8 @@ class LivePath:
         self._stems_output: OutputPath | None = None
         if self._with_stems:
             self._stems_output = self._chain.output(delay_samples, stems=len(self.stems), max_frames=self._frames)
+        self._routed_output: OutputPath | None = None
+        if self.patch is not None:
+            self._routed_output = self._chain.output(
+                delay_samples, stems=1, max_frames=self._frames, channels=self.patch.outputs
+            )

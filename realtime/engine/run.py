@@ -191,7 +191,10 @@ class LiveRun:
         """Connect the microphone: in the target's callback, or through a thread."""
         target, host, rate_hz = self._ends.target, microphone.device, self._ends.sample_rate_hz
         assert target.output is not None
-        strip = MicrophoneStrip(self._memory, rate_hz, outputs=target.output.memory.channels)
+        places = self._settings.outputs.of_microphone
+        if not self._settings.outputs.given:
+            places = (tuple(range(1, target.output.memory.channels + 1)),)
+        strip = MicrophoneStrip(self._memory, rate_hz, places=places)
         delay = round(host.latency_samples[0] * rate_hz / host.sample_rate_hz) + target.latency_samples[1]
         if microphone.direct:
             self._strip = strip
@@ -226,6 +229,7 @@ class LiveRun:
             channels=inputs,
             block_samples=max(LONGEST_BLOCK, ends.target.block_samples),
             with_stems=self._settings.stem_levels or any(tap.wants_stems for tap in taps),
+            outputs=self._settings.outputs,
         )
         path.warm_up()
         self._path = path
@@ -234,7 +238,7 @@ class LiveRun:
             self._begun_taps.append(tap)
         device_in, device_out = ends.source.latency_samples[0], ends.target.latency_samples[1]
         # An output file stays aligned with its input, whatever the key.
-        self._key = KeyChange(rate_hz, inputs, longest_write(path), compensated=ends.file is not None)
+        self._key = KeyChange(rate_hz, path.heard_channels, longest_write(path), compensated=ends.file is not None)
         if self._memory.parameters["key"]:
             self._key.prepare()
         self._report = Report(

@@ -25,7 +25,9 @@ class Report:
         self._rate_hz = sample_rate_hz
         self._hop_s = path.hop_samples / sample_rate_hz
         self.input_level = LevelMeter(sample_rate_hz, longest_block, path.channels)
-        self.mix_level = LevelMeter(sample_rate_hz, longest_block, outputs)
+        # On outputs of their own, the mix is nowhere whole: it is measured before it goes there.
+        self.mix_channels = outputs if path.patch is None else path.channels
+        self.mix_level = LevelMeter(sample_rate_hz, longest_block, self.mix_channels)
         self.faults = DeviceFaults()
         """Fault counts of the devices."""
         self.key_samples = 0
@@ -53,7 +55,13 @@ class Report:
         return 0.0 if parameters["bypass"] else float(parameters["key"])
 
     def gains(self) -> FloatArray:
-        """Return the requested linear gains: [S], or [S, 2C] when a stem is panned (see `mix`)."""
+        """Return the requested linear gains: [S], or [S, 2C] when a stem is panned (see `mix`); outputs get theirs."""
+        gains = self._main_gains()
+        if self._path.patch is not None:
+            self._path.patch.weigh(gains, self._memory.parameters["cue_gains"][: len(gains)])
+        return gains
+
+    def _main_gains(self) -> FloatArray:
         parameters = self._memory.parameters
         gains, pans = self._gains, parameters["pans"]
         if parameters["bypass"]:

@@ -82,7 +82,7 @@ class LiveWorker:
         self._block = np.zeros((LONGEST_BLOCK, source.channels), np.float32)
         self._device_block = np.zeros((longest_write(path), playout.channels), np.float32)
         self._silence = np.zeros((len(path.stems), LONGEST_BLOCK, source.channels), np.float32)
-        self._silent_output = np.zeros((LONGEST_BLOCK, playout.channels), np.float32)
+        self._silent_output = np.zeros((LONGEST_BLOCK, report.mix_channels), np.float32)
         self._rested = 0
         self._base = self._taken = self._given = self._key_samples = 0
         self._in_vain = self._pause_hops = 0
@@ -193,7 +193,7 @@ class LiveWorker:
         if self._key_samples != self._key.delay_samples:
             self._key_samples = self._report.key_samples = self._key.delay_samples
             self._playout.dry.leave()
-        self._playout.dry.write(self.taken_to + self._key_samples, self._for_device(block))
+        self._playout.dry.write(self.taken_to + self._key_samples, self._dry(block))
         self._taken += len(block)
         for tap in self._taps:
             tap.heard(block)
@@ -208,15 +208,15 @@ class LiveWorker:
         began = perf_counter()
         self._path.run(self._report.gains(), separated=separated)
         mixed, stems = self._path.read()
-        heard = self._key.process(mixed, self._report.semitones)
+        heard = self._key.process(self._path.heard, self._report.semitones)
         if len(heard):
             self._given += len(heard)
-            out = self._for_device(heard)
+            out = for_device(heard, self._device_block)
             if separated:
                 in_time = wet.write(position, out)
             else:
                 wet.leave()
-            self._report.mix_level.write(out)
+            self._report.mix_level.write(out if self._path.patch is None else mixed)
         if len(mixed):
             if stems is not None:
                 self._report.measure_stems(stems)
@@ -238,8 +238,13 @@ class LiveWorker:
         elif self._pause_hops:
             self._pause_hops -= 1
 
-    def _for_device(self, block: FloatArray) -> FloatArray:
-        return for_device(block, self._device_block)
+    def _dry(self, block: FloatArray) -> FloatArray:
+        """Return the input as the device plays it while there is nothing else."""
+        if self._path.patch is None:
+            return for_device(block, self._device_block)
+        out = self._device_block[: len(block)]
+        self._path.patch.share(block, out)
+        return out
 
     def _restart(self, base: int) -> None:
         """Resume so that the next input sample is played at `base` + `inside`; its number stays."""

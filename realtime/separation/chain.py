@@ -74,10 +74,11 @@ class Chain:
         """Create the model's part: spectra of the mixture to those of the stems; it keeps the last `history_hops`."""
         return StemSpectra(self.session, channels=self.channels, history_hops=history_hops)
 
-    def output(self, delay_samples: int, *, stems: int, max_frames: int) -> OutputPath:
+    def output(self, delay_samples: int, *, stems: int, max_frames: int, channels: int | None = None) -> OutputPath:
         """Create the output side for so many stems: output sample k is input sample k - `delay_samples`."""
+        channels = self.channels if channels is None else channels
         return OutputPath(
-            self.framing, self._outgoing, delay_samples, stems=stems, channels=self.channels, max_frames=max_frames
+            self.framing, self._outgoing, delay_samples, stems=stems, channels=channels, max_frames=max_frames
         )
 
     @cached_property

@@ -27,6 +27,7 @@ _PARAMETERS = np.dtype(
     [
         ("gains", "f4", MOST_STEMS),
         ("pans", "f4", MOST_STEMS),
+        ("cue_gains", "f4", MOST_STEMS),
         ("master", "f4"),
         ("microphone_gain", "f4"),
         ("microphone_reverb", "f4"),

@@ -6,6 +6,7 @@ from pathlib import Path
 from stemlive.errors import UsageError
 from stemlive.realtime.audio_files.pcm import PcmFormat
 from stemlive.realtime.model_file.provider import PROVIDERS
+from stemlive.realtime.shared.outputs import AS_USUAL, Outputs
 
 MODES = ("auto", "rtmixer", "callback", "inline")
 """Where the model runs: in a worker behind a C callback (rtmixer), in a worker behind a Python callback, or
@@ -48,6 +49,8 @@ class EngineSettings:
     """`device:NAME` of a microphone or other input, mixed in after the separation."""
     microphone_channels: tuple[int, ...] | None = None
     """Channels of the microphone; without `microphone`, of the source device, or else the target's."""
+    outputs: Outputs = AS_USUAL
+    """Which channels of the output the mix, single stems and the cue mix go to."""
     raw: PcmFormat | None = None
     """Format of an input pipe without a WAV header."""
     raw_output: str | None = None

@@ -1,0 +1,57 @@
+"""The cue mix: gains of its own for the same stems, for headphones or a stage monitor."""
+
+import threading
+
+from stemlive.realtime.separation.mixer import Mixer
+from stemlive.realtime.shared.memory import EngineMemory
+
+
+class CueControls:
+    """A mixer whose every change is written to the engine's memory at once. For any thread except the engine's.
+
+    All stems are heard at 0 dB until something else is asked for. UsageError as in `Mixer`.
+    """
+
+    def __init__(self, stems: tuple[str, ...], memory: EngineMemory) -> None:
+        self._mixer = Mixer(stems)
+        self._memory = memory
+        self._lock = threading.Lock()
+
+    @property
+    def gains_db(self) -> dict[str, float]:
+        """Gains in dB by stem."""
+        return self._mixer.gains_db
+
+    @property
+    def muted(self) -> frozenset[str]:
+        """Stems whose mute is on."""
+        return self._mixer.muted
+
+    def set_gain_db(self, stem: str, gain_db: float) -> None:
+        """Set the gain of a stem: -inf (off) to +12 dB."""
+        with self._lock:
+            self._mixer.set_gain_db(stem, gain_db)
+            self.write()
+
+    def mute(self, stem: str, on: bool = True) -> None:
+        """Mute or unmute a stem."""
+        with self._lock:
+            self._mixer.mute(stem, on)
+            self.write()
+
+    def solo(self, stem: str, on: bool = True) -> None:
+        """Solo a stem or not."""
+        with self._lock:
+            self._mixer.solo(stem, on)
+            self.write()
+
+    def apply_preset(self, name: str) -> None:
+        """Set gains, mutes and solos as `Mixer.apply_preset` does."""
+        with self._lock:
+            self._mixer.apply_preset(name)
+            self.write()
+
+    def write(self) -> None:
+        """Write all gains to the memory."""
+        gains = self._mixer.gains()
+        self._memory.parameters["cue_gains"][: len(gains)] = gains
