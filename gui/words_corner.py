@@ -17,6 +17,7 @@ from stemlive.realtime.audio_files.words_file import KINDS, find_words, read_wor
 
 _STEP_S = 0.1
 _MOST_S = 60.0
+_LEAST_PAGE = 560
 _HINT = (
     "There are no words to this song. Put a file of the same name that ends in .lrc or .txt beside it, "
     "drop one here, or open one."
@@ -49,6 +50,7 @@ class WordsCorner(QObject):
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
         self._splitter.setChildrenCollapsible(False)
         self._splitter.setHandleWidth(5)
+        page.setMinimumWidth(_LEAST_PAGE)  # its own is that of the welcome, beside which there are no words
         self._splitter.addWidget(page)
         self._splitter.addWidget(self.panel)
         self._splitter.splitterMoved.connect(self._keep_share)

@@ -21,7 +21,7 @@ from stemlive.gui.theme import DARK, Theme
 from stemlive.realtime.audio_files.words import Line, Place, Words
 
 _REST = "♪"
-"""Where nobody sings."""
+"""Where nobody sings; dots count the next line in."""
 _SIZES_PX = (15, 140)
 _WIDTHS, _ROWS = 13, 9
 """How many times the largest size fits into the width, for about 24 letters, and how many rows into the height."""
@@ -140,12 +140,18 @@ class WordsView(QWidget):
     def _line(self) -> Line | None:
         return self._words.lines[self.place.line] if self._words is not None and self.place.line >= 0 else None
 
+    @property
+    def _lit(self) -> str:
+        """The colour of what is sung."""
+        return self.theme.warn if self.theme.dark else self.theme.accent
+
     def _paint_timed(self, painter: QPainter, words: Words) -> None:
         size, theme = self.size_px, self.theme
         line = self._line
         top = y = _TOP * self.height()
         if line is None or not line.text:
-            y += self._text(_REST, size, theme.faint).draw(painter, y)
+            count = self.place.count
+            y += self._text(" ".join("●" * count) or _REST, size, self._lit if count else theme.faint).draw(painter, y)
         else:
             y += self._sung_text(line, size).draw(painter, y)
             if line.below:
@@ -192,15 +198,14 @@ class WordsView(QWidget):
 
     def _sung_text(self, line: Line, size_px: float) -> "_Text":
         """Return the line that is sung: what is over faint, what is sung lit, what comes in full."""
-        lit = self.theme.warn if self.theme.dark else self.theme.accent
         if not line.words:
-            return self._text(line.text, size_px, lit, bold=True)
+            return self._text(line.text, size_px, self._lit, bold=True)
         begin, parts = 0, []
         for number, word in enumerate(line.words[: self.place.word + 1]):
             part = QTextLayout.FormatRange()
             part.start, part.length = begin, len(word.text.encode("utf-16-le")) // 2  # as Qt counts letters
             look = QTextCharFormat()
-            look.setForeground(QColor(lit if number == self.place.word else self.theme.faint))
+            look.setForeground(QColor(self._lit if number == self.place.word else self.theme.faint))
             part.format = look
             begin += part.length
             parts.append(part)

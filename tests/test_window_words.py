@@ -1,5 +1,6 @@
 """The words in the window, with an engine that makes no sound: found, lit, moved in time, on a screen of their own."""
 
+import itertools
 import sys
 import time
 from functools import partial
@@ -11,6 +12,7 @@ import soundfile
 pytest.importorskip("PyQt6", reason="the gui extra is not installed")
 
 from gui_fakes import fake_engines
+from jack_server import RATE_HZ
 from PyQt6.QtCore import QMimeData, QPointF, QSettings, Qt
 from PyQt6.QtGui import QColor, QDropEvent, QImage
 from PyQt6.QtTest import QTest
@@ -273,3 +275,47 @@ def test_words_that_cannot_be_read_do_not_keep_the_song_from_playing(window, pla
     play(song)
     assert "is not a text" in window.banner.text.text().replace("\u200b", "")
     assert window.rig.player.plays
+
+
+def test_with_a_real_engine_the_words_follow_seek_loop_and_pause(
+    qapp, qtbot, server, model, tmp_path, settings, monkeypatch
+):
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    song = tmp_path / "song.wav"
+    soundfile.write(song, np.zeros((60 * RATE_HZ, 2), np.float32), RATE_HZ)
+    song.with_suffix(".lrc").write_text("".join(f"[00:{second:02}.00]{second}\n" for second in range(60)))
+    window = build_window(settings, tmp_path / "presets.json", model=model)
+    window.rig.devices._command = (sys.executable, "-c", "print('[]')")
+    window.outline._command = (sys.executable, "-c", "")
+    window.rig.output = "system"
+    rig, seen = window.rig, []
+
+    def lit_from(at_s, to_s):
+        """Wait until what is lit lies there, and remember all that was."""
+        word = window.words.panel.view.lit
+        seen.append(int(word) if word else -1)
+        return at_s <= seen[-1] <= to_s
+
+    try:
+        window.start()
+        window.show()
+        rig.open_song(song)
+        qtbot.waitUntil(lambda: lit_from(1, 50))
+        rig.seek(40.2)
+        qtbot.waitUntil(lambda: lit_from(40, 55))
+        rig.set_loop((20.5, 22.5))
+        rig.seek(20.6)
+        qtbot.waitUntil(lambda: lit_from(20, 22))
+        seen.clear()
+        qtbot.waitUntil(lambda: not lit_from(0, 19) and sum(b < a for a, b in itertools.pairwise(seen)) == 2)
+        assert set(seen) == {20, 21, 22}
+        rig.play(False)
+        qtbot.waitUntil(lambda: window.rig.player.now.song_speed == 0)
+        qtbot.waitUntil(lambda: lit_from(20, 22))
+        # The place that is told and the word that is lit agree.
+        assert seen[-1] == int(rig.player.heard_s)
+    finally:
+        window.close()
+        window.finish()
+        window.deleteLater()

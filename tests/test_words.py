@@ -116,11 +116,17 @@ class TestPlace:
         words = parse("[00:10.00]<00:10.00>One <00:11.00>two<00:12.00>\n[00:13.00]\n[00:20.00]Three\n[00:21.00]Four")
         places = [9.99, 10.0, 10.99, 11.0, 12.5, 13.0, 19.99, 20.0, 500.0]
         assert [words.at(place) for place in places] == [
-            Place(-1), Place(0, 0), Place(0, 0), Place(0, 1), Place(0, 2), Place(1), Place(1), Place(2), Place(3),
+            Place(-1, count=1), Place(0, 0), Place(0, 0), Place(0, 1), Place(0, 2), Place(1), Place(1, count=1),
+            Place(2), Place(3),
         ]  # fmt: skip
         assert [line.text for line in words.after(0, 2)] == ["Three", "Four"]
         assert [line.text for line in words.after(-1, 2)] == ["One two", "Three"]
         assert words.after(3, 2) == ()
+
+    def test_the_next_line_is_counted_in_where_nobody_sings(self):
+        words = parse("[00:10.00]One\n[00:11.00]\n[00:15.00]\n[00:20.00]Two\n[00:30.00]")
+        places = (6.9, 7.0, 7.5, 8.0, 9.0, 9.5, 10.0, 10.5, 11.0, 16.0, 17.0, 19.9, 30.0)
+        assert [words.at(place).count for place in places] == [0, 3, 3, 2, 1, 1, 0, 0, 0, 0, 3, 1, 0]
 
     def test_every_place_agrees_with_looking_through_all_lines(self):
         rng = np.random.default_rng(1)

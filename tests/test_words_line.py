@@ -31,13 +31,15 @@ def test_what_is_sung_and_what_comes_next():
     sung = SungWords(parse(WORDS))
     rows = {at_s: sung.row(at_s, 79) for at_s in (0.0, 1.5, 2.5, 3.0, 5.5, 6.0)}
     assert [seen(row) for row in rows.values()] == [
-        "♪   Hello you", "Hello you   Second line", "Hello you   Second line", "Second line   Last line",
-        "♪   Last line", "Last line",
+        "1   Hello you", "Hello you   Second line", "Hello you   Second line", "Second line   Last line",
+        "1   Last line", "Last line",
     ]  # fmt: skip
     assert "\x1b[1;4mHello \x1b[0myou" in rows[1.5]
     assert "\x1b[2mHello \x1b[0m\x1b[1;4myou" in rows[2.5]
     assert "\x1b[1mSecond \x1b[0m\x1b[1mline" in rows[3.0]
-    assert seen(sung.row(0.0, 79, "ascii")) == "...   Hello you"
+    late = SungWords(parse("[00:10.00]Late"))
+    assert [seen(late.row(at_s, 79)) for at_s in (5.0, 7.5)] == ["♪   Late", "3   2   1   Late"]
+    assert seen(late.row(0.0, 79, "ascii")) == "...   Late"
 
 
 def test_words_are_moved_in_time():

@@ -57,7 +57,8 @@ class SungWords:
         line = self.words.lines[place.line] if place.line >= 0 else None
         if line is None or not line.text:
             rest = "♪".encode(encoding, "ignore").decode(encoding) or "..."
-            used, row = cell_len(rest), f"{_DIM}{rest}{_PLAIN}"
+            rest = "   ".join(str(second) for second in range(place.count, 0, -1)) or rest
+            used, row = cell_len(rest), f"{_BOLD if place.count else _DIM}{rest}{_PLAIN}"
         else:
             pieces = [shown(word.text) for word in line.words] or re.findall(r"\S+\s*", shown(line.text))
             parts = _parts(pieces, width)

@@ -1,8 +1,12 @@
 """The words of a song: lines and words with their times, and which of them is sung at a place in the song."""
 
+import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
+
+_COUNT_IN_S = 3
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Place:
 
     line: int = -1
     word: int = -1
+    count: int = 0
+    """Seconds until the next line begins, 3 at most, to count them in where nobody sings; 0 elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +58,17 @@ class Words:
         if not self.timed:
             return Place()
         line = bisect_right(self._times_s, song_s) - 1
-        if line < 0 or not self.lines[line].words:
+        if line < 0 or not self.lines[line].text:
+            (following,) = self.after(line, 1) or (None,)
+            count = 0 if following is None else math.ceil(following.time_s - song_s)
+            return Place(line, count=count if count <= _COUNT_IN_S else 0)
+        if not self.lines[line].words:
             return Place(line)
         return Place(line, bisect_right(self.lines[line].words, song_s, key=lambda word: word.time_s) - 1)
 
     def after(self, line: int, count: int) -> tuple[Line, ...]:
         """Return the next lines that have words in them, after a line number."""
-        return tuple(following for following in self.lines[line + 1 :] if following.text)[:count]
+        return tuple(islice((following for following in self.lines[line + 1 :] if following.text), count))
 
     @cached_property
     def _times_s(self) -> list[float]:
