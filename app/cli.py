@@ -19,7 +19,7 @@ from stemlive.errors import StemliveError, check_exists, did_you_mean, is_out_of
 from stemlive.option_names import in_options
 
 GROUPS = {
-    "Listen": ("stream", "gui", "devices"),
+    "Listen": ("stream", "play", "gui", "devices"),
     "Separate files": ("separate", "demo"),
     "Inspect": ("models", "bench", "describe", "man"),
     "Train": ("prepare", "train", "average", "sweep", "evaluate", "compare", "export", "corpus"),

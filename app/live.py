@@ -10,28 +10,30 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stemlive.errors import DeviceError, StemliveError
-from stemlive.live_events import EventWriter, Moment, changes, levels, started
+from stemlive.errors import StemliveError
+from stemlive.live_end import raise_the_cause, report
+from stemlive.live_events import Event, EventWriter, Moment, changes, levels, song_begins, started
 from stemlive.live_options import LiveOptions
 from stemlive.options import tell_terms, warn
+from stemlive.terminal.desk import Desk
 from stemlive.terminal.keyboard import Keyboard, Screen
-from stemlive.terminal.keys import Desk, help_text
+from stemlive.terminal.keys import help_text, press
 from stemlive.terminal.status_line import status_line
 from stemlive.terminal.stopping import StopRequest
 from stemlive.terminal.words_line import SungWords, words_of
 
 if TYPE_CHECKING:
+    from stemlive.realtime.control.conductor import Conductor
     from stemlive.realtime.control.controls import Controls
     from stemlive.realtime.control.midi import MidiControl
+    from stemlive.realtime.control.song_queue import QueuedSong
     from stemlive.realtime.devices.system_audio import SystemAudio
     from stemlive.realtime.engine.engine import LiveEngine
     from stemlive.realtime.recording.recorder import Recorder
     from stemlive.realtime.shared.settings import EngineSettings
-    from stemlive.realtime.shared.snapshot import Snapshot
 
 _REFRESH_S = 0.05
 _NOTE_S = 2.0
-_SLOW_SHARE = 0.02
 
 
 def is_live(source: str, target: str) -> bool:
@@ -46,10 +48,12 @@ def play(
     *,
     quiet: bool,
     system: "SystemAudio | None" = None,
+    conductor: "Conductor | None" = None,
 ) -> None:
     """Run an engine until its source ends, `q`, a signal (exit codes 130, 143) or the loss of its device (an error).
 
-    `system` is what takes other programs' streams, once the engine runs, and gives them back before it ends.
+    `system` is what takes other programs' streams, once the engine runs, and gives them back before it ends. A
+    `conductor` has more songs, and directs the engine since `set_up`.
     """
     from stemlive.realtime.engine.child_process import EngineProcess
     from stemlive.realtime.engine.engine import Engine
@@ -75,6 +79,7 @@ def play(
                 if recorder is not None:
                     recorder.start()
                 follower = _Follower(engine, recorder, options, settings, words, quiet=quiet, system=system)
+                follower.conductor = conductor
                 with ExitStack() as stack:
                     midi = _open_remotes(stack, controls, options, follower.tell)
                     if here:  # the whole program is there for the sound
@@ -87,8 +92,8 @@ def play(
                 engine.stop()
         last = engine.snapshot()
         follower.end()
-        _report(last, quiet=quiet)
-        _raise_the_cause(last, system)
+        report(last, quiet=quiet)
+        raise_the_cause(last, system)
     except StemliveError as error:
         # Whoever asks for the end gets it while a device hangs, too; only a file that is not whole is a failure.
         if not (stop.requested and settings.between_devices):
@@ -99,16 +104,6 @@ def play(
         raise click.exceptions.Exit(stop.exit_code)
     if recorder is not None and recorder.status().problem:
         raise click.exceptions.Exit(1)  # it was told when it happened
-
-
-def _raise_the_cause(last: "Snapshot", system: "SystemAudio | None") -> None:
-    """Raise what ended the run, unless somebody asked for its end."""
-    if system is not None and system.problem:
-        raise DeviceError(system.problem)
-    if last.state.label == "device lost":
-        raise DeviceError(f"{last.message}: plug it in again, or let --reconnect wait for it")
-    if last.state.label == "failed":
-        raise StemliveError(last.message)
 
 
 class _Follower:
@@ -126,6 +121,8 @@ class _Follower:
         system: "SystemAudio | None" = None,
     ) -> None:
         self._system, self._words = system, words
+        self.conductor: Conductor | None = None
+        self._song: QueuedSong | None = None
         self._engine, self._recorder, self._options = engine, recorder, options
         self._quiet = quiet
         self._microphone = settings.has_microphone
@@ -150,6 +147,7 @@ class _Follower:
             microphone=self._microphone,
             song_at=(lambda: self._before.engine.song_s) if engine.settings.song else None,
             words=self._words,
+            conductor=self.conductor,
             midi=midi,
             learning=self._options.midi_learn,
         )
@@ -161,10 +159,10 @@ class _Follower:
         begun = self._now()
         self._emit("started", started(begun.engine) | {"controls": begun.controls})
         note, noted_s, learnt_s, offered = "", 0.0, time.monotonic(), ""
-        while not (self._before.engine.state.ended or self._system_ended() or stop.requested or desk.quitting):
+        while not (self._ended(desk) or self._system_ended() or stop.requested or desk.quitting):
             time.sleep(_REFRESH_S)
             for key in keyboard.read():
-                desk.press(key)
+                press(desk, key)
             if desk.helping:
                 desk.helping = False
                 screen.say(help_text(desk))
@@ -205,6 +203,21 @@ class _Follower:
         heard_s = self._before.engine.heard_s(time.monotonic())
         return words.row(heard_s, screen.width, screen.encoding) if words.shown and screen.shown else None
 
+    def _ended(self, desk: Desk) -> bool:
+        """Let the queue go on, if there is one, and say what is on; return whether nothing more will be played."""
+        now, conductor = self._before.engine, self.conductor
+        if conductor is None:
+            return now.state.ended
+        for problem in conductor.attend(now):
+            self.tell(problem)
+        song = conductor.queue.song
+        if song is not None and song is not self._song:
+            if self._song is not None:
+                self._words = desk.words = words_of(str(song.path), None, wanted=not self._options.no_words)
+            self._song = song
+            self._show(song_begins(conductor.queue))
+        return now.state.ended or conductor.ended(now)
+
     def _system_ended(self) -> bool:
         """Tell what happens to other programs' streams; return whether they are not taken any more."""
         if self._system is None:
@@ -229,16 +242,19 @@ class _Follower:
         """Report what has changed since the last call."""
         before = self._before
         self._before = self._now().after(before)
-        if self._before.engine.note != before.engine.note:
+        if self._before.engine.note not in ("", before.engine.note):
             self.tell(self._before.engine.note)
         for event in changes(before, self._before, ended=ended):
-            self._emit(event.name, event.values)
-            if event.text and (event.urgent or not self._quiet):
-                self._screen.say(f"stemlive: {event.text}")
+            self._show(event)
         while self._said:
             text = self._said.popleft()
             self._emit("warning", {"message": text})
             self._screen.say(f"stemlive: warning: {text}")
+
+    def _show(self, event: Event) -> None:
+        self._emit(event.name, event.values)
+        if event.text and (event.urgent or not self._quiet):
+            self._screen.say(f"stemlive: {event.text}")
 
     def _emit(self, name: str, values: "dict[str, object]") -> None:
         if self._events is not None:
@@ -262,22 +278,3 @@ def _open_remotes(
     midi.open(options.midi)
     stack.callback(midi.close)
     return midi
-
-
-def _report(last: "Snapshot", *, quiet: bool) -> None:
-    """Warn of what went wrong, and say what helps."""
-    if last.bad_samples:
-        warn(f"{last.bad_samples} input samples were NaN, infinite or far too loud: replaced")
-    if last.bad_frames:
-        warn(f"the model failed on {last.bad_frames} frames, which were passed on unseparated")
-    if last.restarts:
-        warn(f"the engine's process was started again {last.restarts} times")
-    if not last.dropouts or quiet:
-        return
-    advice = ""
-    if last.late_hops > _SLOW_SHARE * max(1, last.hops):
-        advice = ": this machine is too slow or too busy; take a smaller model, a larger --block or --latency high"
-    warn(
-        f"{last.late_hops} of {last.hops} hops came late and were heard unseparated, "
-        f"{last.input_overflows} times input was lost, {last.output_underflows} times output was missing{advice}"
-    )

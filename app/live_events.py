@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stemlive.realtime.control.controls import Controls
+    from stemlive.realtime.control.song_queue import SongQueue
     from stemlive.realtime.recording.recorder import Recorder, Recording
     from stemlive.realtime.shared.snapshot import Snapshot
 
@@ -80,6 +81,14 @@ def changes(before: Moment, now: Moment, *, ended: bool = False) -> Iterator[Eve
         yield Event("control changed", changed)
     if before.recording is not None and now.recording is not None:
         yield from _recorded(before.recording, now.recording, ended=ended)
+
+
+def song_begins(queue: "SongQueue") -> Event:
+    """Return the event that another song of a queue is on."""
+    assert queue.song is not None
+    place, count = queue.index + 1, len(queue.songs)
+    values = {"title": queue.song.title, "path": str(queue.song.path), "place": place, "count": count}
+    return Event("song", values, f"{place} of {count}: {queue.song.title}")
 
 
 def _recorded(old: "Recording", new: "Recording", *, ended: bool) -> Iterator[Event]:

@@ -1,4 +1,4 @@
-"""The options of `stemlive stream` that need a device, and their checked values."""
+"""The options of `stemlive stream` and `play` that need a device, and their checked values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +16,16 @@ from stemlive.output_options import read_channels
 
 _option = partial(click.option, cls=GroupedOption)
 _GROUPS = ("Devices", "Recording", "Microphone on top", "Remote control", "While it plays")
+ENGINE_OPTIONS = (
+    "input_channels",
+    "block_samples",
+    "latency",
+    "mode",
+    "reconnect",
+    "microphone",
+    "microphone_channels",
+)
+"""Of `live_options`, those that are the engine's settings; the others are for `read_options`."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The mix that is heard, as `separate` and `stream` take it: --preset, --gain, --mute and --solo."""
+"""The mix that is heard, as `separate`, `stream` and `play` take it: --preset, --gain, --mute and --solo; --key."""
 
 import math
 from collections.abc import Callable
@@ -145,3 +145,19 @@ def complete_stems(_: click.Context, __: click.Parameter, incomplete: str, suffi
 
     before, comma, last = incomplete.rpartition(",")
     return [CompletionItem(f"{before}{comma}{stem}{suffix}") for stem in STANDARD_STEMS if stem.startswith(last)]
+
+
+def key_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --key."""
+    option = click.option(
+        "--key",
+        "semitones",
+        cls=GroupedOption,
+        metavar="SEMITONES",
+        type=click.IntRange(-6, 6),
+        default=0,
+        show_default=True,
+        help="Key of what is heard, -6 to 6; not of the microphone, nor of a recording.",
+    )
+    added: Callable[..., Any] = grouped("Mix", option)(function)
+    return added

@@ -27,7 +27,8 @@ from stemlive.realtime.control.midi import MidiControl, MidiMap, fader_db
 from stemlive.realtime.control.osc import OscControl, parse_address
 from stemlive.realtime.shared.memory import EngineMemory
 from stemlive.realtime.shared.snapshot import Latency, Snapshot, State
-from stemlive.terminal.keys import KEYS, Desk, help_text
+from stemlive.terminal.desk import Desk
+from stemlive.terminal.keys import KEYS, help_text, press
 from stemlive.terminal.status_line import bar, status_line
 
 STEMS = ("vocals", "drums", "bass", "other")
@@ -101,75 +102,75 @@ class TestKeys:
         at = 60.0
         desk = Desk(controls, song_at=lambda: at)
         controls.song.play()
-        desk.press(" ")
+        press(desk, " ")
         assert not controls.song.playing
-        desk.press(" ")
+        press(desk, " ")
         assert controls.song.playing
         for _ in range(3):  # before the first is carried out
-            desk.press("right")
+            press(desk, "right")
         assert memory.parameters["seek_s"] == 75
         assert memory.parameters["seeks"] == 3
         assert desk.notes == ["to 1:05", "to 1:10", "to 1:15"]
-        desk.press("left")
+        press(desk, "left")
         assert memory.parameters["seek_s"] == 70
-        desk.press("home")
-        desk.press("left")
+        press(desk, "home")
+        press(desk, "left")
         assert memory.parameters["seek_s"] == 0
-        desk.press("\t")
+        press(desk, "\t")
         assert desk.stem == "drums"
 
     def test_what_they_do(self, controls, memory):
         desk = Desk(controls)
         for key in "2++++-m3s":
-            desk.press(key)
+            press(desk, key)
         assert controls.gains_db == {"vocals": 0, "drums": 3, "bass": 0, "other": 0}
         assert (controls.muted, controls.soloed, desk.stem) == ({"drums"}, {"bass"}, "bass")
         for key in ("m", "s", "left", "left", "left", "down", "b"):
-            desk.press(key)
+            press(desk, key)
         assert (desk.stem, controls.gains_db["other"], controls.bypass) == ("other", -1, True)
         assert (controls.muted, controls.soloed) == ({"drums", "bass"}, set())
         assert list(memory.parameters["gains"][:4]) == pytest.approx([1, 0, 0, 10 ** (-1 / 20)])
-        desk.press("k")
+        press(desk, "k")
         assert controls.muted == {"vocals"}
-        desk.press("o")
+        press(desk, "o")
         assert controls.muted == set()
-        desk.press("q")
+        press(desk, "q")
         assert desk.quitting
 
     def test_faders_stop_at_twelve_and_switch_off_below_sixty(self, controls):
         desk = Desk(controls)
         for _ in range(20):
-            desk.press("+")
+            press(desk, "+")
         assert controls.gains_db["vocals"] == 12
         for _ in range(73):
-            desk.press("-")
+            press(desk, "-")
         assert controls.gains_db["vocals"] == -math.inf
-        desk.press("-")
+        press(desk, "-")
         assert controls.gains_db["vocals"] == -math.inf
-        desk.press("+")
+        press(desk, "+")
         assert controls.gains_db["vocals"] == -60
-        desk.press("0")
+        press(desk, "0")
         assert controls.gains_db["vocals"] == 0
 
     def test_presets_come_around_without_those_that_the_model_cannot_make(self, memory):
         controls = Controls(("vocals", "rest"), memory)
         desk = Desk(controls)
         for _ in range(4):
-            desk.press("p")
+            press(desk, "p")
         assert desk.notes == ["preset original", "preset karaoke", "preset acapella", "preset original"]
 
     def test_what_is_not_there_has_no_key(self, controls):
         desk, recorder = Desk(controls), FakeRecorder()
         for key in "rr]9x\x00":
-            desk.press(key)
+            press(desk, key)
         assert "record" not in help_text(desk)
         assert controls.microphone_gain_db == 0
         desk = Desk(controls, recorder, microphone=True)
         for key in "r]]}}}{":
-            desk.press(key)
+            press(desk, key)
         assert recorder.on
         assert (controls.microphone_gain_db, controls.microphone_reverb) == (2, 0.2)
-        desk.press("r")
+        press(desk, "r")
         assert not recorder.on
 
 
@@ -518,18 +519,18 @@ class TestMidi:
         path = tmp_path / "new" / "midi.json"
         midi = MidiControl(controls, MidiMap(path, STEMS))
         desk = Desk(controls, midi=midi, learning=True)
-        desk.press("2")  # nothing was moved: the key does what it always does
+        press(desk, "2")  # nothing was moved: the key does what it always does
         assert (desk.stem, path.exists()) == ("drums", False)
         midi.receive(moved(21, 5))
         assert midi.moved() == "MIDI control 21 on channel 1"
-        desk.press("1")
+        press(desk, "1")
         assert (desk.stem, controls.gains_db["vocals"]) == ("drums", 0)
         assert desk.notes == [f"MIDI control 21 on channel 1 is gain vocals, saved in {path}"]
         midi.receive(moved(22, 127, channel=15))
-        desk.press("m")
+        press(desk, "m")
         midi.receive(moved(21, 60))
         midi.receive(moved(23, 1))
-        desk.press("1")  # the fader of the vocals is another one now
+        press(desk, "1")  # the fader of the vocals is another one now
         assert json.loads(path.read_text()) == {
             "mute drums": {"channel": 16, "control": 22},
             "gain vocals": {"channel": 1, "control": 23},

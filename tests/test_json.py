@@ -19,6 +19,7 @@ from stemlive.cli import COMMANDS, main
 from stemlive.commands.bench import BenchResult
 from stemlive.commands.compare import Contestant
 from stemlive.realtime.control.controls import Controls
+from stemlive.realtime.control.song_queue import SongQueue
 from stemlive.realtime.devices.catalogue import AudioDevice
 from stemlive.realtime.model_file.card import ModelCard
 from stemlive.realtime.recording.recorder import Recording
@@ -103,6 +104,7 @@ def test_events_of_a_stream():
     controls = Controls(STEMS, EngineMemory.local())
     moment = live_events.Moment.of(snapshot(), controls, None)
     assert documented("### `control changed`") == current(moment.controls)
+    assert documented("### `song`") == set(live_events.song_begins(SongQueue(["a.mp3"])).values)
 
 
 def test_events_of_a_stream_that_has_trouble():

@@ -17,7 +17,8 @@ from stemlive.realtime.dsp import rubber_band
 from stemlive.realtime.dsp.key_change import KeyChange, check_key_change, in_key
 from stemlive.realtime.model_file.session import Session
 from stemlive.realtime.shared.memory import EngineMemory
-from stemlive.terminal.keys import Desk
+from stemlive.terminal.desk import Desk
+from stemlive.terminal.keys import press
 
 LONGEST = 4096
 
@@ -197,9 +198,9 @@ class TestControl:
     def test_keys_and_osc_move_it_within_its_range(self, controls):
         desk = Desk(controls)
         for _ in range(8):
-            desk.press(">")
+            press(desk, ">")
         assert controls.semitones == 6
-        desk.press("<")
+        press(desk, "<")
         assert desk.notes[-1] == "key +5"
         complaints = []
         osc = OscControl(controls, "127.0.0.1", 0, complain=complaints.append)
@@ -222,7 +223,7 @@ class TestControl:
             controls.set_semitones(0)
             assert controls.semitones == 0
             desk = Desk(controls)
-            desk.press(">")
+            press(desk, ">")
             assert "librubberband2" in desk.notes[-1]
             soundfile.write(tmp_path / "in.wav", sine(440, 0.5), RATE_HZ)
             ends = ["-i", str(tmp_path / "in.wav"), "-o", str(tmp_path / "out.wav")]

@@ -10,8 +10,15 @@ from click.core import ParameterSource
 from stemlive.errors import UsageError, check_exists
 from stemlive.grouped_help import GroupedCommand, GroupedOption, grouped
 from stemlive.live import is_live, play
-from stemlive.live_options import complete_end, current_name, live_options, read_options, refuse_without_device
-from stemlive.mix_options import Mix, mix_options
+from stemlive.live_options import (
+    ENGINE_OPTIONS,
+    complete_end,
+    current_name,
+    live_options,
+    read_options,
+    refuse_without_device,
+)
+from stemlive.mix_options import Mix, key_option, mix_options
 from stemlive.options import (
     model_option,
     output_options,
@@ -27,15 +34,6 @@ if TYPE_CHECKING:
     from stemlive.realtime.shared.settings import EngineSettings
 
 
-_ENGINE_OPTIONS = (
-    "input_channels",
-    "block_samples",
-    "latency",
-    "mode",
-    "reconnect",
-    "microphone",
-    "microphone_channels",
-)
 _option = partial(click.option, cls=GroupedOption)
 
 
@@ -76,18 +74,7 @@ _option = partial(click.option, cls=GroupedOption)
     _option("--channels", metavar="N", type=click.IntRange(1), help="Channels of headerless input."),
 )
 @mix_options
-@grouped(
-    "Mix",
-    _option(
-        "--key",
-        "semitones",
-        metavar="SEMITONES",
-        type=click.IntRange(-6, 6),
-        default=0,
-        show_default=True,
-        help="Key of what is heard, -6 to 6; not of the microphone, nor of a recording.",
-    ),
-)
+@key_option
 @output_channel_options
 @live_options
 @model_option
@@ -150,7 +137,7 @@ def command(
             controls.set_semitones(semitones)
             controls.song.play()
 
-        settings = {name: live.pop(name) for name in _ENGINE_OPTIONS} | {
+        settings = {name: live.pop(name) for name in ENGINE_OPTIONS} | {
             "model": model,
             "threads": threads,
             "outputs": outputs,

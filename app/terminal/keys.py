@@ -1,104 +1,16 @@
 """The keys of a live run, in one table that serves for dispatch and help text."""
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from stemlive.clock import clock
 from stemlive.errors import StemliveError, UsageError
-
-if TYPE_CHECKING:
-    from stemlive.realtime.control.controls import Controls
-    from stemlive.realtime.control.midi import MidiControl
-    from stemlive.realtime.recording.recorder import Recorder
-    from stemlive.terminal.words_line import SungWords
+from stemlive.terminal.desk import Desk
 
 _STEP_DB = 1.0
 _LOWEST_DB = -60.0
 _HIGHEST_DB = 12.0
 _REVERB_STEP = 0.1
 _SEEK_S = 5.0
-_SEEKING_S = 1.0
-"""For so long after a seek the next one counts from where it went, because the sound is not there yet."""
-
-
-@dataclass
-class Desk:
-    """The state that keys act on: the engine's controls, the recorder, MIDI learn and the selected stem.
-
-    `song_at` returns where the song is, in seconds; None without a song.
-    """
-
-    controls: "Controls"
-    recorder: "Recorder | None" = None
-    microphone: bool = False
-    song_at: Callable[[], float] | None = None
-    words: "SungWords | None" = None
-    midi: "MidiControl | None" = None
-    learning: bool = False
-    selected: int = 0
-    quitting: bool = False
-    helping: bool = False
-    notes: list[str] = field(default_factory=list)
-    """Messages about the last keys."""
-    _preset: int = -1
-    _sought: tuple[float, float] = (float("-inf"), 0.0)
-    """When the last seek was, by time.monotonic, and where it went."""
-
-    @property
-    def stem(self) -> str:
-        """Name of the selected stem."""
-        return self.controls.stems[self.selected]
-
-    def press(self, key: str) -> None:
-        """Act on a key by the table; unknown keys do nothing."""
-        for entry in KEYS:
-            if key in entry.keys and entry.applies(self):
-                if not (entry.learns and self._learn(entry.learns(self, key))):
-                    entry.act(self, key)
-                return
-
-    def select(self, number: int) -> None:
-        """Select a stem by number from 0 on; numbers wrap around."""
-        self.selected = number % len(self.controls.stems)
-
-    def next_preset(self) -> None:
-        """Apply the next preset that this model can make."""
-        from stemlive.realtime.separation.mixer import PRESETS
-
-        names = list(PRESETS)
-        for _ in names:
-            self._preset = (self._preset + 1) % len(names)
-            try:
-                self.apply_preset(names[self._preset])
-            except UsageError:
-                continue
-            return
-
-    def apply_preset(self, name: str) -> None:
-        """Apply a preset and note it."""
-        self.controls.apply_preset(name)
-        self.notes.append(f"preset {name}")
-
-    def seek(self, step_s: float) -> None:
-        """Jump forth or back in the song, and note where to."""
-        assert self.song_at is not None
-        now = time.monotonic()
-        at = self._sought[1] if now - self._sought[0] < _SEEKING_S else self.song_at()
-        to = max(0.0, at + step_s)
-        self._sought = (now, to)
-        self.controls.song.seek(to)
-        self.notes.append(f"to {clock(to)}")
-
-    def _learn(self, target: str) -> bool:
-        """In learn mode, bind the MIDI control that moved last to the key's target; return whether that was done."""
-        if not self.learning or self.midi is None or target == "":
-            return False
-        learnt = self.midi.learn(target)
-        if learnt:
-            self.notes.append(learnt)
-        return bool(learnt)
 
 
 @dataclass(frozen=True)
@@ -177,6 +89,10 @@ def _has_no_song(desk: Desk) -> bool:
     return desk.song_at is None
 
 
+def _has_queue(desk: Desk) -> bool:
+    return desk.conductor is not None
+
+
 def _has_words(desk: Desk) -> bool:
     return desk.words is not None
 
@@ -205,6 +121,8 @@ KEYS: tuple[Key, ...] = (
     Key(("left",), "left", "5 seconds back", lambda desk, _: desk.seek(-_SEEK_S), applies=_has_song),
     Key(("right",), "right", "5 seconds on", lambda desk, _: desk.seek(_SEEK_S), applies=_has_song),
     Key(("home",), "Home", "back to the start", lambda desk, _: desk.seek(float("-inf")), applies=_has_song),
+    Key(("n",), "n", "next song", lambda desk, _: desk.skip(1), applies=_has_queue),
+    Key(("N",), "N", "song before, or back to the start", lambda desk, _: desk.skip(-1), applies=_has_queue),
     Key(("w",), "w", "show the words, or hide them", _switch_words, applies=_has_words),
     Key(("(",), "(", "words 0.1 s earlier", lambda desk, _: _move_words(desk, -1), applies=_has_timed_words),
     Key((")",), ")", "words 0.1 s later", lambda desk, _: _move_words(desk, 1), applies=_has_timed_words),
@@ -281,6 +199,15 @@ KEYS: tuple[Key, ...] = (
     Key(("?", "h"), "?", "this help", lambda desk, _: setattr(desk, "helping", True)),
     Key(("q",), "q", "quit", lambda desk, _: setattr(desk, "quitting", True)),
 )
+
+
+def press(desk: Desk, key: str) -> None:
+    """Act on a key by the table; unknown keys do nothing."""
+    for entry in KEYS:
+        if key in entry.keys and entry.applies(desk):
+            if not (entry.learns and desk.learn(entry.learns(desk, key))):
+                entry.act(desk, key)
+            return
 
 
 def help_text(desk: Desk) -> str:
