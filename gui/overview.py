@@ -1,7 +1,9 @@
 """The outline of the song: waveform or stems, position and loop. A click seeks, a drag sets the loop, a wheel zooms."""
 
-import math
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PyQt6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent, QWheelEvent
 from PyQt6.QtWidgets import QSizePolicy, QWidget
@@ -226,22 +228,37 @@ class Overview(QWidget):
             lane.setAlphaF(_PLAYED_ALPHA if played else 1.0)
         loudest = max(1, int(stems.peaks.max(initial=0))) if stems else 1
         tall = (self.height() - 6) / max(1, len(lanes))
-        scale = BARS / self._waveform.length_s if self._waveform.length_s else 0.0
+        edges = self._edges(self._waveform.length_s)
+        first, last = edges[:-1].tolist(), np.maximum(edges[1:], edges[:-1] + 1).tolist()
+        levels = _highest(self._waveform.peaks, edges).tolist()
+        peaks = _highest(stems.peaks, edges) if stems else np.zeros((0, self.width()))
+        bars = np.maximum(1.0, (tall - 1) * np.sqrt(peaks / loudest)).T.tolist()  # quiet passages are seen, too
         for x in range(self.width()):
-            first, last = (min(BARS, round(scale * self._time_at(x + side))) for side in (0, 1))
-            last = max(last, first + 1)
-            if stems is not None and last <= stems.done:
-                for number, peak in enumerate(stems.peaks[:, first:last].max(axis=1, initial=0)):
-                    bar = max(1.0, (tall - 1) * math.sqrt(int(peak) / loudest))  # quiet passages are seen, too
-                    painter.fillRect(QRectF(x, 3 + (number + 1) * tall - bar, 1, bar), lanes[number])
-            elif first < self._drawn:
-                level = float(self._waveform.peaks[first:last].max(initial=0.0))
-                painter.fillRect(QRectF(x, middle - level * half, 1, max(1.0, 2 * level * half)), plain)
+            if stems is not None and last[x] <= stems.done:
+                for number, bar in enumerate(bars[x], 1):
+                    painter.fillRect(QRectF(x, 3 + number * tall - bar, 1, bar), lanes[number - 1])
+            elif first[x] < self._drawn:
+                tip = levels[x] * half
+                painter.fillRect(QRectF(x, middle - tip, 1, max(1.0, 2 * tip)), plain)
         painter.end()
         return picture
+
+    def _edges(self, length_s: float) -> NDArray[np.int64]:
+        """The bar at which each column of pixels begins, and the one at which the last ends: `[width + 1]`."""
+        scale = BARS / length_s if length_s else 0.0
+        span_s = self.span.last_s - self.span.first_s
+        times_s = self.span.first_s + np.arange(self.width() + 1) / max(1, self.width()) * span_s
+        return np.minimum(BARS, np.rint(scale * times_s)).astype(np.int64)
 
     def _x_of(self, position_s: float) -> float:
         return self.width() * self.span.place(position_s)
 
     def _time_at(self, x: float) -> float:
         return self.span.position(x / max(1, self.width()))
+
+
+def _highest(peaks: NDArray[Any], edges: NDArray[np.int64]) -> NDArray[Any]:
+    """The highest of the bars `[..., BARS]` of each column, of which each has one at least: `[..., width]`."""
+    padded = np.concatenate([peaks, np.zeros_like(peaks[..., :1])], axis=-1)
+    columns: NDArray[Any] = np.maximum.reduceat(padded, edges, axis=-1)[..., :-1]
+    return columns

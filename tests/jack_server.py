@@ -21,7 +21,7 @@ import waiting
 
 RATE_HZ = 44100
 PERIOD = 512
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 CLICK_EVERY = 6000
 """More than any delay here, so that a dropout reaches two clicks at most."""
 
@@ -39,7 +39,7 @@ def check_right(right: np.ndarray, dropouts: int, reach: int, record_property: C
     assert wrong < len(right) / 2, f"this machine is too busy for live sound: {dropouts} dropouts"
 
 
-def clicks(count: int = 20) -> np.ndarray:
+def clicks(count: int = 12) -> np.ndarray:
     """Clicks in each channel, in turn, half of `CLICK_EVERY` after each beginning of as many samples."""
     sound = np.zeros((count * CLICK_EVERY, 2), np.float32)
     sound[CLICK_EVERY // 2 :: 2 * CLICK_EVERY, 0] = 0.5

@@ -11,7 +11,7 @@ import pytest
 from waiting import wait_until
 
 RATE_HZ = 44100
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 _PROGRAMS = {
     "PulseAudio": ("pulseaudio", "pactl", "pacat"),
     "PipeWire": ("pipewire", "pipewire-pulse", "wireplumber", "dbus-daemon", "pactl", "pacat"),

@@ -22,7 +22,7 @@ from stemlive.realtime.shared.settings import EngineSettings
 from stemlive.realtime.shared.snapshot import State
 
 LIMIT_S = 3
-MARGIN_S = 7
+MARGIN_S = 27
 """What a busy machine may add to a limit; without the limit, all of this takes a minute or for ever."""
 
 SCRIPT = """
@@ -180,7 +180,6 @@ def test_what_fails_at_the_very_end_is_said(model, devices, trouble):
     engine.stop()
 
 
-@pytest.mark.alone
 def test_an_end_that_lasts_is_waited_for_while_the_process_lives(model, devices):
     engine = EngineProcess(settings(model), taps=(devices,))
     engine.start()
@@ -193,7 +192,6 @@ def test_an_end_that_lasts_is_waited_for_while_the_process_lives(model, devices)
     assert devices.has("ended")
 
 
-@pytest.mark.alone
 def test_a_process_that_is_frozen_is_killed_at_the_limit(model, devices):
     engine = EngineProcess(settings(model), taps=(devices,))
     engine.start()
@@ -206,7 +204,6 @@ def test_a_process_that_is_frozen_is_killed_at_the_limit(model, devices):
     assert not runs(pid)
 
 
-@pytest.mark.alone
 def test_a_process_that_is_being_born_does_not_keep_stop_waiting(model, devices):
     engine = EngineProcess(settings(model), taps=(devices,))
     engine.start()

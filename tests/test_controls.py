@@ -342,7 +342,7 @@ class TestTerminal:
         assert child.stdout is not None
         assert child.stdout.readline() == b"ready\n"
         child.send_signal(signal.SIGTERM)
-        assert child.communicate(b"abc", timeout=20) == (b"", None)
+        assert child.communicate(b"abc", timeout=60) == (b"", None)
 
 
 @pytest.fixture

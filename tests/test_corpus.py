@@ -21,6 +21,7 @@ import pytest
 import soundfile
 import torch
 from click.testing import CliRunner
+from processes import command_line, spawned
 from waiting import wait_until
 
 from stemlive import cli
@@ -453,28 +454,15 @@ def test_workers_end_with_a_killed_build(tmp_path: Path) -> None:
     workers: list[int] = []
 
     def found() -> bool:
-        workers[:] = [one for one in children(program.pid) if "spawn_main" in command_line(one)]
+        workers[:] = spawned(program.pid)
         return len(workers) > 0
 
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as program:
         try:
-            wait_until(found, "the workers", patience_s=30)
+            wait_until(found, "the workers", patience_s=60)
         finally:
             program.kill()
-    wait_until(lambda: not any(map(command_line, workers)), "the end of the workers", patience_s=30)
-
-
-def children(process: int) -> list[int]:
-    tasks = Path(f"/proc/{process}/task").iterdir()
-    return [int(child) for task in tasks for child in task.joinpath("children").read_text().split()]
-
-
-def command_line(process: int) -> str:
-    """Nothing of a process that has ended."""
-    try:
-        return Path(f"/proc/{process}/cmdline").read_text()
-    except OSError:
-        return ""
+    wait_until(lambda: not any(map(command_line, workers)), "the end of the workers", patience_s=60)
 
 
 def test_lmms_may_fail_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ NO_DEVICES = (sys.executable, "-c", "print('[]')")
 @pytest.fixture
 def qtbot(qtbot, monkeypatch):
     """One that waits longer than its 5 s, for a machine that is busy."""
-    monkeypatch.setattr(qtbot, "waitUntil", partial(qtbot.waitUntil, timeout=20_000))
+    monkeypatch.setattr(qtbot, "waitUntil", partial(qtbot.waitUntil, timeout=60_000))
     return qtbot
 
 
@@ -92,18 +92,21 @@ def qtbot(qtbot, monkeypatch):
 def nothing_left(qapp):
     """No thread, no timer and no child process outlives a test."""
     before = set(threading.enumerate())
-    yield
-    qapp.processEvents()
-    gc.collect()
-    threads = set(threading.enumerate()) - before
-    for thread in threads:  # one that was asked to end may take a moment
-        thread.join(5)
-    left = [thread.name for thread in threads if thread.is_alive()]
-    assert not left, left
-    for kind in (QTimer, QProcess):
+    gc.freeze()  # what was there before: to go through all that the tests import takes half a second
+    try:
+        yield
+        qapp.processEvents()
+        gc.collect()
+        threads = set(threading.enumerate()) - before
+        for thread in threads:  # one that was asked to end may take a moment
+            thread.join(60)
+        left = [thread.name for thread in threads if thread.is_alive()]
+        assert not left, left
         # isinstance would also ask for __class__, at which objects of other libraries warn.
-        busy = [thing for thing in gc.get_objects() if issubclass(type(thing), kind) and _is_busy(thing)]
+        busy = [thing for thing in gc.get_objects() if issubclass(type(thing), QTimer | QProcess) and _is_busy(thing)]
         assert not busy, busy
+    finally:
+        gc.unfreeze()
 
 
 def _is_busy(thing):
@@ -1620,7 +1623,7 @@ class TestTheRest:
     def test_conditions_on_using_the_model_are_shown_first(self, playing, qtbot):
         engine(playing).memory.set_terms("model live is for non-commercial use only")
         qtbot.waitUntil(lambda: playing.state.message.toolTip() == "model live is for non-commercial use only")
-        qtbot.waitUntil(lambda: playing.state.message.toolTip() == "Playing", timeout=20_000)
+        qtbot.waitUntil(lambda: playing.state.message.toolTip() == "Playing", timeout=60_000)
 
     def test_advice_when_the_load_is_high(self, playing, qtbot, monkeypatch):
         snapshot = engine(playing).snapshot

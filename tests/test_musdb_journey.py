@@ -17,8 +17,7 @@ from tone_corpus import make_musdb
 from stemlive.cli import main
 from stemlive.model.checkpoint import load_checkpoint
 
-STEPS = 50
-RECIPE = f"""
+RECIPE = """
 [model]
 feature_dim = 8
 num_repeat = 1
@@ -29,7 +28,7 @@ sad = true
 [train]
 batch = 1
 accumulate = 2
-steps = {STEPS}
+steps = {steps}
 precision = "no"
 learning_rate = 0.01
 schedule = "exponential"
@@ -65,23 +64,60 @@ def environment():
 
 
 @pytest.fixture(scope="module")
-def trained(musdb, folder, environment):
-    """Folder of a run on two processes that was stopped by SIGTERM on its way, went on, and came to its end."""
-    (folder / "tiny.toml").write_text(RECIPE)
+def interrupted(musdb, folder, environment):
+    """A run without end on two processes: stopped by SIGTERM to the launcher; then, going on, by one to one process."""
+    (folder / "endless.toml").write_text(RECIPE.format(steps=1_000_000))
     prepared = json.loads(command("prepare", "--data", musdb, "--cache", folder / "cache", "--sad", "--json"))
     assert {split: found["songs"] for split, found in prepared["splits"].items()} == {"train": 2, "valid": 1, "test": 1}
     assert prepared["splits"]["train"]["hours"]["bass"]["songs"] == pytest.approx(4 / 3600)
     assert not prepared["skipped"]
-    train = [sys.executable, "-m", "stemlive", "train", folder / "tiny.toml", *data(musdb, folder), "--processes", "2"]
-    train = [str(word) for word in [*train, "--run", folder / "run"]]
-    with subprocess.Popen(train, stderr=subprocess.PIPE, text=True, env=environment) as first:
-        assert any("step 25 " in line for line in first.stderr)
-        first.send_signal(signal.SIGTERM)
-        assert first.wait(timeout=120) == 0
-    assert 25 <= load_checkpoint(folder / "run/weights.pt")[1]["progress"]["step"] < STEPS
-    second = subprocess.run(train, stderr=subprocess.PIPE, text=True, env=environment, timeout=300, check=False)
-    assert second.returncode == 0, second.stderr
+    train = [sys.executable, "-m", "stemlive", "train", folder / "endless.toml", *data(musdb, folder)]
+    train = [str(word) for word in [*train, "--run", folder / "interrupted"]]
+    with subprocess.Popen([*train, "--processes", "2"], stderr=subprocess.PIPE, text=True, env=environment) as launcher:
+        assert any(" step " in line for line in launcher.stderr)
+        launcher.send_signal(signal.SIGTERM)
+        launcher.communicate(timeout=120)
+    assert launcher.returncode == 0
+    steps = steps_of(folder / "interrupted")
+    assert steps > 0
+    at = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "WORLD_SIZE": "2"}
+    first, second = (
+        subprocess.Popen(train, stderr=subprocess.PIPE, text=True, env={**environment, **at, "RANK": rank})
+        for rank in ("0", "1")
+    )
+    with first, second:
+        assert any(" step " in line for line in first.stderr)
+        first.send_signal(signal.SIGTERM)  # signals do not arrive at one time: what one process knows, all do by
+        said = [process.communicate(timeout=120)[1] for process in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0), said
+    assert steps_of(folder / "interrupted") > steps
+    assert "yardstick" not in "".join(said)  # the signal ends the run at once
+    return folder / "interrupted"
+
+
+@pytest.fixture(scope="module")
+def trained(interrupted, musdb, folder, environment):
+    """The same run uninterrupted, by two torchrun of one process each, as two machines would start them."""
+    (folder / "tiny.toml").write_text(RECIPE.format(steps=steps_of(interrupted)))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
+    torchrun += ["--master-addr", "127.0.0.1", "--master-port", free_port()]
+    train = ["-m", "--", "stemlive", "train", folder / "tiny.toml", *data(musdb, folder), "--run", folder / "run"]
+    machines = [
+        subprocess.Popen([str(word) for word in [*torchrun, "--node-rank", rank, *train]], env=environment)
+        for rank in (0, 1)
+    ]
+    assert [machine.wait(timeout=300) for machine in machines] == [0, 0]
     return folder / "run"
+
+
+def steps_of(run):
+    return load_checkpoint(run / "weights.pt")[1]["progress"]["step"]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
 
 
 def data(musdb, folder):
@@ -103,43 +139,13 @@ def exported(trained, scored, folder):
     return folder / "tiny.onnx"
 
 
-def test_interrupted_on_two_processes_equals_uninterrupted_on_two_machines(trained, musdb, folder, environment):
-    """Two torchrun of one process each, as two machines would start them, against the launcher and its two calls."""
-    provenance = load_checkpoint(trained / "weights.pt")[1]
-    assert provenance["processes"] == 2
-    assert provenance["progress"]["audio_s"] == pytest.approx(STEPS * 2 * 2 * 0.3)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
-    torchrun += ["--master-addr", "127.0.0.1", "--master-port", port]
-    whole = ["-m", "--", "stemlive", "train", folder / "tiny.toml", *data(musdb, folder), "--run", folder / "whole"]
-    machines = [
-        subprocess.Popen([str(word) for word in [*torchrun, "--node-rank", rank, *whole]], env=environment)
-        for rank in (0, 1)
-    ]
-    assert [machine.wait(timeout=300) for machine in machines] == [0, 0]
-    assert_same_run(folder / "whole", trained, STEPS)
-
-
-def test_a_run_of_which_one_process_gets_the_signal_ends_well_in_all_of_them(musdb, folder, environment, trained):
-    """Signals do not arrive at one time: what one process knows of them, all do by."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        at = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1]), "WORLD_SIZE": "2"}
-    train = [sys.executable, "-m", "stemlive", "train", folder / "tiny.toml", *data(musdb, folder)]
-    train = [str(word) for word in [*train, "--run", folder / "one signal"]]
-    first, second = (
-        subprocess.Popen(train, stderr=subprocess.PIPE, text=True, env={**environment, **at, "RANK": rank})
-        for rank in ("0", "1")
-    )
-    with first, second:
-        assert any("step 25 " in line for line in first.stderr)
-        first.send_signal(signal.SIGTERM)
-        said = [process.communicate(timeout=120)[1] for process in (first, second)]
-    assert (first.returncode, second.returncode) == (0, 0), said
-    assert 25 <= load_checkpoint(folder / "one signal/weights.pt")[1]["progress"]["step"] < STEPS
-    assert "yardstick" not in "".join(said)  # the signal ends the run at once
+def test_interrupted_on_two_processes_equals_uninterrupted_on_two_machines(interrupted, trained):
+    steps = steps_of(trained)
+    for run in (interrupted, trained):
+        provenance = load_checkpoint(run / "weights.pt")[1]
+        assert provenance["processes"] == 2
+        assert provenance["progress"]["audio_s"] == pytest.approx(steps * 2 * 2 * 0.3)
+    assert_same_run(trained, interrupted, steps)
 
 
 def test_it_has_learnt_and_the_held_out_song_was_scored_on_the_way(trained, scored):

@@ -147,7 +147,7 @@ def test_a_sweep_is_interrupted_goes_on_names_a_cell_that_fails_and_writes_its_t
     command = [str(word) for word in (sys.executable, "-m", "stemlive", "sweep", path, *arguments)]
 
     def finish():
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        return CliRunner().invoke(main, command[3:])
 
     path.write_text(SWEEP.replace("STEPS", "4").replace('"two",', '"two", train.steps = 100000,'))
     endless = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ})
@@ -166,19 +166,19 @@ def test_a_sweep_is_interrupted_goes_on_names_a_cell_that_fails_and_writes_its_t
 
     path.write_text(SWEEP.replace("STEPS", "4"))
     other = finish()  # the folder holds a cell of another recipe
-    assert (other.returncode, "choose another --out" in other.stderr) == (2, True)
+    assert (other.exit_code, "choose another --out" in other.stderr) == (2, True)
     (out / "two/asked.json").unlink()
     (out / "two/weights.pt").rename(tmp_path / "weights.pt")
     (out / "two/weights.pt").mkdir()
     failed = finish()
-    assert failed.returncode == 1
+    assert failed.exit_code == 1
     assert "cell two: evaluate failed" in failed.stderr
     assert "1 of 2 cells failed: two" in failed.stderr
 
     (out / "two/weights.pt").rmdir()
     (out / "two/state.pt").unlink()
     done = finish()
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert (out / "one/result.json").stat().st_mtime_ns == first
     with (out / "tiny.csv").open() as file:
         one, two = csv.DictReader(file)

@@ -242,7 +242,7 @@ def test_a_player_is_heard_as_karaoke_once_and_all_is_as_before(server, tmp_path
                 ear.terminate()
                 ear.wait()
                 stream.send_signal(signal.SIGTERM)
-                assert stream.wait(20) == 143
+                assert stream.wait(60) == 143
             finally:
                 stream.kill()
         assert server.places() == {one: "out"}
@@ -311,13 +311,13 @@ def test_sources_monitors_and_sinks_are_listed_by_their_descriptions(server):
 def test_the_windows_lists_follow_what_is_plugged_in(server, qtbot):
     devices = DeviceList()
     try:
-        with qtbot.waitSignal(devices.changed, timeout=30_000):
+        with qtbot.waitSignal(devices.changed, timeout=60_000):
             devices.watch()
         module = server.add_sink("usb", description="Headset")
         label = f"Headset, {server.kind}"
-        qtbot.waitUntil(lambda: label in [device.label for device in devices.outputs], timeout=30_000)
+        qtbot.waitUntil(lambda: label in [device.label for device in devices.outputs], timeout=60_000)
         server.pactl("unload-module", str(module))
-        qtbot.waitUntil(lambda: label not in [device.label for device in devices.outputs], timeout=30_000)
+        qtbot.waitUntil(lambda: label not in [device.label for device in devices.outputs], timeout=60_000)
     finally:
         devices.close()
 
@@ -359,7 +359,7 @@ def test_a_headset_that_becomes_a_telephone_goes_on(server, tmp_path):
             ear.wait()
             assert stream.poll() is None, stream.stderr.read()
             stream.send_signal(signal.SIGTERM)
-            assert stream.wait(20) == 143
+            assert stream.wait(60) == 143
         finally:
             stream.kill()
     heard = np.fromfile(raw, "<f4").reshape(-1, 2)

@@ -263,14 +263,18 @@ def test_frozen_parts_stay_as_they_are_and_the_others_learn(sources, tmp_path):
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
 def test_compiled_trains_as_it_does_uncompiled(sources, tmp_path, monkeypatch):
-    # The compiler writes out each band and hop: two bands, and two pieces of 4 hops.
+    from torch._inductor import config as inductor
+
+    # The compiler writes out each band and hop: two bands, and two pieces of two hops.
     model = dataclasses.replace(TINY, band_scheme=(128, 897), panning=True)
-    mix = MixConfig(segment_s=0.1)
+    mix = MixConfig(segment_s=0.05)
     panned = dataclasses.replace(recipe(2), model=model, mix=mix)
     weights = []
+    # What the compiler makes for the widest registers is its own affair, and takes twice as long.
+    plain = inductor.patch({"cpp.vec_isa_ok": False, "compile_threads": 1})
     for compiled in (False, True):
         folder = tmp_path / str(compiled)
-        with torch._dynamo.config.patch(error_on_recompile=True):  # all pieces have one shape and layout
+        with torch._dynamo.config.patch(error_on_recompile=True), plain:  # all pieces have one shape and layout
             trainer = Trainer(changed(panned, carry=2, compile=compiled), sources, Sources(), folder)
             trainer.run()
         assert (torch._dynamo.utils.counters["frames"]["ok"] > 0) == compiled

@@ -42,7 +42,7 @@ class Deck:
         out = np.zeros((count, 2), np.float32)
         for first in range(0, count, 100):
             block = out[first : first + 100]
-            end = time.monotonic() + 10
+            end = time.monotonic() + 60
             while self.ring.available() < len(block):
                 assert time.monotonic() < end, self.source.problem or "the source gives nothing"
                 time.sleep(0.001)
@@ -202,7 +202,7 @@ class TestSongSource:
         source.start()
         ring = RingSource(source.input)
         block = np.zeros((2000, 2), np.float32)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while ring.available() < len(block):
             assert time.monotonic() < end, source.problem or "it gives nothing"
             time.sleep(0.001)
@@ -221,7 +221,7 @@ class TestSongSource:
         source.start()
         ring = RingSource(source.input)
         block = np.zeros((100, 2), np.float32)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while not memory.telemetry["song_ended"]:
             assert time.monotonic() < end, source.problem or "it does not end"
             if ring.available() >= len(block):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from jack_server import Server, wait_until
+from processes import spawned
 from x_server import Display
 
 pytest.importorskip("PyQt6", reason="the gui extra is not installed")
@@ -102,7 +103,7 @@ def test_a_fader_that_is_moved_is_heard(server, tmp_path):
         display.do("key", "space")
         wait_until(lambda: listener.level() < 1e-6, "silence: it is paused")
         display.do("key", "ctrl+q")
-        code = program.wait(20)
+        code = program.wait(60)
         said = program.stderr.read()
         assert (code, said) == (0, "")
         wait_until(lambda: not listener.ports(), "the end of the engine's process")
@@ -115,11 +116,12 @@ def test_with_a_sound_server_that_hangs_it_ends_when_it_is_closed(server, tmp_pa
         window(tmp_path, *ends, environment=server.environment) as (program, _),
     ):
         wait_until(listener.ports, "the program's ports")
-        time.sleep(1)
+        wait_until(lambda: listener.level() >= 0, "sound to run")
+        first = spawned(program.pid)
         with server.hanging():
-            time.sleep(8)  # by then the device has been given up, and the next engine waits for the server
+            wait_until(lambda: set(spawned(program.pid)) - set(first), "the device to be given up, and the next engine")
             program.send_signal(signal.SIGTERM)
-            assert program.wait(20) == 0
+            assert program.wait(60) == 0
             assert program.stderr.read() == ""
 
 
@@ -137,7 +139,7 @@ def test_it_opens_within_the_screen_and_takes_the_most_of_it(tmp_path, size):
         assert place["Y"] + place["HEIGHT"] <= height
         assert place["WIDTH"] * place["HEIGHT"] > 0.7 * width * height
         program.send_signal(signal.SIGTERM)
-        assert program.wait(20) == 0
+        assert program.wait(60) == 0
 
 
 def test_without_any_device_it_says_so_and_ends_as_asked(tmp_path):
@@ -146,4 +148,4 @@ def test_without_any_device_it_says_so_and_ends_as_asked(tmp_path):
         wait_until(lambda: display.do("search", "--name", "Live input - stemlive"), "the window")
         time.sleep(1)
         program.send_signal(signal.SIGTERM)
-        assert program.wait(20) == 0
+        assert program.wait(60) == 0
