@@ -74,7 +74,7 @@ class Recorder:
 
     def connect(self):
         found = []
-        wait_until(lambda: found.extend(self._client.get_ports("PortAudio.*:out_", is_output=True)) or found, "ports")
+        wait_until(lambda: found.extend(self._client.get_ports("stemlive.*:out_", is_output=True)) or found, "ports")
         self._client.connect(found[0], self._port)
 
     def samples(self, times_s, later):
