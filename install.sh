@@ -43,6 +43,8 @@ case ",$extras," in *,dev,*)
     command -v dbus-daemon >/dev/null || needed="$needed dbus-daemon"
     ldconfig -p 2>/dev/null | grep -q libasound.so.2 && [ -n "$(find /usr/lib -name libasound_module_pcm_pulse.so)" ] ||
         needed="$needed libasound2-plugins"
+    command -v chromium >/dev/null || needed="$needed chromium"
+    command -v chromedriver >/dev/null || needed="$needed chromium-driver"
     [ -e /usr/share/sounds/sf2/FluidR3_GM.sf2 ] || needed="$needed fluid-soundfont-gm" ;;
 esac
 if [ -n "$needed" ] && [ "$(uname)" = Linux ]; then

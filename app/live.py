@@ -14,6 +14,7 @@ from stemlive.errors import StemliveError
 from stemlive.live_end import raise_the_cause, report
 from stemlive.live_events import Event, EventWriter, Moment, changes, levels, song_begins, started
 from stemlive.live_options import LiveOptions
+from stemlive.live_remotes import Remotes, invitation, open_remotes
 from stemlive.options import tell_terms, warn
 from stemlive.terminal.desk import Desk
 from stemlive.terminal.keyboard import Keyboard, Screen
@@ -25,7 +26,6 @@ from stemlive.terminal.words_line import SungWords, words_of
 if TYPE_CHECKING:
     from stemlive.realtime.control.conductor import Conductor
     from stemlive.realtime.control.controls import Controls
-    from stemlive.realtime.control.midi import MidiControl
     from stemlive.realtime.control.song_queue import QueuedSong
     from stemlive.realtime.devices.system_audio import SystemAudio
     from stemlive.realtime.engine.engine import LiveEngine
@@ -81,13 +81,13 @@ def play(
                 follower = _Follower(engine, recorder, options, settings, words, quiet=quiet, system=system)
                 follower.conductor = conductor
                 with ExitStack() as stack:
-                    midi = _open_remotes(stack, controls, options, follower.tell)
+                    remotes = open_remotes(stack, engine, options, follower.tell, conductor)
                     if here:  # the whole program is there for the sound
                         gc.collect()
                         gc.freeze()
                     engine.start()
                     with Keyboard() as keyboard, system or nullcontext():
-                        follower.follow(stop, keyboard, midi)
+                        follower.follow(stop, keyboard, remotes)
             finally:
                 engine.stop()
         last = engine.snapshot()
@@ -136,9 +136,9 @@ class _Follower:
         """Queue a warning to be shown later. Any thread may call this."""
         self._said.append(text)
 
-    def follow(self, stop: StopRequest, keyboard: Keyboard, midi: "MidiControl | None") -> None:
+    def follow(self, stop: StopRequest, keyboard: Keyboard, remotes: Remotes) -> None:
         """Follow the engine until it ends or is asked to stop."""
-        engine, screen = self._engine, self._screen
+        engine, screen, midi = self._engine, self._screen, remotes.midi
         if self._system is not None:
             self._system.begin()
         desk = Desk(
@@ -158,6 +158,9 @@ class _Follower:
             screen.say("No keys, for standard input is not a console; Ctrl-C ends it.")
         begun = self._now()
         self._emit("started", started(begun.engine) | {"controls": begun.controls})
+        if remotes.page is not None:
+            screen.say(f"stemlive: {invitation(remotes.page, unicode=screen.shown and screen.unicode)}")
+            self._emit("remote", {"url": remotes.page.url, "code": remotes.page.code})
         note, noted_s, learnt_s, offered = "", 0.0, time.monotonic(), ""
         while not (self._ended(desk) or self._system_ended() or stop.requested or desk.quitting):
             time.sleep(_REFRESH_S)
@@ -259,22 +262,3 @@ class _Follower:
     def _emit(self, name: str, values: "dict[str, object]") -> None:
         if self._events is not None:
             self._events.write(name, self._before.engine.stream_s, values)
-
-
-def _open_remotes(
-    stack: ExitStack, controls: "Controls", options: LiveOptions, complain: Callable[[str], None]
-) -> "MidiControl | None":
-    """Listen for OSC and MIDI, if the options ask for them, until the stack is closed."""
-    if options.osc is not None:
-        from stemlive.realtime.control.osc import OscControl
-
-        osc = OscControl(controls, *options.osc, complain=complain)
-        stack.callback(osc.close)
-    if options.midi is None:
-        return None
-    from stemlive.realtime.control.midi import MidiControl, MidiMap
-
-    midi = MidiControl(controls, MidiMap(options.midi_map, controls.stems))
-    midi.open(options.midi)
-    stack.callback(midi.close)
-    return midi

@@ -13,6 +13,7 @@ from stemlive.errors import StemliveError, UsageError
 from stemlive.grouped_help import GroupedOption, grouped
 from stemlive.mix_options import split_gain
 from stemlive.output_options import read_channels
+from stemlive.remote_options import remote_options
 
 _option = partial(click.option, cls=GroupedOption)
 _GROUPS = ("Devices", "Recording", "Microphone on top", "Remote control", "While it plays")
@@ -38,6 +39,7 @@ class LiveOptions:
     microphone_gain_db: float
     microphone_reverb: float
     osc: tuple[str, int] | None
+    remote: tuple[str, int] | None
     midi: str | None
     midi_map: Path
     midi_learn: bool
@@ -167,28 +169,7 @@ def live_options(function: Callable[..., Any]) -> Callable[..., Any]:
                     help="Reverberation, 0 (dry) to 1.",
                 ),
             ),
-            remote(
-                _option(
-                    "--osc",
-                    metavar="[HOST:]PORT",
-                    help="Listen for OSC, on the loopback address unless told otherwise: /stemlive/STEM/gain, mute "
-                    "and solo, /stemlive/preset, /stemlive/bypass, /microphone/gain; /stemlive/state answers with all.",
-                ),
-                _option(
-                    "--midi",
-                    metavar="PORT",
-                    help="Listen to this MIDI input, of ALSA or JACK on Linux; a unique part of its name will do.",
-                ),
-                _option(
-                    "--midi-map",
-                    metavar="FILE",
-                    type=click.Path(path_type=Path, dir_okay=False),
-                    help="What its controls move, JSON.  [default: midi.json where programs keep their settings]",
-                ),
-                _option(
-                    "--midi-learn", is_flag=True, help="Move a control, press the key of what it shall move: saved."
-                ),
-            ),
+            remote(*remote_options()),
             playing(
                 _option(
                     "--words",
@@ -226,6 +207,7 @@ def read_options(
     microphone_gain: str,
     microphone_reverb: float,
     osc: str | None,
+    remote: str | None,
     midi: str | None,
     midi_map: Path | None,
     midi_learn: bool,
@@ -254,7 +236,8 @@ def read_options(
         record_format=record_format,
         microphone_gain_db=split_gain(f"microphone={microphone_gain}")[1],
         microphone_reverb=microphone_reverb,
-        osc=None if osc is None else parse_address(osc),
+        osc=None if osc is None else parse_address(osc, "an OSC address"),
+        remote=None if remote is None else parse_address(remote, "an address for the remote"),
         midi=midi,
         midi_map=midi_map or Path(click.get_app_dir("stemlive")) / "midi.json",
         midi_learn=midi_learn,

@@ -490,12 +490,12 @@ class TestOsc:
 
     def test_where_it_listens(self, osc, controls):
         server, _, _ = osc
-        assert parse_address("9000") == ("127.0.0.1", 9000)
-        assert parse_address("0.0.0.0:9000") == ("0.0.0.0", 9000)
-        assert parse_address("[::1]:9000") == ("::1", 9000)
+        assert parse_address("9000", "") == ("127.0.0.1", 9000)
+        assert parse_address("0.0.0.0:9000", "") == ("0.0.0.0", 9000)
+        assert parse_address("[::1]:9000", "") == ("::1", 9000)
         for wrong in ("", "x", "host:", "70000", "-1"):
             with pytest.raises(UsageError, match="is not an OSC address"):
-                parse_address(wrong)
+                parse_address(wrong, "an OSC address")
         with pytest.raises(StemliveError, match=f"cannot listen for OSC on 127.0.0.1:{server.port}"):
             OscControl(controls, "127.0.0.1", server.port, complain=print)
 

@@ -122,7 +122,7 @@ def test_events_of_a_stream_that_has_trouble():
         assert current(event.values) == (fields - {"problem"} if event.name == "recording" else fields)
     source = Path(live_events.__file__).read_text("utf-8")
     named = set(re.findall(r'Event\(\s*"([^"]+)"', source)) | {"engine lost", "device lost"}
-    assert set(headings) == named | {"started", "levels", "warning", "stopped"}
+    assert set(headings) == named | {"started", "remote", "levels", "warning", "stopped"}
 
 
 def test_lines_of_separate(tmp_path):

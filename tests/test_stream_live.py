@@ -1,5 +1,6 @@
 """`stemlive stream` as a person and as a program use it, on a JACK server: keys, events, OSC, recording, microphone."""
 
+import asyncio
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import aiohttp
 import jack_server
 import mido
 import numpy as np
@@ -30,6 +32,20 @@ def free_port() -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+async def steer_by_remote(url: str, code: str, command: dict) -> dict:
+    """Pair with the page at `url`, send a command, and return the first state that shows it."""
+    origin = {"Origin": url.rstrip("/")}
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), headers=origin) as session:
+        async with session.post(f"{url}pair", json=code) as answer:
+            assert answer.status == 204
+        async with session.ws_connect(f"{url}live") as phone:
+            await phone.send_json(command)
+            while True:
+                state = await phone.receive_json(timeout=60)
+                if state[command["do"]] == command["value"]:
+                    return state
 
 
 def test_a_song_is_played_paused_and_sought_in_the_terminal_and_ends_the_program(server, model, tmp_path):
@@ -64,6 +80,7 @@ def test_the_microphone_waits_for_no_model_and_everything_is_told(
     port = free_port()
     command = stream(model, "-i", "device:system", "-o", "device:system", "--mode", mode, "--json", "--levels-ms", 50)
     command += ["--input-channels", "1", "--microphone-channels", "2", "--microphone-gain", "-6", "--osc", str(port)]
+    command += ["--remote", "0"]
     command += ["--record", str(tmp_path / "takes"), "--record-format", "wav", "--record-stems", "drums"]
     program = subprocess.Popen(command, env=server.environment, stdout=subprocess.PIPE, text=True)
     neighbour = jack_server.Neighbour(server)
@@ -72,6 +89,8 @@ def test_the_microphone_waits_for_no_model_and_everything_is_told(
         assert program.stdout is not None
         begun = json.loads(program.stdout.readline())
         assert (begun["event"], begun["mode"]) == ("started", mode)
+        page = json.loads(program.stdout.readline())
+        assert page["event"] == "remote"
         neighbour.connect()
         sound = jack_server.clicks()
         sound[:, 0] = 0
@@ -82,6 +101,8 @@ def test_the_microphone_waits_for_no_model_and_everything_is_told(
         off = np.abs(heard[told : told + len(sound)] - 10 ** (-6 / 20) * sound[:, 1:]).max(axis=1)
         client.send_message("/stemlive/preset", "karaoke")
         client.send_message("/stemlive/nothing", 1)
+        shown = asyncio.run(steer_by_remote(page["url"], page["code"], {"do": "bypass", "value": True}))
+        assert [stem["name"] for stem in shown["stems"]] == begun["stems"] and shown["microphone"]["gain"] == -6
         time.sleep(0.3)
     finally:
         client._sock.close()
@@ -97,8 +118,8 @@ def test_the_microphone_waits_for_no_model_and_everything_is_told(
     right = off.reshape(-1, jack_server.CLICK_EVERY).max(axis=1) < 1e-4
     jack_server.check_right(right, missed + lost, 2, record_property)
     assert {"levels", "recording", "warning"} <= set(names)
-    (changed,) = [event for event in events if event["event"] == "control changed"]
-    assert changed["muted"] == ["vocals"]
+    changed = {name: value for each in events if each["event"] == "control changed" for name, value in each.items()}
+    assert (changed["muted"], changed["bypass"]) == (["vocals"], True)
     assert "/stemlive/nothing: there is no such address" in next(e["message"] for e in events if "message" in e)
     take = tmp_path / "takes" / "take-001"
     lengths = {path.name: soundfile.info(str(path)).frames for path in take.iterdir()}

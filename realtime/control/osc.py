@@ -41,11 +41,11 @@ _LARGEST = 65536
 _NAP_S = 0.2
 
 
-def parse_address(text: str) -> tuple[str, int]:
-    """Parse `9000` (on the loopback address) or `HOST:9000` to host and port. UsageError for anything else."""
+def parse_address(text: str, what: str) -> tuple[str, int]:
+    """Parse `9000` (on the loopback address) or `HOST:9000` to host and port. UsageError, which says what it is not."""
     host, _, port = text.rpartition(":")
     if not port.isdecimal() or not 0 <= int(port) <= 65535:
-        raise UsageError(f"'{text}' is not an OSC address: write PORT or HOST:PORT, for example 9000 or 0.0.0.0:9000")
+        raise UsageError(f"'{text}' is not {what}: write PORT or HOST:PORT, for example 9000 or 0.0.0.0:9000")
     return host.strip("[]") or LOOPBACK, int(port)
 
 

@@ -1,6 +1,7 @@
 """Transport control of songs: play, pause, seek, loop, another song, by requests in the engine's memory."""
 
 import math
+import threading
 from pathlib import Path
 
 from stemlive.errors import UsageError
@@ -12,15 +13,17 @@ SHORTEST_LOOP_S = 0.25
 
 
 class Transport:
-    """Requests for the song of `EngineSettings.song`; positions in seconds from its start. For one thread.
+    """Requests for the song of `EngineSettings.song`; positions in seconds from its start.
 
     Requests may be made before the engine starts. `SongSource` carries them out, each jump with a cross-fade. A seek
-    and a loop are meant for the song that is heard, or was requested at once.
+    and a loop are meant for the song that is heard, or was requested at once. Any thread may seek, play and pause; one
+    thread sets loops and chooses songs.
     """
 
     def __init__(self, memory: EngineMemory) -> None:
         self._memory = memory
         self._requests = 0
+        self._lock = threading.Lock()
 
     def play_now(self, path: Path, gain: float = 1.0) -> int:
         """Switch to another song, from its start, with a linear gain; return the number of this request.
@@ -81,10 +84,11 @@ class Transport:
         """Jump to a position; beyond the end, to the end. UsageError before the start."""
         if not (math.isfinite(position_s) and position_s >= 0):
             raise UsageError(f"there is no position {position_s:g} s in a song")
-        self._memory.parameters["seek_s"] = position_s
-        self._memory.parameters["seek_song"] = self._song
-        # Written last and read first: the engine never sees a new number with an old position.
-        self._memory.parameters["seeks"] += 1
+        with self._lock:
+            self._memory.parameters["seek_s"] = position_s
+            self._memory.parameters["seek_song"] = self._song
+            # Written last and read first: the engine never sees a new number with an old position.
+            self._memory.parameters["seeks"] += 1
 
     def set_loop(self, part: tuple[float, float] | None) -> None:
         """Loop a part (start, end), or stop looping with None. UsageError for less than a quarter of a second."""
