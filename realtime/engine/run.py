@@ -136,6 +136,7 @@ class LiveRun:
         now_s = monotonic()
         self._heard.look(self._output.read, now_s)
         source.tell(worker.input_at(self._heard.played(now_s) - self._ends.target.latency_samples[1]), now_s)
+        self._memory.publish()  # a device with a long period would let readers wait
 
     def _troubles(self) -> Iterator[str]:
         """Yield what has failed while the sound goes on."""
