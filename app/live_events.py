@@ -33,6 +33,7 @@ class Moment:
             "soloed": sorted(controls.soloed),
             "bypass": controls.bypass,
             "semitones": controls.semitones,
+            "tempo_percent": controls.song.tempo_percent,
             "microphone_gain_db": _finite(controls.microphone_gain_db),
             "microphone_reverb": controls.microphone_reverb,
         }

@@ -13,6 +13,7 @@ import click
 from stemlive.errors import UsageError
 from stemlive.mix_options import Mix
 from stemlive.options import progress, tell_terms, warn_of_clipping, warn_of_input
+from stemlive.practice_options import Practice
 from stemlive.terminal.stopping import StopRequest
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from stemlive.realtime.audio_files.files import AudioWriter
     from stemlive.realtime.audio_files.pipes import PipeReader, PipeWriter
     from stemlive.realtime.audio_files.reader import AudioReader
+    from stemlive.realtime.audio_files.tempo import TempoReader
     from stemlive.realtime.separation.mixer import Mixer
     from stemlive.realtime.separation.separator import Separator
     from stemlive.realtime.shared.outputs import Outputs
@@ -35,6 +37,7 @@ def between_files(
     cue: Mix,
     *,
     semitones: int,
+    practice: Practice,
     raw: str | None,
     rate: int | None,
     channels: int | None,
@@ -50,8 +53,9 @@ def between_files(
     from stemlive.realtime.separation.separator import Separator
 
     with ExitStack() as stack:
-        reader = _open_source(source, raw, rate, channels)
-        stack.enter_context(reader)
+        opened = _open_source(source, raw, rate, channels)
+        stack.enter_context(opened)
+        reader = practice.reader(opened)
         rate = reader.sample_rate_hz
         session = Session(model, threads=threads)
         tell_terms(session.info.terms_line)
@@ -140,7 +144,7 @@ def _open_source(source: str, raw: str | None, rate: int | None, channels: int |
 
 
 def _open_target(
-    target: str, raw: str | None, reader: "AudioReader | PipeReader", channels: int, *, force: bool
+    target: str, raw: str | None, reader: "AudioReader | PipeReader | TempoReader", channels: int, *, force: bool
 ) -> "AudioWriter | PipeWriter":
     from stemlive.realtime.audio_files.files import AudioWriter
     from stemlive.realtime.audio_files.pipes import PipeWriter

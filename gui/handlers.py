@@ -11,6 +11,7 @@ from stemlive.gui.dialogs import Dialogs
 from stemlive.gui.exports import Exports
 from stemlive.gui.notices import Notice
 from stemlive.gui.presets import BUILT_IN
+from stemlive.gui.tempo import STEP_PERCENT
 from stemlive.gui.window_parts import WindowParts
 
 _SEEK_S = 5.0
@@ -43,6 +44,9 @@ class Handlers:
             "loop-from": lambda: self._loop(begin=True),
             "loop-to": lambda: self._loop(begin=False),
             "loop-off": lambda: rig.set_loop(None),
+            "tempo-up": lambda: self._move_tempo(STEP_PERCENT),
+            "tempo-down": lambda: self._move_tempo(-STEP_PERCENT),
+            "tempo-own": lambda: rig.set_tempo(100.0),
             "record": self._switch_record,
             "record-folder": dialogs.choose_record_folder,
             "record-stems": dialogs.choose_record_stems,
@@ -99,7 +103,7 @@ class Handlers:
         window = self._window
         shown = not window.microphone.isVisible()
         window.microphone.setVisible(shown)
-        if not shown and window.rig.player.karaoke.used:
+        if not shown and window.rig.corner_used:
             window.rig.close_karaoke()
 
     def _switch_words_screen(self) -> None:
@@ -109,6 +113,10 @@ class Handlers:
     def _move_key(self, by: int) -> None:
         rig = self._window.rig
         rig.set_key(rig.player.karaoke.semitones + by)
+
+    def _move_tempo(self, by: int) -> None:
+        rig = self._window.rig
+        rig.set_tempo(STEP_PERCENT * round(rig.player.song.tempo_percent / STEP_PERCENT) + by)
 
     def _switch_record(self) -> None:
         window = self._window

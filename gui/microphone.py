@@ -1,4 +1,4 @@
-"""The karaoke corner: a microphone that is mixed with the song, and the key of the music."""
+"""The karaoke corner: a microphone that is mixed with the song, and the key and the tempo of the music."""
 
 from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtGui import QFontMetrics
@@ -12,6 +12,7 @@ from stemlive.gui.meter import Meter
 from stemlive.gui.side_sliders import Reverb
 from stemlive.gui.source_bar import DeviceChoice
 from stemlive.gui.strip import GainField
+from stemlive.gui.tempo import TempoControl
 from stemlive.gui.theme import Theme, number_font
 from stemlive.realtime.dsp.key_change import MOST_SEMITONES
 from stemlive.realtime.shared.snapshot import Snapshot
@@ -65,6 +66,7 @@ class MicrophoneBar(QFrame):
             "How much later the music is heard in another key than in its own",
             widest="+00 ms",
         )
+        self.tempo = TempoControl()
         room, key = QLabel("Reverb"), QLabel("Key")
         for label in (room, key):
             label.setObjectName("faint")
@@ -84,6 +86,7 @@ class MicrophoneBar(QFrame):
             (key, 0),
             (self.key, 0),
             (self.key_delay, 0),
+            (self.tempo, 0),
         )
         for part, stretch in parts:
             row.addWidget(part, stretch)
@@ -126,8 +129,9 @@ class MicrophoneBar(QFrame):
         """Let the meter fall while no engine runs."""
         self.meter.show_levels(0.0, 0.0, now_s)
 
-    def show_delay(self, now: Snapshot | None) -> None:
-        """Update the delays."""
+    def show_delay(self, now: Snapshot | None, tempo_percent: float | None) -> None:
+        """Update the delays, and the tempo of a song."""
+        self.tempo.show_tempo(tempo_percent)
         known = now is not None and now.microphone_samples > 0
         delay = f"{now.latency.ms(now.microphone_samples):3.0f}" if now is not None and known else "  -"
         text = f"delay {delay} ms"

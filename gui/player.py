@@ -53,6 +53,7 @@ class Song:
     playing: bool = False
     position_s: float = 0.0
     loop: tuple[float, float] | None = None
+    tempo_percent: float = 100.0
 
 
 class Player:
@@ -158,6 +159,12 @@ class Player:
             self.controls.song.set_loop(part)
         self.song.loop = part
 
+    def set_tempo(self, percent: float) -> None:
+        """Play the song slower or faster. UsageError and StemliveError as in `Transport.set_tempo_percent`."""
+        if self.controls is not None:
+            self.controls.song.set_tempo_percent(percent)
+        self.song.tempo_percent = percent
+
     def close(self) -> None:
         """Let the engine stop, and return at once: `finish` waits for it."""
         self._next = None
@@ -204,6 +211,8 @@ class Player:
             if settings.song:
                 engine.controls.song.seek(song.position_s)
                 engine.controls.song.set_loop(song.loop)
+                if song.tempo_percent != 100:
+                    engine.controls.song.set_tempo_percent(song.tempo_percent)
                 engine.controls.song.play(song.playing)
             if self._ending is None:  # not closed meanwhile
                 engine.start()
@@ -240,12 +249,15 @@ class Player:
             self.karaoke.write_to(self._engine.controls)
             if self.is_song:  # requested while it opened
                 self._engine.controls.song.play(self.song.playing)
+                if self.song.tempo_percent != self._engine.controls.song.tempo_percent:
+                    self._engine.controls.song.set_tempo_percent(self.song.tempo_percent)
         return self._engine is not None
 
     def _look(self, engine: LiveEngine) -> None:
         now = self.now = engine.snapshot()
         if self.is_song and now.state == State.RUNNING:
             self.song.position_s = now.song_s
+            self.song.tempo_percent = engine.controls.song.tempo_percent
         if now.state == State.RUNNING:
             self.phase, self.message = Phase.LIVE, ""
         elif now.state == State.RECONNECTING:

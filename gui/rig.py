@@ -16,6 +16,7 @@ from stemlive.gui.mix_model import MixModel
 from stemlive.gui.player import Phase, Player, Song
 from stemlive.gui.remembered import Remembered
 from stemlive.gui.waveform import Waveform
+from stemlive.realtime.audio_files.tempo import LEAST_TEMPO_PERCENT, MOST_TEMPO_PERCENT
 from stemlive.realtime.dsp.key_change import MOST_SEMITONES, check_key_change
 from stemlive.realtime.model_file.bundled import DEFAULT_MODEL
 from stemlive.realtime.recording.recorder import Recorder
@@ -151,8 +152,24 @@ class Rig(QObject):
             wanted = 0
         self._set_karaoke(replace(self.player.karaoke, semitones=wanted))
 
+    def set_tempo(self, percent: float) -> None:
+        """Play the song at this tempo, within what is possible; emit `problem` if the library for it is missing."""
+        if self.song is None:
+            return
+        try:
+            self.player.set_tempo(min(MOST_TEMPO_PERCENT, max(LEAST_TEMPO_PERCENT, percent)))
+        except StemliveError as error:
+            self.problem.emit(str(error))
+        self.karaoke_changed.emit()
+
+    @property
+    def corner_used(self) -> bool:
+        """Whether something of the karaoke corner is on."""
+        return self.player.karaoke.used or (self.song is not None and self.player.song.tempo_percent != 100)
+
     def close_karaoke(self) -> None:
-        """Switch off the microphone and the key change."""
+        """Switch off the microphone, the key change and the tempo."""
+        self.set_tempo(100.0)
         karaoke = self.player.karaoke
         self._set_karaoke(replace(karaoke, device=OFF, semitones=0))
         if karaoke.device != OFF:

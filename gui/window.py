@@ -134,7 +134,7 @@ class Window(WindowParts):
         player = self.rig.player
         self.model.follow()
         self.mixer.show_peak_texts()
-        self.microphone.show_delay(player.now)
+        self.microphone.show_delay(player.now, player.song.tempo_percent if player.is_song else None)
         self.state.show_engine(player.phase, player.now, self.rig.model_name, song=not self.rig.live)
         self._show_messages()
         self._show_play()
@@ -287,7 +287,7 @@ class Window(WindowParts):
     def show_karaoke(self) -> None:
         """Show the karaoke settings, and the corner itself if it is in use."""
         karaoke = self.rig.player.karaoke
-        if karaoke.used and not self.microphone.isVisibleTo(self):
+        if self.rig.corner_used and not self.microphone.isVisibleTo(self):
             self.microphone.setVisible(True)
             self.menus["microphone"].setChecked(True)
         self.microphone.show_karaoke(karaoke, self.rig.devices.inputs)

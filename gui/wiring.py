@@ -35,6 +35,7 @@ def _connect_sources(window: Window) -> None:
     microphone.gain_moved.connect(lambda gain_db: rig.set_microphone(gain_db=gain_db))
     microphone.reverb_moved.connect(lambda amount: rig.set_microphone(reverb=amount))
     microphone.key_chosen.connect(rig.set_key)
+    microphone.tempo.chosen.connect(rig.set_tempo)
 
 
 def _connect_song(window: Window) -> None:

@@ -163,7 +163,7 @@ class TestGapless:
         def fail(_):
             raise soundfile.SoundFileError("a bad spot")
 
-        deck.source._song.reader._source._file.read = lambda *_, **__: fail(_)
+        deck.source._song.reader._reader._source._file.read = lambda *_, **__: fail(_)
         deck.read_until(lambda: deck.now.song_number == number)
         assert deck.now.song_failed == first
         assert "a.wav is damaged: only" in deck.now.song_problem

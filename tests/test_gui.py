@@ -1487,6 +1487,29 @@ class TestMicrophone:
         again.menus["microphone"].trigger()  # without the corner, the song is in its own key
         assert again.rig.player.karaoke.semitones == 0
 
+    def test_the_tempo_is_changed_by_keys_and_field_and_belongs_to_the_song(self, playing, song, qtbot, engines):
+        bar, fake = playing.microphone, engine(playing)
+        playing.menus["tempo-down"].trigger()
+        playing.menus["tempo-down"].trigger()
+        assert fake.controls.song.tempo_percent == 90
+        assert bar.isVisible()
+        qtbot.waitUntil(lambda: bar.tempo.field.value() == 90)
+        bar.tempo.field.setValue(72)
+        assert fake.controls.song.tempo_percent == 72
+        playing.menus["tempo-up"].trigger()
+        assert fake.controls.song.tempo_percent == 75
+        playing.rig.choose_output("Speakers")
+        qtbot.waitUntil(lambda: len(engines.made) == 2 and playing.rig.player.phase == Phase.LIVE)
+        assert engine(playing).controls.song.tempo_percent == 75  # another device plays it as it was
+        qtbot.mouseClick(bar.tempo.own, Qt.MouseButton.LeftButton)
+        assert engine(playing).controls.song.tempo_percent == 100
+        qtbot.waitUntil(lambda: not bar.tempo.own.isVisible())
+        playing.menus["tempo-up"].trigger()
+        playing.rig.open_song(song)
+        assert playing.rig.player.song.tempo_percent == 100
+        playing.rig.listen()
+        qtbot.waitUntil(lambda: not bar.tempo.isVisible())
+
     def test_a_key_without_its_library_is_a_line_in_the_window(self, playing, monkeypatch):
         def missing():
             raise StemliveError("a key change needs the library Rubber Band")

@@ -25,6 +25,7 @@ from stemlive.options import (
     threads_option,
 )
 from stemlive.output_options import output_channel_options
+from stemlive.practice_options import Practice, practice_options
 from stemlive.stream_files import between_files, check_ends, is_pipe
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ _option = partial(click.option, cls=GroupedOption)
 @mix_options
 @key_option
 @output_channel_options
+@practice_options
 @live_options
 @model_option
 @threads_option
@@ -94,6 +96,7 @@ def command(
     outputs: "Outputs",
     cue: Mix,
     semitones: int,
+    practice: Practice,
     raw: str | None,
     rate: int | None,
     channels: int | None,
@@ -135,6 +138,7 @@ def command(
             mix.set_up(controls)
             cue.set_up(controls.cue)
             controls.set_semitones(semitones)
+            practice.set_up(controls.song)
             controls.song.play()
 
         settings = {name: live.pop(name) for name in ENGINE_OPTIONS} | {
@@ -143,9 +147,11 @@ def command(
             "outputs": outputs,
         }
         engine = _settings(source, target, raw=raw, rate=rate, channels=channels, force=force, **settings)
+        practice.check_input(song=engine.song)
         play(engine, set_up, read_options(**live, has_microphone=engine.has_microphone), quiet=quiet, system=taken)
         return
     refuse_without_device(ctx)
+    practice.check_input(song=not is_pipe(source))
     between_files(
         source,
         target,
@@ -153,6 +159,7 @@ def command(
         outputs,
         cue,
         semitones=semitones,
+        practice=practice,
         raw=raw,
         rate=rate,
         channels=channels,

@@ -70,10 +70,7 @@ def _parts(
         yield "PAUSED"
     if recording is not None and recording.on:
         yield f"REC {recording.seconds:.0f} s"
-    if controls.bypass:
-        yield "BYPASS"
-    if controls.semitones:
-        yield f"key {controls.semitones:+d}"
+    yield from _changes(now, controls)
     for number, (stem, rms) in enumerate(zip(now.stems, now.stem_rms, strict=True)):
         name = f"{number + 1} {stem[:letters]}"
         name = f">{name}" if number == selected else f" {name}" if with_db else name
@@ -95,6 +92,16 @@ def _parts(
         yield f"microphone {latency.ms(now.microphone_samples):.0f} ms"
     if with_db or now.dropouts:
         yield f"{now.dropouts} dropouts"
+
+
+def _changes(now: "Snapshot", controls: "Controls") -> Iterator[str]:
+    """Yield what is done to the whole music."""
+    if controls.bypass:
+        yield "BYPASS"
+    if controls.semitones:
+        yield f"key {controls.semitones:+d}"
+    if now.song_tempo_percent != 100:
+        yield f"tempo {now.song_tempo_percent:.0f}%"
 
 
 def bar(level_db: float, cells: int, *, unicode: bool = True) -> str:

@@ -11,6 +11,7 @@
 | /stemlive/cue/STEM/mute | 1 or 0 | mute it there |
 | /stemlive/cue/preset | name | gains and mutes of the cue mix |
 | /stemlive/key | -6 to 6 | key change in semitones |
+| /stemlive/tempo | 50 to 150 | tempo of a song in percent |
 | /stemlive/microphone/gain | dB, -inf to 12 | fader of the microphone |
 | /stemlive/microphone/reverb | 0 to 1 | its reverberation |
 | /stemlive/ping | anything | replies /stemlive/pong with the same arguments |
@@ -103,6 +104,7 @@ class OscControl:
             state.append((f"{_PREFIX}/cue/{stem}/mute", int(stem in controls.cue.muted)))
         state.append((f"{_PREFIX}/bypass", int(controls.bypass)))
         state.append((f"{_PREFIX}/key", controls.semitones))
+        state.append((f"{_PREFIX}/tempo", controls.song.tempo_percent))
         for name in _MICROPHONE:
             state.append((f"{_PREFIX}/{name}/gain", float(controls.microphone_gain_db)))
             state.append((f"{_PREFIX}/{name}/reverb", float(controls.microphone_reverb)))
@@ -120,6 +122,7 @@ class OscControl:
         yield f"{_PREFIX}/cue/preset", lambda _, name: controls.cue.apply_preset(str(name))
         yield f"{_PREFIX}/bypass", lambda _, v: controls.set_bypass(_switch(v))
         yield f"{_PREFIX}/key", lambda _, v: controls.set_semitones(_whole(v))
+        yield f"{_PREFIX}/tempo", lambda _, v: controls.song.set_tempo_percent(float(v))
         for microphone in (f"{prefix}/{name}" for prefix in (_PREFIX, "") for name in _MICROPHONE):
             yield f"{microphone}/gain", lambda _, v: controls.set_microphone_gain_db(_decibels(v))
             yield f"{microphone}/reverb", lambda _, v: controls.set_microphone_reverb(float(v))

@@ -1,10 +1,11 @@
-"""Transport control of songs: play, pause, seek, loop, another song, by requests in the engine's memory."""
+"""Transport control of songs: play, pause, seek, loop, tempo, another song, by requests in the engine's memory."""
 
 import math
 import threading
 from pathlib import Path
 
 from stemlive.errors import UsageError
+from stemlive.realtime.audio_files.tempo import check_tempo
 from stemlive.realtime.shared import song_requests
 from stemlive.realtime.shared.memory import EngineMemory
 from stemlive.realtime.shared.song_requests import SongRequest
@@ -15,9 +16,9 @@ SHORTEST_LOOP_S = 0.25
 class Transport:
     """Requests for the song of `EngineSettings.song`; positions in seconds from its start.
 
-    Requests may be made before the engine starts. `SongSource` carries them out, each jump with a cross-fade. A seek
-    and a loop are meant for the song that is heard, or was requested at once. Any thread may seek, play and pause; one
-    thread sets loops and chooses songs.
+    Requests may be made before the engine starts. `SongSource` carries them out, each jump with a cross-fade. A seek,
+    a loop and a tempo are meant for the song that is heard, or was requested at once. Any thread may seek, play, pause
+    and set the tempo; one thread sets loops and chooses songs.
     """
 
     def __init__(self, memory: EngineMemory) -> None:
@@ -89,6 +90,22 @@ class Transport:
             self._memory.parameters["seek_song"] = self._song
             # Written last and read first: the engine never sees a new number with an old position.
             self._memory.parameters["seeks"] += 1
+
+    @property
+    def tempo_percent(self) -> float:
+        """The tempo that is heard, or was requested and is not heard yet, of the song's own."""
+        return self._memory.tempo_percent_of(self._song)
+
+    def set_tempo_percent(self, percent: float) -> None:
+        """Play slower or faster, 50 to 150, at the same pitch. UsageError outside, StemliveError without Rubber Band.
+
+        Seconds stay those of the song.
+        """
+        check_tempo(percent)
+        with self._lock:
+            self._memory.parameters["tempo_percent"] = percent
+            self._memory.parameters["tempo_song"] = self._song
+            self._memory.parameters["tempos"] += 1  # last, as in `seek`
 
     def set_loop(self, part: tuple[float, float] | None) -> None:
         """Loop a part (start, end), or stop looping with None. UsageError for less than a quarter of a second."""

@@ -1,5 +1,6 @@
 """Opens the next song on a thread of its own, while another one plays."""
 
+import math
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Any
 from stemlive.errors import AudioFileError
 from stemlive.guarded_thread import in_words
 from stemlive.realtime.audio_files.reader import AudioReader
+from stemlive.realtime.audio_files.tempo import TempoReader
 from stemlive.realtime.shared import song_requests
 from stemlive.realtime.shared.limited import JobThread
 from stemlive.realtime.shared.memory import EngineMemory
@@ -19,19 +21,24 @@ class LoadedSong:
     """A song that is open, with its number; the length is what can be read of it."""
 
     def __init__(self, reader: AudioReader, number: int = 0) -> None:
-        self.reader, self.number = reader, number
+        self.reader, self.number = TempoReader(reader), number
         self.rate_hz = reader.sample_rate_hz
         self._end: int | None = None
 
     @property
     def length(self) -> int:
         """Length in samples; it shrinks when a damaged file turns out to be shorter than it says."""
-        return self.reader.frames if self._end is None else self._end
+        return self.reader.length if self._end is None else self._end
 
     @property
     def length_s(self) -> float:
         """Length in seconds."""
         return self.length / self.rate_hz
+
+    @property
+    def left(self) -> int:
+        """How many samples are still to come, at its tempo."""
+        return max(0, math.ceil((self.length - self.reader.position) / self.reader.speed))
 
     def cut(self, end: int) -> None:
         """Let it end at this sample: nothing more can be read."""

@@ -1,7 +1,6 @@
-"""Songs as the engine's source, one after another, with pause, seek and loop, each without a click."""
+"""Songs as the engine's source, one after another, with pause, seek, loop and tempo, each without a click."""
 
 from collections import deque
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from stemlive.errors import AudioFileError
 from stemlive.realtime.devices.file_device import NAP_S, FileSource
 from stemlive.realtime.devices.song_loader import LoadedSong, SongLoader
+from stemlive.realtime.devices.song_marks import Mark, Marks
 from stemlive.realtime.shared.memory import EngineMemory
 from stemlive.realtime.shared.song_requests import gain_of
 
@@ -18,7 +18,8 @@ _AHEAD_S = 0.1
 """Read-ahead, and so a part of the time from a request until it is heard."""
 _BLOCK_S = 0.01
 _FADE_S = 0.01
-_MARKS = 64
+_TEMPO_S = 0.2
+"""Least time between two changes of the tempo, each of which takes the stretcher some milliseconds at once."""
 _IDLE_AFTER_S = 1.0
 """By then all that was read before has been played."""
 _IDLE_NAP_S = 0.05
@@ -26,16 +27,6 @@ _GAIN_PER_S = 0.5
 """How fast the gain of a song that plays may change."""
 _CHANNELS = 2
 """Of every song, so that one in mono can be followed by one in stereo."""
-
-
-class _Mark(NamedTuple):
-    """From sample `number` of the ring on, `song` plays from `position_s`, or is paused there."""
-
-    number: float
-    song: LoadedSong
-    position_s: float
-    plays: bool
-    ended: bool
 
 
 class SongSource(FileSource):
@@ -53,14 +44,17 @@ class SongSource(FileSource):
         self._song = song
         self._rise: FloatArray = np.zeros((0, 1), np.float32)
         self._gain = 1.0
-        self._position = self._base = self._fed = 0
+        self._base = self._fed = self._tempos = 0
+        self._retimed = 0.0
         self._failed = (0, "")
         self._plays = self._ended = False
-        self._marks: tuple[_Mark, ...] = ()
+        self._marks = Marks()
         self._jumps: deque[float] = deque()
         self._begin(song)
         parameters, telemetry = memory.parameters, memory.telemetry
         self._seeks = int(parameters["seeks"])
+        if song.number == int(telemetry["song_number"]) and self._tempos == int(telemetry["song_tempos"]):
+            song.reader.seek(0, float(telemetry["song_tempo_percent"]))
         if self._seeks == int(telemetry["song_seeks"]) and song.number == int(telemetry["song_number"]):
             self._go_to(float(telemetry["song_s"]))
         elif song.number == int(parameters["seek_song"]):
@@ -74,24 +68,16 @@ class SongSource(FileSource):
         number, problem = max(self._failed, self._loader.failed)
         if number != int(telemetry["song_failed"]):
             self._memory.set_song_problem(number, problem)
-        mark = next((mark for mark in reversed(self._marks) if mark.number <= played), None)
-        if mark is None:
-            return
-        position_s = mark.position_s + (mark.plays and (played - mark.number) / self.sample_rate_hz)
-        length_s = mark.song.length_s
-        telemetry["song_length_s"] = length_s
-        telemetry["song_s"] = min(position_s, length_s)
-        telemetry["song_at_s"], telemetry["song_speed"] = now_s, float(mark.plays)
-        telemetry["song_ended"] = mark.ended
-        telemetry["song_number"] = mark.song.number
+        mark = self._marks.at(played)
+        if mark is not None:
+            mark.tell(telemetry, (played - mark.number) / self.sample_rate_hz)
+            telemetry["song_at_s"] = now_s
 
     def idle(self, taken: int) -> bool:
         """Engine: whether the song has stood still for a second before the ring's sample `taken`, and stays so."""
         parameters = self._memory.parameters
-        if not self._marks:
-            return False
-        mark = self._marks[-1]
-        if mark.plays or taken < mark.number + _IDLE_AFTER_S * self.sample_rate_hz:
+        mark = self._marks.last
+        if mark is None or mark.plays or taken < mark.number + _IDLE_AFTER_S * self.sample_rate_hz:
             return False
         if int(parameters["song_now"]) > max(mark.song.number, self._loader.failed[0]):
             return False
@@ -123,32 +109,43 @@ class SongSource(FileSource):
         if at_once > on and (song := self._loader.take()) is not None:
             return self._switch(song)
         seeks, playing = self._sought(), bool(parameters["playing"])
-        left = self._song.length - self._position
-        block = min(self._block, left) if self._plays else self._block
+        block = min(self._block, self._song.left) if self._plays else self._block
         wraps_to = None
         if (loop := self._loop()) is not None:
-            to_wrap = loop[1] - self._position
-            if 0 <= to_wrap < len(self._rise):
+            to_wrap = round((loop[1] - self._song.reader.position) / self._song.reader.speed)
+            # A position beyond the loop's end plays on, unless a fade has just led there.
+            if -len(self._rise) < to_wrap <= 0:
                 wraps_to = loop[0]
-            elif to_wrap > 0:  # a position beyond the loop's end plays on
+            elif to_wrap > 0:
                 block = min(block, to_wrap)
-        if seeks != self._seeks or playing != (self._plays or self._ended) or wraps_to is not None:
+        retimes = self._plays and self._tempo() is not None
+        retimes = retimes and self._number() - self._retimed >= _TEMPO_S * self.sample_rate_hz
+        if seeks != self._seeks or playing != (self._plays or self._ended) or wraps_to is not None or retimes:
             return self._cross_fade(seeks, playing, wraps_to)
         return self._go_on(block, padded=not self._plays) if block > 0 else self._at_the_end(coming)
 
     def _cross_fade(self, seeks: int, playing: bool, wraps_to: int | None) -> FloatArray:
         """Return the cross-fade to what is wanted now within the song."""
+        place = self._song.reader.position
         old = self._go_on(len(self._rise))
         self._fed -= len(old)  # the fade-in overlaps it
+        if (tempo_percent := self._tempo()) is not None:
+            self._tempos, self._retimed = int(self._memory.parameters["tempos"]), self._number()
+            self._song.reader.seek(place, tempo_percent)
         if seeks != self._seeks:
             self._seeks = seeks
             self._go_to(float(self._memory.parameters["seek_s"]))
         elif wraps_to is not None:
-            self._position = wraps_to
             self._song.reader.seek(wraps_to)
-        elif playing and self._position >= self._song.length:
+        elif playing and not self._song.left:
             self._go_to(0.0)
+        elif tempo_percent is not None and self._plays and playing:
+            self._mark()
+            return self._faded(old)
         self._go_on_from_here(playing)
+        return self._faded(old)
+
+    def _faded(self, old: FloatArray) -> FloatArray:
         new = self._go_on(len(self._rise))
         return np.asarray(new * self._rise + old * self._rise[::-1], np.float32)
 
@@ -175,7 +172,7 @@ class SongSource(FileSource):
 
     def _begin(self, song: LoadedSong) -> None:
         """Put on a song at its start. Where the sample rate stays, the ring's next sample is its first."""
-        if self._marks:
+        if self._marks.last is not None:
             before = self._song
             if song.rate_hz != before.rate_hz:
                 self._drain()
@@ -183,7 +180,9 @@ class SongSource(FileSource):
                 self._base, self._fed = self._ring.written, 0
             before.close()
         self._song, self._reader = song, song.reader
-        self._position = 0
+        if (tempo_percent := self._tempo()) is not None:
+            self._tempos = int(self._memory.parameters["tempos"])
+            song.reader.seek(0, tempo_percent)
         self._gain = gain_of(self._memory.parameters, song.number)
         self._block = round(_BLOCK_S * song.rate_hz)
         fade = round(_FADE_S * song.rate_hz)
@@ -191,7 +190,7 @@ class SongSource(FileSource):
 
     def _go_on_from_here(self, playing: bool) -> None:
         """Note that from the next sample on another place is heard, or silence."""
-        self._plays = playing and self._position < self._song.length
+        self._plays = playing and self._song.left > 0
         self._ended = playing and not self._plays
         if self._plays:
             self._jumps.append(self._number())
@@ -205,6 +204,14 @@ class SongSource(FileSource):
         if song < self._song.number:  # it has ended meanwhile
             self._seeks = seeks
         return seeks if song <= self._song.number else self._seeks
+
+    def _tempo(self) -> float | None:
+        """Return the tempo that was requested for this song; None if nothing was since it changed last."""
+        parameters = self._memory.parameters
+        tempos = int(parameters["tempos"])
+        if tempos == self._tempos or int(parameters["tempo_song"]) != self._song.number:
+            return None
+        return float(parameters["tempo_percent"])
 
     def _loop(self) -> tuple[int, int] | None:
         """Return the loop's first sample and the one after its last; None if this song plays without one."""
@@ -222,9 +229,8 @@ class SongSource(FileSource):
         """
         block = np.zeros((count, _CHANNELS), np.float32)
         if self._plays:
-            part = self._read(min(count, self._song.length - self._position))
+            part = self._read(min(count, self._song.left))
             block[: len(part)] = part
-            self._position = min(self._position + count, self._song.length)
             self._apply_gain(block)
             if not padded:
                 block = block[: len(part)]
@@ -239,7 +245,7 @@ class SongSource(FileSource):
         except AudioFileError as error:
             if int(self._memory.parameters["song_next"]) <= song.number:
                 raise
-            song.cut(self._position)
+            song.cut(round(song.reader.position))
             self._failed = (song.number, str(error))
             return np.zeros((0, _CHANNELS), np.float32)
 
@@ -254,8 +260,7 @@ class SongSource(FileSource):
             block *= np.float32(wanted)
 
     def _go_to(self, position_s: float) -> None:
-        self._position = min(round(position_s * self._song.rate_hz), self._song.length)
-        self._song.reader.seek(self._position)
+        self._song.reader.seek(min(round(position_s * self._song.rate_hz), self._song.length))
 
     def _number(self) -> float:
         """Return the number in the ring of the next sample."""
@@ -263,5 +268,7 @@ class SongSource(FileSource):
 
     def _mark(self) -> None:
         self._nap_s = NAP_S if self._plays else _IDLE_NAP_S
-        mark = _Mark(self._number(), self._song, self._position / self._song.rate_hz, self._plays, self._ended)
-        self._marks = (*self._marks[-_MARKS:], mark)
+        song, reader = self._song, self._song.reader
+        place_s = reader.position / song.rate_hz
+        mark = Mark(self._number(), song, place_s, self._plays, self._ended, reader.tempo_percent, self._tempos)
+        self._marks.add(mark)

@@ -41,6 +41,9 @@ _PARAMETERS = np.dtype(
         ("loop_from_s", "f8"),
         ("loop_to_s", "f8"),
         ("loop_song", "i8"),
+        ("tempos", "i8"),
+        ("tempo_percent", "f8"),
+        ("tempo_song", "i8"),
         *song_requests.FIELDS,
     ],
     align=True,
@@ -81,6 +84,8 @@ _TELEMETRY = np.dtype(
         ("song_length_s", "f8"),
         ("song_ended", "?"),
         ("song_seeks", "i8"),
+        ("song_tempos", "i8"),
+        ("song_tempo_percent", "f4"),
         ("song_number", "i8"),
         ("song_failed", "i8"),
         ("song_problem", f"S{_MESSAGE_BYTES}"),
@@ -116,6 +121,7 @@ class EngineMemory:
     def __init__(self, buffer: Any) -> None:
         initial = np.zeros((), _TELEMETRY)
         initial["latency"] = (44100, 0, 0, 0, 0, 0)
+        initial["song_tempo_percent"] = 100.0
         self._record = SharedRecord(_TELEMETRY, buffer, self._ENDS[1], initial)
         self._map(buffer)
 
@@ -209,6 +215,13 @@ class EngineMemory:
     def song_number(self) -> int:
         """Number of the song that is heard."""
         return int(self._record.read()["song_number"])
+
+    def tempo_percent_of(self, song: int) -> float:
+        """Reader: the tempo of a song that is heard, or was requested for it and is not heard yet."""
+        record, parameters = self._record.read(), self.parameters
+        if int(parameters["tempo_song"]) == song and int(record["song_tempos"]) != int(parameters["tempos"]):
+            return float(parameters["tempo_percent"])
+        return float(record["song_tempo_percent"]) if int(record["song_number"]) == song else 100.0
 
     @property
     def state(self) -> State:

@@ -120,6 +120,8 @@ class Snapshot:
     """When that was, by time.monotonic()."""
     song_speed: float = 0.0
     """Seconds of the song in a second; 0 while it stands."""
+    song_tempo_percent: float = 100.0
+    """Tempo of what is heard, of the song's own."""
     song_length_s: float = 0.0
     song_ended: bool = False
     """Whether the song has reached its end, and none follows."""
