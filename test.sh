@@ -9,6 +9,6 @@ cd "$(dirname "$0")"
 if [ $# -gt 0 ]; then
     exec .venv/bin/python -m pytest "$@"
 fi
-# On every core, but for those that work against the clock.
+# On every core, and one more at a time, but for those that work against the clock.
 .venv/bin/python -m pytest --numprocesses auto --dist worksteal -m "not alone"
 .venv/bin/python -m pytest -m alone

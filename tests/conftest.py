@@ -31,6 +31,12 @@ def server(tmp_path_factory):
     running.stop()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """One more than there are cores, for many a test waits for other processes, or for sound."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     """On CI everything that tests need is installed, so a skip there is a failure."""

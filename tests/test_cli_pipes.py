@@ -1,16 +1,18 @@
 """`stemlive stream` and the whole program as a process: pipes, signals, terminals."""
 
+import fcntl
 import os
 import pty
 import select
 import signal
 import subprocess
 import sys
-import time
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import onnx_models
@@ -143,9 +145,13 @@ def endless_silence(model: str) -> Iterator[subprocess.Popen[bytes]]:
         yield process
 
 
+def unread_bytes(pipe: IO[bytes]) -> int:
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
 def test_a_signal_while_nobody_reads_the_output(model):
     with endless_silence(model) as process:
-        time.sleep(0.5)  # the pipe is full now
+        wait_until(lambda: unread_bytes(process.stdout) > 60_000, "the pipe to be full")
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE_S) == 130
 

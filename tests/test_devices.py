@@ -335,7 +335,6 @@ def test_unplugged_and_plugged_in_again(tmp_path, model):
         server.stop()
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("deadly", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
 def test_an_engine_that_dies_is_noticed_and_goes_on_with_its_settings(server, tmp_path, model, deadly, record_property):
     with live(server, tmp_path, model=model, where="apart", preset="acapella") as engine:
@@ -464,7 +463,6 @@ def test_what_hears_a_monitor_is_marked(pulse_environment):
         assert (marks["pulse"], marks["default"]) == (heard, heard)
 
 
-@pytest.mark.alone
 def test_a_song_through_pulseaudio(pulse_environment, tmp_path, model):
     tone = 0.3 * np.sin(2 * np.pi * 441 * np.arange(RATE_HZ) / RATE_HZ)
     soundfile.write(tmp_path / "tone.wav", np.stack([tone, tone], axis=1), RATE_HZ)

@@ -435,12 +435,12 @@ def test_frame_holds_the_samples_up_to_the_end_of_its_hop():
 
 
 @pytest.mark.parametrize("config", CAUSAL_CONFIGS, ids=str)
-@pytest.mark.parametrize("frames_per_call", [1, 3, 16])
-def test_chunks_give_what_the_whole_gives(config, frames_per_call):
+def test_chunks_give_what_the_whole_gives(config):
     model = make(config)
     audio = noise(0.5)
     whole = separate(model, audio)
-    assert (separate(model, audio, frames_per_call) - whole).abs().max() < 1e-5
+    for frames_per_call in (1, 3, 16):
+        assert (separate(model, audio, frames_per_call) - whole).abs().max() < 1e-5, frames_per_call
 
 
 @pytest.mark.parametrize("config", CAUSAL_CONFIGS, ids=str)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -18,8 +19,6 @@ import pytest
 import soundfile
 from pythonosc.udp_client import SimpleUDPClient
 from terminals import Terminal
-
-pytestmark = pytest.mark.alone
 
 RATE_HZ = jack_server.RATE_HZ
 
@@ -73,6 +72,19 @@ def test_a_song_is_played_paused_and_sought_in_the_terminal_and_ends_the_program
     assert longest < 80
 
 
+def until(lines: Iterable[str], *fields: str) -> Iterator[dict]:
+    """Events as they are told, until each of these fields was in one."""
+    missing = set(fields)
+    for line in lines:
+        event = json.loads(line)
+        yield event
+        missing -= event.keys()
+        if not missing:
+            return
+    raise AssertionError(f"it ended without {missing}")
+
+
+@pytest.mark.alone
 @pytest.mark.parametrize(("mode", "extra"), [("callback", 0), ("rtmixer", jack_server.PERIOD + 64)])
 def test_the_microphone_waits_for_no_model_and_everything_is_told(
     server, model, tmp_path, mode, extra, record_property
@@ -103,14 +115,14 @@ def test_the_microphone_waits_for_no_model_and_everything_is_told(
         client.send_message("/stemlive/nothing", 1)
         shown = asyncio.run(steer_by_remote(page["url"], page["code"], {"do": "bypass", "value": True}))
         assert [stem["name"] for stem in shown["stems"]] == begun["stems"] and shown["microphone"]["gain"] == -6
-        time.sleep(0.3)
+        events = list(until(program.stdout, "muted", "bypass", "message"))
     finally:
         client._sock.close()
         program.send_signal(signal.SIGTERM)
-        out, _ = program.communicate(timeout=60)
+        rest = program.stdout.read()
+        assert program.wait(60) == 143
         neighbour.close()
-    assert program.returncode == 143
-    events = [json.loads(line) for line in out.splitlines()]
+    events += [json.loads(line) for line in rest.splitlines()]
     names = [event["event"] for event in events]
     assert names[-2:] == ["recording stopped", "stopped"]
     counts = ("input_overflows", "output_underflows", "microphone_late")

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -219,6 +218,15 @@ def bursts(low_hz: float, high_hz: float, seconds: int) -> np.ndarray:
     return np.stack([tone, tone], axis=1).astype(np.float32)
 
 
+def last_seconds(server: SoundServer, source: str, raw: Path) -> np.ndarray:
+    """Record 5.5 seconds of a source and return the last 4: at first what was played before may still be heard."""
+    ear = server.record(source, raw)
+    wait_until(lambda: raw.stat().st_size > 5.5 * RATE_HZ * 8, "the recording", pause_s=0.05)
+    ear.terminate()
+    ear.wait()
+    return np.fromfile(raw, "<f4")[-4 * RATE_HZ * 2 :].reshape(-1, 2)
+
+
 def levels(sound: np.ndarray, hz: float) -> np.ndarray:
     """Amplitude of a tone in each 20 ms."""
     windows = sound[: len(sound) // 882 * 882, 0].reshape(-1, 882)
@@ -226,7 +234,6 @@ def levels(sound: np.ndarray, hz: float) -> np.ndarray:
     return 2 * np.abs(windows @ wave) / np.hanning(882).sum()
 
 
-@pytest.mark.alone
 def test_a_player_is_heard_as_karaoke_once_and_all_is_as_before(server, tmp_path):
     model = onnx_models.write_split_model(tmp_path / "split.onnx", 2000)
     options = ("--preset", "karaoke", "--latency", "high", "--model", str(model))
@@ -236,18 +243,13 @@ def test_a_player_is_heard_as_karaoke_once_and_all_is_as_before(server, tmp_path
         with subprocess.Popen(command, env=server.environment, stdout=subprocess.PIPE, text=True) as stream:
             try:
                 wait_until(lambda: server.places().get(one) == "stemlive", "the player to be taken", patience_s=60)
-                time.sleep(1.5)
-                ear = server.record("out.monitor", raw)
-                time.sleep(6)
-                ear.terminate()
-                ear.wait()
+                heard = last_seconds(server, "out.monitor", raw)
                 stream.send_signal(signal.SIGTERM)
                 assert stream.wait(60) == 143
             finally:
                 stream.kill()
         assert server.places() == {one: "out"}
         assert as_it_was(server)
-    heard = np.fromfile(raw, "<f4").reshape(-1, 2)
     low, high = levels(heard, 500), levels(heard, 4000)
     loud = low > 0.02
     assert np.median(low[loud]) == pytest.approx(0.2, abs=0.02)
@@ -334,7 +336,6 @@ def test_an_input_that_hears_the_output_is_refused(server, source, target):
     assert "so it would hear itself and ring for ever: take another output, or with --system the" in ended.stderr
 
 
-@pytest.mark.alone
 def test_a_headset_that_becomes_a_telephone_goes_on(server, tmp_path):
     """It turns into another sink, of one channel at 8 kHz, to which the server moves what was played to it."""
     music = server.add_sink("headset.music", description="Headset")
@@ -352,17 +353,12 @@ def test_a_headset_that_becomes_a_telephone_goes_on(server, tmp_path):
             server.pactl("set-default-sink", "headset.telephone")
             server.pactl("unload-module", str(music))
             wait_until(lambda: "headset.telephone" in server.places().values(), "the stream to follow")
-            time.sleep(1.5)
-            ear = server.record("headset.telephone.monitor", raw)
-            time.sleep(4)
-            ear.terminate()
-            ear.wait()
+            heard = last_seconds(server, "headset.telephone.monitor", raw)
             assert stream.poll() is None, stream.stderr.read()
             stream.send_signal(signal.SIGTERM)
             assert stream.wait(60) == 143
         finally:
             stream.kill()
-    heard = np.fromfile(raw, "<f4").reshape(-1, 2)
     low = levels(heard, 500)
     # PulseAudio halves the sum of two channels, PipeWire takes it by the root of two.
     assert 0.17 < np.median(low[low > 0.02]) < 0.31

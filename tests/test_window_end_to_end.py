@@ -78,7 +78,6 @@ def listening(server: Server) -> Iterator[Listener]:
         listener.close()
 
 
-@pytest.mark.alone
 def test_a_fader_that_is_moved_is_heard(server, tmp_path):
     from stemlive.demo_song import RATE_HZ, song
     from stemlive.realtime.audio_files.files import AudioWriter
