@@ -119,7 +119,8 @@ def test_the_microphone_waits_for_no_model_and_everything_is_told(
     finally:
         client._sock.close()
         program.send_signal(signal.SIGTERM)
-        rest = program.stdout.read()
+        with program.stdout:
+            rest = program.stdout.read()
         assert program.wait(60) == 143
         neighbour.close()
     events += [json.loads(line) for line in rest.splitlines()]
