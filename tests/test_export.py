@@ -59,6 +59,12 @@ PROVENANCE = {
 }
 
 
+@pytest.fixture(autouse=True)
+def half_a_second(monkeypatch):
+    """A file is compared with its model over half a second, not two; no model here but one remembers longer."""
+    monkeypatch.setattr(exporter, "PARITY_S", 0.5)
+
+
 def checkpoint(folder, config):
     torch.manual_seed(3)
     model = BSRNN(config).eval()
@@ -73,8 +79,10 @@ def checkpoint(folder, config):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_onnx_equals_torch_at_any_cutting(name, tmp_path):
+def test_onnx_equals_torch_at_any_cutting(name, tmp_path, monkeypatch):
     config = CONFIGS[name]
+    if config.attention_heads and config.attention_window == 100:
+        monkeypatch.setattr(exporter, "PARITY_S", 2.0)
     model, path = checkpoint(tmp_path, config)
     parity = export_onnx(path, tmp_path / "m.onnx", float32=True)
     assert max(parity.frame_by_frame, parity.onnx) < 1e-5

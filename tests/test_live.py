@@ -525,11 +525,13 @@ class TestEngine:
             device.close()  # from here on the test is its clock
 
             def told_what_it_was_handed() -> bool:
-                told, heard_s = engine.snapshot().song_s, device.handed / 0.5 * 10 - 0.5
+                hops = engine.snapshot().hops
                 device.turn()
-                return told == pytest.approx(heard_s, abs=0.001)
+                wait_until(lambda: engine.snapshot().hops > hops, "the block to be worked on")
+                heard_s = device.handed / 0.5 * 10 - 0.5
+                return engine.snapshot().song_s == pytest.approx(heard_s, abs=0.001)
 
-            wait_until(told_what_it_was_handed, "the place of the block before", pause_s=0.05)
+            wait_until(told_what_it_was_handed, "the place of the block before")
 
     def test_a_device_that_goes_away_is_a_state_not_a_crash(self, fake, model):
         fake(dies_after=20 * HOP)
