@@ -19,11 +19,13 @@ from stemlive.options import tell_terms, warn
 from stemlive.terminal.desk import Desk
 from stemlive.terminal.keyboard import Keyboard, Screen
 from stemlive.terminal.keys import help_text, press
+from stemlive.terminal.media_keys import serve
 from stemlive.terminal.status_line import status_line
 from stemlive.terminal.stopping import StopRequest
 from stemlive.terminal.words_line import SungWords, words_of
 
 if TYPE_CHECKING:
+    from stemlive.media_session import MediaSession
     from stemlive.realtime.control.conductor import Conductor
     from stemlive.realtime.control.controls import Controls
     from stemlive.realtime.control.song_queue import QueuedSong
@@ -49,11 +51,12 @@ def play(
     quiet: bool,
     system: "SystemAudio | None" = None,
     conductor: "Conductor | None" = None,
+    media: "MediaSession | None" = None,
 ) -> None:
     """Run an engine until its source ends, `q`, a signal (exit codes 130, 143) or the loss of its device (an error).
 
     `system` is what takes other programs' streams, once the engine runs, and gives them back before it ends. A
-    `conductor` has more songs, and directs the engine since `set_up`.
+    `conductor` has more songs, and directs the engine since `set_up`; `media` shows them to the desktop.
     """
     from stemlive.realtime.engine.child_process import EngineProcess
     from stemlive.realtime.engine.engine import Engine
@@ -79,7 +82,7 @@ def play(
                 if recorder is not None:
                     recorder.start()
                 follower = _Follower(engine, recorder, options, settings, words, quiet=quiet, system=system)
-                follower.conductor = conductor
+                follower.conductor, follower.media = conductor, media
                 with ExitStack() as stack:
                     remotes = open_remotes(stack, engine, options, follower.tell, conductor)
                     if here:  # the whole program is there for the sound
@@ -123,6 +126,7 @@ class _Follower:
         self._system, self._words = system, words
         self.conductor: Conductor | None = None
         self._song: QueuedSong | None = None
+        self.media: MediaSession | None = None
         self._engine, self._recorder, self._options = engine, recorder, options
         self._quiet = quiet
         self._microphone = settings.has_microphone
@@ -213,6 +217,8 @@ class _Follower:
             return now.state.ended
         for problem in conductor.attend(now):
             self.tell(problem)
+        if self.media is not None:
+            serve(desk, self.media, now)
         song = conductor.queue.song
         if song is not None and song is not self._song:
             if self._song is not None:

@@ -19,6 +19,7 @@ from stemlive.realtime.audio_files.words_file import KINDS
 from stemlive.realtime.model_file.bundled import bundled_models
 
 _SONGS = f"Songs ({' '.join(f'*{suffix}' for suffix in SONG_SUFFIXES)});;All files (*)"
+_MANY = f"Songs and lists ({' '.join(f'*{suffix}' for suffix in (*SONG_SUFFIXES, '.m3u', '.m3u8'))});;All files (*)"
 _WORDS = f"Words ({' '.join(f'*{kind}' for kind in KINDS)});;All files (*)"
 _MODELS = "Models (*.onnx)"
 
@@ -58,6 +59,14 @@ class Dialogs:
         name, _ = QFileDialog.getOpenFileName(self._window, "Open a song", folder, _SONGS)
         if name:
             self._window.rig.open_song(chosen(name))
+
+    def add_songs(self) -> None:
+        """Ask for songs and add them to the queue."""
+        recent = self._window.remembered.recent
+        folder = shown(recent[0].parent) if recent else QDir.homePath()
+        names, _ = QFileDialog.getOpenFileNames(self._window, "Add songs to the queue", folder, _MANY)
+        if names:
+            self._window.playlist.add([chosen(name) for name in names])
 
     def open_words(self) -> None:
         """Ask for a file of the song's words and show them."""

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
-from PyQt6.QtCore import QUrl
+from PyQt6.QtCore import QMimeData, QUrl
 
 _IS_BYTES = os.name == "posix"
 
@@ -29,6 +29,11 @@ def url_of(path: Path) -> QUrl:
     if not _IS_BYTES:
         return QUrl.fromLocalFile(str(path))
     return QUrl.fromEncoded(b"file://" + quote(os.fsencode(path.absolute())).encode())
+
+
+def dropped_files(data: QMimeData | None) -> list[Path]:
+    """Return the local files and folders of what is dragged."""
+    return [dropped(url) for url in data.urls() if url.isLocalFile()] if data is not None else []
 
 
 def dropped(url: QUrl) -> Path:

@@ -32,6 +32,7 @@ class Handlers:
         rig, model, dialogs = window.rig, window.model, self._dialogs
         handlers: dict[str, Callable[[], object]] = {
             "open": dialogs.open_song,
+            "queue-add": dialogs.add_songs,
             "live": self._switch_live,
             "export": self._exports.ask,
             "retry": rig.retry,
@@ -39,6 +40,9 @@ class Handlers:
             "quit": window.close,
             "play": lambda: rig.play(not rig.player.plays),
             "stop": self._stop,
+            "next": window.playlist.next,
+            "previous": window.playlist.previous,
+            "queue": window.playlist.switch,
             "back": lambda: rig.seek(rig.player.goal_s - _SEEK_S),
             "forward": lambda: rig.seek(rig.player.goal_s + _SEEK_S),
             "loop-from": lambda: self._loop(begin=True),

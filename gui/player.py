@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -54,6 +55,8 @@ class Song:
     position_s: float = 0.0
     loop: tuple[float, float] | None = None
     tempo_percent: float = 100.0
+    number: int = 1
+    """Of the request for it; an engine may still tell of the song before."""
 
 
 class Player:
@@ -93,16 +96,13 @@ class Player:
     @property
     def plays(self) -> bool:
         """Whether the song plays, or is about to, from the user's point of view."""
-        ended = self.now is not None and self.now.song_ended
-        return self.phase in (Phase.OPENING, Phase.LIVE) and self.song.playing and not ended
+        return self.phase in (Phase.OPENING, Phase.LIVE) and self.song.playing and not self._ended
 
     def open(self, settings: EngineSettings, mix: Mix) -> None:
         """Replace the engine by one with these settings, with this mix from the first sample on.
 
-        The same song goes on at its position; another song starts at its beginning.
+        A song begins, or goes on, as `song` says.
         """
-        if self.settings is None or settings.source != self.settings.source:
-            self.song = Song(playing=self.song.playing)
         self.settings = settings
         self._next = (settings, mix)
         self.phase, self.message = Phase.OPENING, ""
@@ -128,7 +128,7 @@ class Player:
 
     def play(self, on: bool) -> None:
         """Play or pause; at the end of the song, play from the start."""
-        if on and self.now is not None and self.now.song_ended:
+        if on and self._ended:
             self.seek(0.0)
         self.song.playing = on
         if self.controls is not None:
@@ -152,6 +152,19 @@ class Player:
     def goal_s(self) -> float:
         """The position in the song, or the target of a seek that is not heard yet."""
         return self._sought_s if time.monotonic() < self._jumping_until else self.song.position_s
+
+    def switch(self, source: Path) -> bool:
+        """Take another song for the one that is open, whose engine goes on; return whether there is such an engine."""
+        if self.settings is None or self.controls is None or not self.is_song or self.phase != Phase.LIVE:
+            return False
+        self.settings = replace(self.settings, source=str(source))
+        self.song = replace(self.song, position_s=0.0, loop=None)
+        return True
+
+    @property
+    def source(self) -> Path | None:
+        """The song that the engine was opened with; None if there is none."""
+        return Path(self._engine.settings.source) if self._engine is not None and self.is_song else None
 
     def set_loop(self, part: tuple[float, float] | None) -> None:
         """Loop a part, or stop looping with None. UsageError when it is too short."""
@@ -183,6 +196,11 @@ class Player:
                 self._ending.result(LIMIT_S if self._job is not None else None)
         return self.message
 
+    @property
+    def _ended(self) -> bool:
+        now = self.now
+        return now is not None and now.song_ended and now.song_number in (0, self.song.number)
+
     def _begin_next(self) -> None:
         if self._job is not None or self._next is None:
             return
@@ -209,6 +227,7 @@ class Player:
             mix.for_stems(engine.controls.stems).write_to(engine.controls)
             karaoke.write_to(engine.controls)
             if settings.song:
+                engine.controls.song.play_now(Path(settings.source))
                 engine.controls.song.seek(song.position_s)
                 engine.controls.song.set_loop(song.loop)
                 if song.tempo_percent != 100:
@@ -255,7 +274,7 @@ class Player:
 
     def _look(self, engine: LiveEngine) -> None:
         now = self.now = engine.snapshot()
-        if self.is_song and now.state == State.RUNNING:
+        if self.is_song and now.state == State.RUNNING and now.song_number in (0, self.song.number):
             self.song.position_s = now.song_s
             self.song.tempo_percent = engine.controls.song.tempo_percent
         if now.state == State.RUNNING:

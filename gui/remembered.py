@@ -190,6 +190,29 @@ class Remembered:
     def karaoke(self, karaoke: Karaoke) -> None:
         self._settings.setValue("microphone", json.dumps(karaoke.to_json()))
 
+    @property
+    def session(self) -> tuple[list[Path], int, float]:
+        """The songs of the queue of the last time, the place of the one that was on, and where it was, in seconds."""
+        try:
+            songs, place, position_s = json.loads(self._text("queue", ""))
+            found = [chosen(str(song)) for song in songs]
+            return (found, int(place), max(0.0, float(position_s))) if 0 <= int(place) < len(found) else ([], 0, 0.0)
+        except (ValueError, TypeError):
+            return [], 0, 0.0
+
+    def keep_session(self, songs: list[Path], place: int, position_s: float) -> None:
+        """Remember the queue."""
+        self._settings.setValue("queue", json.dumps([[shown(song) for song in songs], place, round(position_s, 3)]))
+
+    @property
+    def autoplay(self) -> bool:
+        """Whether the next song of the queue begins by itself."""
+        return self._text("window/autoplay", "on") == "on"
+
+    @autoplay.setter
+    def autoplay(self, on: bool) -> None:
+        self._settings.setValue("window/autoplay", "on" if on else "off")
+
     def engine(self) -> dict[str, object]:
         """Return the arguments of `EngineSettings` that the settings dialog has set; invalid ones are left out."""
         block, mode = self._text("engine/block", ""), self._text("engine/mode", "auto")

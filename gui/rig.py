@@ -17,6 +17,7 @@ from stemlive.gui.player import Phase, Player, Song
 from stemlive.gui.remembered import Remembered
 from stemlive.gui.waveform import Waveform
 from stemlive.realtime.audio_files.tempo import LEAST_TEMPO_PERCENT, MOST_TEMPO_PERCENT
+from stemlive.realtime.control.song_queue import SongQueue
 from stemlive.realtime.dsp.key_change import MOST_SEMITONES, check_key_change
 from stemlive.realtime.model_file.bundled import DEFAULT_MODEL
 from stemlive.realtime.recording.recorder import Recorder
@@ -44,6 +45,8 @@ class Rig(QObject):
         self.model_file = model_file
         self.waveform: Waveform | None = None
         self.live = False
+        self.queue = SongQueue()
+        """The songs after and before the open one; see `Playlist`."""
         player.karaoke = remembered.karaoke
         if player.karaoke.semitones and not _keys_change():
             player.karaoke = replace(player.karaoke, semitones=0)
@@ -79,18 +82,26 @@ class Rig(QObject):
         """The model in use, for display."""
         return Path(self.model_file).stem if self.model_file else DEFAULT_MODEL
 
-    def open_song(self, path: Path, *, play: bool = True) -> None:
+    def open_song(self, path: Path, *, play: bool = True, at_s: float = 0.0) -> None:
         """Open a song. If it cannot be read, emit `problem` and leave everything as it is."""
         try:
-            waveform = Waveform(path.absolute())
+            self._take_song(path)
         except AudioFileError as error:
             self.problem.emit(str(error))
             return
-        self._put_away()
-        self.waveform, self.live = waveform, False
-        self.player.song = Song(playing=play)
-        self._remembered.add_recent(waveform.path)
+        self.player.song = Song(playing=play, position_s=at_s)
+        self.queue.open(path.absolute())
         self.connect_engine()
+
+    def switch_song(self, path: Path) -> None:
+        """Show another song of the queue, which the engine goes on with; without one, open it. AudioFileError."""
+        was_live = self.live
+        self._take_song(path)
+        if not was_live and self.player.switch(path.absolute()):
+            self.plugged.emit()
+        else:
+            self.player.song = Song(playing=self.player.song.playing or was_live)
+            self.connect_engine()
 
     def listen(self) -> None:
         """Switch to the live input."""
@@ -230,6 +241,12 @@ class Rig(QObject):
     def finish(self) -> str:
         """Wait, after `close`, for the end of the engine; return what it could not complete, empty if nothing."""
         return self.player.finish()
+
+    def _take_song(self, path: Path) -> None:
+        waveform = Waveform(path.absolute())
+        self._put_away()
+        self.waveform, self.live = waveform, False
+        self._remembered.add_recent(waveform.path)
 
     def _put_away(self) -> None:
         if self.waveform is not None:

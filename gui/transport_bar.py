@@ -7,6 +7,7 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayou
 from stemlive.gui.overview import Overview
 from stemlive.gui.scale import write_time
 from stemlive.gui.theme import number_font
+from stemlive.realtime.control.song_queue import SongQueue
 
 
 class TransportBar(QFrame):
@@ -16,6 +17,11 @@ class TransportBar(QFrame):
         super().__init__()
         self.setObjectName("bar")
         self.play = _button("play", "▶  Play", "Play or pause (Space)")
+        self.previous = _button("previous", "❙◀", "Song before, or back to the start (P)")
+        self.next = _button("next", "▶❙", "Next song (N)")
+        for button, name in ((self.previous, "Song before"), (self.next, "Next song")):
+            button.setAccessibleName(name)
+            button.setFixedWidth(QFontMetrics(button.font()).horizontalAdvance("▶❙") + 24)
         self.stop = _button("stop", "■  Stop", "Stop, back to the start (Backspace)")
         self.overview = Overview()
         self.record = _button("record", "●  Record", "Record the input, the mix and stems (R); which stems: Ctrl+Alt+R")
@@ -45,6 +51,8 @@ class TransportBar(QFrame):
         times.addStretch(1)
         row.addWidget(self.play)
         row.addWidget(self.stop)
+        row.addWidget(self.previous)
+        row.addWidget(self.next)
         row.addWidget(self.overview, 1)
         row.addLayout(times)
         takes = QVBoxLayout()
@@ -61,6 +69,13 @@ class TransportBar(QFrame):
         self.play.setAccessibleName("Pause" if playing else "Play")
         self.play.setEnabled(song)
         self.stop.setEnabled(song)
+        self.previous.setEnabled(song)
+        if not song:
+            self.next.setEnabled(False)
+
+    def show_queue(self, queue: SongQueue) -> None:
+        """Update whether there is a next song."""
+        self.next.setEnabled(queue.following is not None)
 
     def show_take(self, *, on: bool, seconds: float) -> None:
         """Show whether a take is being recorded, and its length."""

@@ -78,6 +78,12 @@ class Welcome(QWidget):
         headline = QLabel("Take any song apart while it plays")
         headline.setStyleSheet("font-size: 22px; font-weight: bold;")
         headline.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.resume = _button("", "Open the queue of the last time, where it was")
+        again = QHBoxLayout()
+        again.addStretch(1)
+        again.addWidget(self.resume)
+        again.addStretch(1)
+        self._show_offer("")
         self.recent = QHBoxLayout()
         self.recent.setSpacing(8)
         column = QVBoxLayout(self)
@@ -85,11 +91,13 @@ class Welcome(QWidget):
         column.addStretch(2)
         column.addWidget(headline)
         column.addLayout(cards)
+        column.addLayout(again)
         column.addLayout(self.recent)
         column.addStretch(3)
 
-    def show_recent(self, songs: list[Path]) -> None:
-        """Offer the songs that were opened last."""
+    def show_recent(self, songs: list[Path], offer: str = "") -> None:
+        """Offer the songs that were opened last, and in words to go on where one was."""
+        self._show_offer(offer)
         while (item := self.recent.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.hide()
@@ -109,6 +117,13 @@ class Welcome(QWidget):
             button.clicked.connect(partial(self.chosen.emit, path))
             self.recent.addWidget(button)
         self.recent.addStretch(1)
+
+    def _show_offer(self, text: str) -> None:
+        """Offer to go on with what was played the last time, or nothing if the text is empty."""
+        metrics = self.resume.fontMetrics()
+        self.resume.setText(metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, 560).replace("&", "&&"))
+        self.resume.setAccessibleName(text)
+        self.resume.setVisible(bool(text))
 
     def show_theme(self, theme: Theme) -> None:
         """Apply a theme."""

@@ -12,7 +12,7 @@ from stemlive.gui.banner import Banner
 from stemlive.gui.dialogs import Dialogs
 from stemlive.gui.export_job import ExportJob
 from stemlive.gui.exports import Exports
-from stemlive.gui.file_names import dropped, shown
+from stemlive.gui.file_names import dropped_files, shown
 from stemlive.gui.folders import open_folder
 from stemlive.gui.handlers import Handlers
 from stemlive.gui.menus import Menus
@@ -21,6 +21,7 @@ from stemlive.gui.mix_model import MixModel
 from stemlive.gui.mixer_view import MixerView
 from stemlive.gui.notices import Notice, Notices
 from stemlive.gui.player import Phase
+from stemlive.gui.playlist import Playlist
 from stemlive.gui.preset_bar import PresetBar
 from stemlive.gui.presets import OwnPresets
 from stemlive.gui.remembered import Remembered
@@ -55,7 +56,7 @@ class Window(WindowParts):
         self.dialogs, self.exports = Dialogs(self), Exports(self)
         self.source, self.transport, self.banner, self.state = SourceBar(), TransportBar(), Banner(), StateLine()
         self.mixer, self.microphone, self.welcome = MixerView(model, self.theme), MicrophoneBar(), Welcome()
-        self.words = WordsCorner(rig, remembered)
+        self.words, self.playlist = WordsCorner(rig, remembered), Playlist(rig, remembered)
         self.handlers = Handlers(self, self.dialogs, self.exports)
         self.menus = Menus(self, self.handlers.commands(), self.handlers.stem_commands())
         self.preset_bar = PresetBar(self.menus)
@@ -108,6 +109,7 @@ class Window(WindowParts):
         self.setStyleSheet(theme.style_sheet())
         for part in (self.mixer, self.transport.overview, self.banner, self.microphone, self.welcome, self.words):
             part.show_theme(theme)
+        self.playlist.show_theme(theme)
 
     def show_frame(self) -> None:
         """Poll the engine and redraw what has changed; called about 25 times a second."""
@@ -115,6 +117,7 @@ class Window(WindowParts):
         if player.poll():
             self.model.attach(player.controls)
             self.mixer.clear()
+        self.playlist.attend()
         self._show_time()
         if player.now is None or player.phase != Phase.LIVE:
             self.mixer.show_silence(time.monotonic())
@@ -146,19 +149,17 @@ class Window(WindowParts):
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802
         """Accept files."""
         assert event is not None
-        data = event.mimeData()
-        if data is not None and any(url.isLocalFile() for url in data.urls()):
+        if dropped_files(event.mimeData()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent | None) -> None:  # noqa: N802
-        """Open the first file, or take it as the words of the song."""
+        """Open a song, or take several into the queue; or take the words of the song."""
         assert event is not None
-        data = event.mimeData()
-        paths = [dropped(url) for url in data.urls() if url.isLocalFile()] if data is not None else []
+        paths = dropped_files(event.mimeData())
         if paths:
             event.acceptProposedAction()
             if not self.words.take_file(paths[0]):
-                self.rig.open_song(paths[0])
+                self.playlist.take(paths)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
         """Give the song's outline its share of the height."""
@@ -171,6 +172,7 @@ class Window(WindowParts):
         self._texts.stop()
         self.remembered.geometry = self.saveGeometry()
         self.remembered.mix = self.model.mix
+        self.playlist.close()
         self.remembered.flush()
         self.export.close()
         self.outline.close()
@@ -199,7 +201,7 @@ class Window(WindowParts):
         column.setSpacing(5)
         for part in (self.source, self.banner, self.transport, self.preset_bar):
             column.addWidget(part)
-        column.addWidget(self.words.beside(self.pages), 1)
+        column.addWidget(self.playlist.beside(self.words.beside(self.pages)), 1)
         column.addWidget(self.microphone)
         column.addWidget(self.state)
         self.setCentralWidget(central)
@@ -232,7 +234,7 @@ class Window(WindowParts):
         self.transport.overview.show_song(waveform, "Live: there is nothing to seek in" if rig.live else "")
         self.menus["export"].setEnabled(rig.song is not None)
         self.dialogs.fill_recent()
-        self.welcome.show_recent(self.remembered.recent)
+        self.welcome.show_recent(self.remembered.recent, self.playlist.offer)
         for part in (self.transport, self.preset_bar):
             part.setVisible(opened)
         self.pages.setCurrentIndex(int(opened))

@@ -12,6 +12,7 @@ from stemlive.gui.microphone import MicrophoneBar
 from stemlive.gui.mix_model import MixModel
 from stemlive.gui.mixer_view import MixerView
 from stemlive.gui.notices import Notice
+from stemlive.gui.playlist import Playlist
 from stemlive.gui.preset_bar import PresetBar
 from stemlive.gui.presets import OwnPresets
 from stemlive.gui.remembered import Remembered
@@ -32,6 +33,7 @@ class WindowParts(QMainWindow):
     menus: Menus
     mixer: MixerView
     microphone: MicrophoneBar
+    playlist: Playlist
     preset_bar: PresetBar
     state: StateLine
     transport: TransportBar

@@ -1,5 +1,6 @@
 """The connections between the signals of the window's parts and what they do."""
 
+from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QGuiApplication
 
 from stemlive.gui.notices import Notice
@@ -38,8 +39,22 @@ def _connect_sources(window: Window) -> None:
     microphone.tempo.chosen.connect(rig.set_tempo)
 
 
+def _bring_up(window: Window) -> None:
+    window.setWindowState(window.windowState() & ~Qt.WindowState.WindowMinimized)
+    window.raise_()
+    window.activateWindow()
+
+
 def _connect_song(window: Window) -> None:
     rig, transport, menus = window.rig, window.transport, window.menus
+    playlist = window.playlist
+    playlist.panel.add.clicked.connect(menus["queue-add"].trigger)
+    playlist.window_wanted.connect(lambda front: _bring_up(window) if front else window.close())
+    playlist.shown.connect(menus["queue"].setChecked)
+    playlist.problem.connect(lambda text: window.tell(Notice(text)))
+    playlist.news.connect(window.note)
+    playlist.changed.connect(lambda: transport.show_queue(rig.queue))
+    window.welcome.resume.clicked.connect(playlist.resume)
     words, panel = window.words, window.words.panel
     rig.plugged.connect(words.follow)
     words.shown.connect(menus["words"].setChecked)
@@ -55,6 +70,8 @@ def _connect_song(window: Window) -> None:
     ):
         button.clicked.connect(menus[name].trigger)
     transport.play.clicked.connect(menus["play"].trigger)
+    transport.previous.clicked.connect(menus["previous"].trigger)
+    transport.next.clicked.connect(menus["next"].trigger)
     transport.stop.clicked.connect(menus["stop"].trigger)
     transport.record.clicked.connect(menus["record"].trigger)
     transport.overview.sought.connect(rig.seek)

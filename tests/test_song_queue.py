@@ -60,6 +60,18 @@ class TestSongQueue:
         queue.remove(places)
         assert (names(queue), on(queue)) == (wanted, still_on)
 
+    def test_a_song_that_is_opened_takes_the_place_of_one_and_joins_several(self):
+        queue = SongQueue()
+        for name in "xyy":
+            queue.open(name)
+        assert (names(queue), on(queue)) == ("y", "y")
+        queue.add("ab")
+        queue.go(1)
+        queue.open("z")
+        assert (names(queue), on(queue)) == ("yazb", "z")
+        queue.open("y")
+        assert (names(queue), on(queue)) == ("yazb", "y")
+
     def test_one_file_twice_is_two_songs(self):
         queue = SongQueue(["a", "a", "b"])
         queue.go(1)

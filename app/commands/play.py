@@ -67,6 +67,7 @@ def command(
     n is the next song, N the one before; all else is as in `stemlive stream`: space pauses, the arrows seek, ? shows
     the keys. A song that cannot be played is named and passed over. It ends after the last one.
     """  # noqa: D301 - the \b is click's mark of lines to be left as they are
+    from stemlive.media_session import MediaSession
     from stemlive.realtime.control.conductor import Conductor
     from stemlive.realtime.shared.settings import EngineSettings, device_of
 
@@ -95,7 +96,8 @@ def command(
     }
     engine = EngineSettings(str(queue.song.path), target, song=True, **settings)
     options = read_options(**live, has_microphone=engine.has_microphone)
-    play(engine, set_up, options, quiet=quiet, conductor=conductor)
+    with MediaSession() as media:
+        play(engine, set_up, options, quiet=quiet, conductor=conductor, media=media)
 
 
 def _queue(names: tuple[Path, ...]) -> "SongQueue":

@@ -27,15 +27,20 @@ class Conductor:
         self._next: QueuedSong | None = None
         self._on_number = self._next_number = self._failed = 0
 
-    def attach(self, transport: Transport | None, number: int = 0) -> None:
-        """Direct an engine from now on, or none. `number` is that of its request for the song that is on, if any."""
+    @property
+    def number(self) -> int:
+        """The number of the request for the song that is on; what has another number is heard of before."""
+        return self._on_number
+
+    def attach(self, transport: Transport | None, number: int = 0, song: QueuedSong | None = None) -> None:
+        """Direct an engine from now on, or none. `number` is that of its request for `song`, if there was one."""
         self._transport = transport
         self._songs, self._gains = {}, {}
         self._on = self._next = None
         self._on_number = self._next_number = self._failed = 0
-        if number and self.queue.song is not None:
-            self._on, self._on_number = self.queue.song, number
-            self._songs[number] = self._on
+        if number and song is not None:
+            self._on, self._on_number = song, number
+            self._songs[number] = song
 
     def begin(self) -> None:
         """Request the first songs, before the engine is started."""

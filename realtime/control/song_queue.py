@@ -92,6 +92,18 @@ class SongQueue:
             self._index = self.place(on) if on is not None else 0 if was_empty and songs else -1
         self._tell()
 
+    def open(self, path: str | Path) -> None:
+        """Switch to a song that is opened by itself: in a queue of several it is put behind the one that is on."""
+        path = Path(path)
+        with self._lock:
+            there = next((place for place, song in enumerate(self._songs) if song.path == path), None)
+            if there is None:
+                if len(self._songs) < 2:
+                    self._songs, self._index = [], -1
+                there = self._index + 1
+                self._songs.insert(there, QueuedSong(path))
+        self.go(there)
+
     def move(self, places: Sequence[int], to: int) -> None:
         """Move the songs at these places in front of the one at place `to`, together; `to` may be the length."""
         with self._lock:
