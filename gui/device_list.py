@@ -10,7 +10,9 @@ from PyQt6.QtCore import QObject, QProcess, QTimer, pyqtSignal
 from stemlive.child import PROGRAM
 from stemlive.guarded_thread import GuardedThread
 from stemlive.gui.command_process import CommandProcess
+from stemlive.realtime.devices.player_keeper import SINK
 from stemlive.realtime.devices.sound_server import watch
+from stemlive.realtime.engine.system_engine import PLAYERS
 
 DEFAULT = "default"
 _SETTLING_MS = 300
@@ -36,6 +38,9 @@ class DeviceList(QObject):
     """
 
     changed = pyqtSignal()
+    players_changed = pyqtSignal()
+    """Another program plays, or one has ended."""
+    _playing = pyqtSignal(list)
     _plugged = pyqtSignal()
 
     def __init__(self, command: tuple[str, ...] = (*PROGRAM, "devices", "--json")) -> None:
@@ -52,10 +57,20 @@ class DeviceList(QObject):
         self._settling.setInterval(_SETTLING_MS)
         self._settling.timeout.connect(self._look_again)
         self._plugged.connect(self._settling.start)
+        self._playing.connect(self._note_players)
         self._stopping = Event()
         self.inputs: tuple[DeviceName, ...] = ()
         self.outputs: tuple[DeviceName, ...] = ()
         self.problem = ""
+        self._on_server = False
+        self._programs: tuple[str, ...] = ()
+
+    @property
+    def players(self) -> tuple[DeviceName, ...]:
+        """What the computer plays, all of it and program by program, as inputs; empty without a sound server."""
+        if not self._on_server:
+            return ()
+        return tuple(DeviceName(PLAYERS + program, players_label(program)) for program in ("", *self._programs))
 
     def refresh(self) -> None:
         """Start a query, unless one is running."""
@@ -66,7 +81,9 @@ class DeviceList(QObject):
     def watch(self) -> None:
         """Watch the sound server, where there is one, on a thread of its own until `close`."""
         if sys.platform.startswith("linux"):
-            GuardedThread("stemlive devices", lambda: watch(self._plugged.emit, self._stopping)).start()
+            GuardedThread(
+                "stemlive devices", lambda: watch(self._plugged.emit, self._stopping, self._playing.emit)
+            ).start()
 
     def close(self) -> None:
         """Abort a running query, and watch no more."""
@@ -74,6 +91,10 @@ class DeviceList(QObject):
         self._settling.stop()
         self._timer.stop()
         self._process.end()
+
+    def _note_players(self, programs: list[str]) -> None:
+        self._programs = tuple(programs)
+        self.players_changed.emit()
 
     def _look_again(self) -> None:
         if self._process.running:  # which may have looked before
@@ -98,8 +119,11 @@ class DeviceList(QObject):
             said = self._process.readAllStandardError().data().decode(errors="replace").strip()
             self.problem = said.rpartition("\n")[2].removeprefix("stemlive: error: ") or "no list of devices"
             self.inputs = self.outputs = ()
+            self._on_server = False
         else:
             devices = json.loads(self._process.readAllStandardOutput().data())
+            self._on_server = any(device.get("server_name") for device in devices)
+            devices = [device for device in devices if device.get("server_name") not in (SINK, f"{SINK}.monitor")]
             self.problem = ""
             self.inputs = tuple(_name(device) for device in devices if device["inputs"])
             self.outputs = tuple(_name(device) for device in devices if device["outputs"])
@@ -109,3 +133,8 @@ class DeviceList(QObject):
 def _name(device: dict[str, object]) -> DeviceName:
     label = f"{device['name']}, {device['host_interface']}"
     return DeviceName(label, label, int(str(device["inputs"])))
+
+
+def players_label(program: str) -> str:
+    """Return the text for a program's sound as an input; for an empty name, of all of them."""
+    return f"What {program} plays" if program else "What the computer plays"

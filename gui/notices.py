@@ -63,9 +63,11 @@ class Notices:
     def state(self) -> tuple[str, bool]:
         """Return the text for the state line, and whether it is a warning."""
         player = self._rig.player
-        if player.now is not None and player.now.terms and player.now.terms not in self._told:
-            self._told.add(player.now.terms)
-            self.keep(player.now.terms)
+        if player.now is not None:
+            for text in (player.now.note if self._rig.live else "", player.now.terms):
+                if text and text not in self._told:
+                    self._told.add(text)
+                    self.keep(text)
         if time.monotonic() < self._note_until:
             return self._note, False
         if player.now is not None and player.phase == Phase.LIVE and (tip := advice(player.now)):

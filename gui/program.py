@@ -20,7 +20,7 @@ from stemlive.gui.rig import Rig
 from stemlive.gui.store import Store
 from stemlive.gui.window import Window
 from stemlive.gui.wiring import connect
-from stemlive.realtime.engine.child_process import EngineProcess
+from stemlive.realtime.engine.system_engine import engine_for
 from stemlive.realtime.separation.mixer import STANDARD_STEMS
 
 NAME = "stemlive"
@@ -38,7 +38,7 @@ def application() -> QApplication:
 
 
 def build_window(
-    settings: QSettings, presets_file: Path | None, *, model: str | None = None, make: MakeEngine = EngineProcess
+    settings: QSettings, presets_file: Path | None, *, model: str | None = None, make: MakeEngine = engine_for
 ) -> Window:
     """Return a window, not yet shown, with the last mix. StemliveError when the presets file is damaged."""
     remembered = Remembered(settings)

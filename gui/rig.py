@@ -8,7 +8,7 @@ from typing import Any
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from stemlive.errors import AudioFileError, StemliveError
-from stemlive.gui.device_list import DeviceList
+from stemlive.gui.device_list import DeviceList, players_label
 from stemlive.gui.file_names import shown
 from stemlive.gui.folders import music_folder
 from stemlive.gui.karaoke import OFF, Karaoke
@@ -19,6 +19,7 @@ from stemlive.gui.waveform import Waveform
 from stemlive.realtime.audio_files.tempo import LEAST_TEMPO_PERCENT, MOST_TEMPO_PERCENT
 from stemlive.realtime.control.song_queue import SongQueue
 from stemlive.realtime.dsp.key_change import MOST_SEMITONES, check_key_change
+from stemlive.realtime.engine.system_engine import PLAYERS
 from stemlive.realtime.model_file.bundled import DEFAULT_MODEL
 from stemlive.realtime.recording.recorder import Recorder
 from stemlive.realtime.shared.settings import DEVICE_PREFIX, EngineSettings
@@ -63,6 +64,8 @@ class Rig(QObject):
     @property
     def title(self) -> str:
         """The source, for display."""
+        if self.live and self.input.startswith(PLAYERS):
+            return players_label(self.input.removeprefix(PLAYERS))
         if self.live:
             return "Live input"
         return shown(Path(self.song.name)) if self.song is not None else "No song"
@@ -107,6 +110,11 @@ class Rig(QObject):
         """Switch to the live input."""
         self.live = True
         self.connect_engine()
+
+    def listen_to_players(self) -> None:
+        """Switch to what the computer plays."""
+        self.input = self._remembered.input = PLAYERS
+        self.listen()
 
     def choose_input(self, name: str) -> None:
         """Choose the input device; restart the engine if the input is live."""

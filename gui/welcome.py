@@ -7,6 +7,7 @@ from PyQt6.QtCore import QPointF, QRectF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from stemlive.capture_help import how_to_capture
 from stemlive.gui.file_names import shown
 from stemlive.gui.theme import DARK, Theme
 
@@ -64,16 +65,23 @@ class Welcome(QWidget):
         super().__init__()
         self.open = _button("Open a song…", "Open a song (Ctrl+O)")
         self.listen = _button("Listen", "Separate what an input device hears (Ctrl+I)")
+        self.players = _button("What the computer plays", "Separate what other programs play")
         self._signs: list[Sign] = []
         cards = QHBoxLayout()
         cards.setSpacing(16)
         cards.addStretch(1)
-        for kind, title, text, button in (
-            ("drop", "Drop a song here", "Drag a file from your file manager anywhere onto this window.", None),
-            ("open", "Open a song", "Choose a file from your computer; it starts at once.", self.open),
-            ("listen", "Listen to an input", "A microphone, a line-in, or what another program plays.", self.listen),
+        for kind, title, text, buttons in (
+            ("drop", "Drop a song here", "Drag a file from your file manager anywhere onto this window.", ()),
+            ("open", "Open a song", "Choose a file from your computer; it starts at once.", (self.open,)),
+            (
+                "listen",
+                "Listen to an input",
+                "A microphone, a line-in, or what another program plays.",
+                (self.players, self.listen),
+            ),
         ):
-            cards.addWidget(self._card(kind, title, text, button))
+            cards.addWidget(self._card(kind, title, text, buttons))
+        self.show_players(there=False)
         cards.addStretch(1)
         headline = QLabel("Take any song apart while it plays")
         headline.setStyleSheet("font-size: 22px; font-weight: bold;")
@@ -131,7 +139,12 @@ class Welcome(QWidget):
             sign.theme = theme
             sign.update()
 
-    def _card(self, kind: str, title: str, text: str, button: QPushButton | None) -> QFrame:
+    def show_players(self, *, there: bool) -> None:
+        """Offer what the computer plays, or say how it can be an input."""
+        self.players.setVisible(there)
+        self.listen.setToolTip("Separate what an input device hears (Ctrl+I)" if there else how_to_capture())
+
+    def _card(self, kind: str, title: str, text: str, buttons: tuple[QPushButton, ...]) -> QFrame:
         card = QFrame()
         card.setObjectName("drop" if kind == "drop" else "card")
         card.setFixedWidth(_CARD_WIDTH)
@@ -150,7 +163,7 @@ class Welcome(QWidget):
         column.addWidget(heading)
         column.addWidget(line)
         column.addStretch(1)
-        if button is not None:
+        for button in buttons:
             column.addWidget(button, 0, Qt.AlignmentFlag.AlignHCenter)
         return card
 

@@ -276,7 +276,8 @@ class Window(WindowParts):
     def show_devices(self) -> None:
         """Update the lists of devices."""
         devices = self.rig.devices
-        self.source.input.show_devices(devices.inputs, self.rig.input)
+        self.source.show_inputs(devices.inputs, self.rig.input, devices.players)
+        self.welcome.show_players(there=bool(devices.players))
         self.source.output.show_devices(devices.outputs, self.rig.output)
         self.show_karaoke()
 

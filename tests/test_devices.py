@@ -58,6 +58,18 @@ if __name__ == "__main__":
     engine.stop()
 """
 
+LATIN_CLIENT = """
+import ctypes, sys
+from ctypes.util import find_library
+jack = ctypes.CDLL(find_library("jack"))
+jack.jack_client_open.restype = ctypes.c_void_p
+client = ctypes.c_void_p(jack.jack_client_open(b"caf\\xe9", 1, None))
+jack.jack_port_register(client, b"out", b"32 bit float mono audio", ctypes.c_ulong(2), ctypes.c_ulong(0))
+jack.jack_activate(client)
+print("there", flush=True)
+sys.stdin.read()
+"""
+
 
 class Live:
     """An engine in a process that sees the server; `snapshot` asks it for one."""
@@ -131,6 +143,21 @@ def test_devices_are_listed(server):
     assert system["sample_rate_hz"] == RATE_HZ
     assert system["captures_system_sound"]
     assert "system: 2 in, 2 out, 44100 Hz" in run()
+
+
+def test_a_program_whose_name_is_not_utf8_is_listed(server):
+    command = [sys.executable, "-c", LATIN_CLIENT]
+    with subprocess.Popen(command, env=server.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"there\n"
+        listed = subprocess.run(
+            [*PROGRAM, "devices", "--json"],
+            env=server.environment | {"LC_ALL": "C"},  # in others, PortAudio cuts such a name short
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        other.stdin.close()
+    assert {"caf\N{REPLACEMENT CHARACTER}", "system"} <= {device["name"] for device in json.loads(listed)}
 
 
 @pytest.mark.alone

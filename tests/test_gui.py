@@ -11,6 +11,7 @@ import threading
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import numpy as np
@@ -78,6 +79,10 @@ from stemlive.realtime.shared.snapshot import State
 from stemlive.tracks import Track, TrackSound
 
 PAGE = Path(__file__).parent.parent / "docs/window.md"
+ON_SERVER = [
+    {"name": name, "host_interface": "PipeWire", "inputs": 2, "outputs": 0, "server_name": server_name}
+    for name, server_name in (("Monitor of out", "out.monitor"), ("Monitor of stemlive", "stemlive.monitor"))
+]
 NO_DEVICES = (sys.executable, "-c", "print('[]')")
 
 
@@ -1076,6 +1081,38 @@ class TestDevices:
         playing.menus["live"].trigger()
         qtbot.waitUntil(lambda: engine(playing) is not None and engine(playing).settings.song)
         assert engine(playing).memory.parameters["playing"] == 0
+
+    def test_what_the_computer_plays_is_an_input(self, window, qtbot, engines):
+        assert not window.welcome.players.isVisibleTo(window)
+        inputs, devices = window.source.input, window.rig.devices
+        assert inputs.findText("What the computer plays") < 0
+        assert "For what the computer plays" in inputs.toolTip(), "what to do where there is no sound server"
+        qtbot.waitUntil(lambda: not devices._process.running)
+        devices._command = (sys.executable, "-c", f"print({json.dumps(json.dumps(ON_SERVER))})")
+        devices.refresh()
+        qtbot.waitUntil(lambda: inputs.findText("What the computer plays") > 0)
+        assert [inputs.itemText(i) for i in range(inputs.count())] == [
+            *("Default", "Monitor of out, PipeWire", "What the computer plays")
+        ], "without the sink of our own"
+        devices._playing.emit(["Firefox"])
+        qtbot.waitUntil(lambda: inputs.findText("What Firefox plays") > 0)
+        QTest.mouseClick(window.welcome.players, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: engine(window) is not None and engine(window).settings.source == "device:players:")
+        assert (window.rig.title, inputs.currentText()) == ("What the computer plays",) * 2
+        inputs.setCurrentIndex(inputs.findText("What Firefox plays"))
+        inputs.activated.emit(inputs.currentIndex())
+        qtbot.waitUntil(lambda: engine(window) is not None and engine(window).settings.source.endswith(":Firefox"))
+        assert engines.made[0].stopped
+        assert window.rig.title == "What Firefox plays"
+        devices._playing.emit([])
+        qtbot.waitUntil(lambda: inputs.currentText() == "What Firefox plays")
+        inputs.view = lambda: SimpleNamespace(isVisible=lambda: True)  # an open list cannot be drawn here
+        devices._playing.emit(["Music"])
+        qtbot.wait(50)
+        assert inputs.findText("What Music plays") < 0, "an open list does not change"
+        del inputs.view
+        inputs.hidePopup()
+        qtbot.waitUntil(lambda: inputs.findText("What Music plays") > 0)
 
     def test_a_broken_model_is_told(self, window, qtbot, tmp_path, song):
         broken = song.with_name("broken")

@@ -7,20 +7,24 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnx_models
 import pytest
+from PyQt6.QtCore import QSettings
 from sound_servers import RATE_HZ, SoundServer
 from waiting import wait_until
 
 from stemlive.errors import DeviceError
 from stemlive.gui.device_list import DeviceList
+from stemlive.gui.program import build_window
 from stemlive.realtime.devices.system_audio import SystemAudio
 
 PROGRAM = (sys.executable, "-m", "stemlive")
 SILENCE = np.zeros((60 * RATE_HZ, 2), np.float32)
+QUIET = np.zeros((300 * RATE_HZ, 2), np.float32)
 TAKER = """
 import sys, time
 from stemlive.realtime.devices.system_audio import SystemAudio
@@ -257,6 +261,54 @@ def test_a_player_is_heard_as_karaoke_once_and_all_is_as_before(server, tmp_path
     assert np.median(high[loud]) < 0.01, "and no voice"
 
 
+@pytest.mark.alone
+def test_the_window_takes_a_player_and_gives_it_back(server, tmp_path, qtbot):
+    """Chosen in the list of inputs; another input, and the end of the window, give it back."""
+    model = onnx_models.write_split_model(tmp_path / "split.onnx", 2000)
+    settings = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
+    settings.setValue("engine/latency", "high")
+    wait = partial(qtbot.waitUntil, timeout=60_000)
+    raw = tmp_path / "heard.raw"
+    with player(server, bursts(500, 4000, 300), name="Music") as one, player(server, QUIET, name="Other") as other:
+        window = build_window(settings, tmp_path / "presets.json", model=str(model))
+        inputs = window.source.input
+
+        def choose(text: str) -> None:
+            wait(lambda: inputs.findText(text) > 0)
+            inputs.setCurrentIndex(inputs.findText(text))
+            inputs.activated.emit(inputs.currentIndex())
+
+        try:
+            window.start()
+            choose("What Music plays")
+            window.rig.listen()
+            window.model.preset("karaoke")
+            wait(lambda: server.places().get(one) == "stemlive")
+            wait(lambda: "Music is heard through stemlive" in window.notices.state()[0])
+            wait(lambda: window.rig.player.now.mix_rms > 0.02)
+            ear = server.record("out.monitor", raw)
+            qtbot.wait(5000)
+            ear.terminate()
+            ear.wait()
+            assert server.places()[other] == "out", "another program stays where it is"
+            choose(f"Monitor of other, {server.kind}")
+            wait(lambda: server.places()[one] == "out")
+            assert as_it_was(server)
+            choose("What the computer plays")
+            wait(lambda: server.places()[one] == server.places()[other] == "stemlive")
+        finally:
+            window.close()
+            window.finish()
+        assert server.places() == {one: "out", other: "out"}
+        assert as_it_was(server)
+    heard = np.fromfile(raw, "<f4").reshape(-1, 2)
+    low, high = levels(heard, 500), levels(heard, 4000)
+    loud = low > 0.02
+    assert np.median(low[loud]) == pytest.approx(0.2, abs=0.02)
+    assert 0.15 < loud.mean() < 0.35, "each burst once, and nothing after it"
+    assert np.median(high[loud]) < 0.01, "and no voice"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -308,6 +360,20 @@ def test_sources_monitors_and_sinks_are_listed_by_their_descriptions(server):
     found = devices(server)
     assert headset["name"] not in found, "what was unplugged is not listed"
     assert {"out (out)", "out (twin)"} <= found.keys(), "what is called alike is told apart"
+
+
+def test_a_name_in_any_encoding_is_one_line_and_can_be_named(server):
+    """PulseAudio leaves a description out that is not UTF-8, PipeWire passes it on."""
+    for name, described in ((b"lines", b"two\nlines\tof it"), (b"latin", b"K\xf6pfe")):
+        properties = b"sink_properties='device.description=\"" + described + b"\"'"
+        command = [b"pactl", b"load-module", b"module-null-sink", b"sink_name=" + name, properties]
+        subprocess.run(command, env=server.environment, check=False, capture_output=True)
+    found = devices(server)
+    assert {"two lines of it", "Monitor of two lines of it"} <= found.keys()
+    printed = subprocess.run([*PROGRAM, "devices"], env=server.environment, capture_output=True, check=True).stdout
+    assert len([line for line in printed.splitlines() if line.startswith(b"  ") and b" in, " in line]) > len(found)
+    if server.kind == "PipeWire":
+        assert "K\N{REPLACEMENT CHARACTER}pfe" in found
 
 
 def test_the_windows_lists_follow_what_is_plugged_in(server, qtbot):

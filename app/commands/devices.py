@@ -1,11 +1,12 @@
 """`stemlive devices`: list the audio devices."""
 
 import json
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
+
+from stemlive.capture_help import how_to_capture
 
 if TYPE_CHECKING:
     from stemlive.realtime.devices.catalogue import AudioDevice
@@ -34,7 +35,7 @@ def command(as_json: bool) -> None:
         for device in devices:
             if device.host_interface == host:
                 click.echo(_line(device))
-    click.echo(f"\nTo separate what other programs play:\n{_how_to_capture()}")
+    click.echo(f"\nTo separate what other programs play:\n{how_to_capture()}")
 
 
 def _line(device: "AudioDevice") -> str:
@@ -57,18 +58,3 @@ def _line(device: "AudioDevice") -> str:
     ]
     facts = f"{device.inputs} in, {device.outputs} out, {device.sample_rate_hz} Hz, {', '.join(latencies)}"
     return f"  {device.index:2} {device.name}: {facts}" + (f" ({', '.join(marks)})" if marks else "")
-
-
-def _how_to_capture() -> str:
-    """Return one line on how to capture what other programs play on this system."""
-    if sys.platform == "win32":
-        return (
-            "Windows: enable `Stereo Mix` in the sound settings, or install VB-CABLE, play into `CABLE Input` and "
-            "capture `CABLE Output`"
-        )
-    if sys.platform == "darwin":
-        return "macOS: install BlackHole (`brew install blackhole-2ch`), play into it and capture `BlackHole 2ch`"
-    return (
-        "Linux: `stemlive stream --system --preset karaoke` on PulseAudio and PipeWire, or with `pw-jack stemlive ...` "
-        "connect any program's ports (package pipewire-jack)"
-    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stemlive.errors import DeviceError, did_you_mean
-from stemlive.realtime.devices.sound_server import PLUGIN, SoundServer, look, name_our_streams
+from stemlive.realtime.devices.sound_server import PLUGIN, SoundServer, look, name_our_streams, one_line
 from stemlive.realtime.shared.limited import LimitedCalls
 
 CALLS = LimitedCalls("stemlive portaudio", "the sound system")
@@ -142,8 +142,8 @@ def _listed(sounddevice: Any) -> list[AudioDevice]:
         default_output = next((h["default_output_device"] for h in hosts if h["default_output_device"] >= 0), -1)
     devices = []
     server = look() if sys.platform.startswith("linux") else None
-    for device in sounddevice.query_devices():
-        name, host = str(device["name"]), str(hosts[device["hostapi"]]["name"])
+    for device in _in_any_encoding(sounddevice):
+        name, host = one_line(str(device["name"])), str(hosts[device["hostapi"]]["name"])
         inputs, outputs = int(device["max_input_channels"]), int(device["max_output_channels"])
         through = server if name in _SERVER_NAMES and host == _ALSA else None
         monitor_of = through.source_monitors if through and inputs else ""
@@ -167,6 +167,31 @@ def _listed(sounddevice: Any) -> list[AudioDevice]:
         )
     plugin = next((device for device in devices if device.name == PLUGIN and device.host_interface == _ALSA), None)
     return devices + (list(_on_server(server, plugin, len(devices))) if server and plugin else [])
+
+
+def _in_any_encoding(sounddevice: Any) -> list[dict[str, Any]]:
+    """Return what sounddevice knows of each device; it gives up at a name that is not UTF-8, as JACK allows."""
+    library, found = sounddevice._lib, []
+    for index in range(library.Pa_GetDeviceCount()):
+        try:
+            found.append(sounddevice.query_devices(index))
+        except UnicodeDecodeError:
+            info = library.Pa_GetDeviceInfo(index)
+            found.append(
+                {
+                    "name": sounddevice._ffi.string(info.name).decode(errors="replace"),
+                    "index": index,
+                    "hostapi": info.hostApi,
+                    "max_input_channels": info.maxInputChannels,
+                    "max_output_channels": info.maxOutputChannels,
+                    "default_samplerate": info.defaultSampleRate,
+                    "default_low_input_latency": info.defaultLowInputLatency,
+                    "default_low_output_latency": info.defaultLowOutputLatency,
+                    "default_high_input_latency": info.defaultHighInputLatency,
+                    "default_high_output_latency": info.defaultHighOutputLatency,
+                }
+            )
+    return found
 
 
 def _on_server(server: SoundServer, plugin: AudioDevice, first: int) -> Iterator[AudioDevice]:

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from stemlive.errors import DeviceError, StemliveError
-from stemlive.realtime.devices.sound_server import OURS, connect, server_errors
+from stemlive.realtime.devices.sound_server import OURS, connect, player_name, players, server_errors
 
 SINK = "stemlive"
 """The sound server's name of our sink."""
@@ -107,7 +107,7 @@ class PlayerKeeper:
         sinks = {sink.index: str(sink.name) for sink in self._pulse.sink_list()}
         default = str(self._pulse.server_info().default_sink_name)
         used: list[str] = [
-            sinks[p.sink] for p in self._players() if not p.corked and self._wanted(p) and p.sink in sinks
+            sinks[p.sink] for p in players(self._pulse) if not p.corked and self._wanted(p) and p.sink in sinks
         ]
         return max((default, *used), key=lambda name: (used.count(name), name == default))
 
@@ -115,15 +115,6 @@ class PlayerKeeper:
         properties = f"device.description={SINK} {_BEFORE}={self.before}"
         arguments = f'sink_name={SINK} rate={_RATE_HZ} channels=2 sink_properties="{properties}"'
         return int(self._pulse.module_load("module-null-sink", arguments))
-
-    def _players(self) -> list[Any]:
-        """Streams of programs: no engine's, nor what a module or a filter of the server plays on."""
-        nobody = 0xFFFFFFFF
-        return [
-            stream
-            for stream in self._pulse.sink_input_list()
-            if stream.client != nobody and not {OURS, "node.link-group"} & stream.proplist.keys()
-        ]
 
     def _wanted(self, stream: Any) -> bool:
         keys = ("application.name", "application.process.binary", "application.id")
@@ -136,8 +127,8 @@ class PlayerKeeper:
             raise _GoneError(f"another program has removed the sink `{SINK}`, through which players are heard")
         every = self._pulse.sink_input_list()
         self._refuse_echo(every, sinks, ours)
-        players = {player.index: player for player in self._players()}
-        for index, player in players.items():
+        there = {player.index: player for player in players(self._pulse)}
+        for index, player in there.items():
             home = sinks.get(player.sink, self.before)
             if index in self._seen:
                 continue
@@ -148,9 +139,9 @@ class PlayerKeeper:
                     self._move(player, ours)
             elif home == SINK:  # a server remembers where a program has played
                 self._move(player, next((i for i, name in sinks.items() if name == self.before), ours))
-        self._tell_settled(players, sinks, ours)
-        self._seen &= players.keys()
-        self._homes = {index: home for index, home in self._homes.items() if index in players}
+        self._tell_settled(there, sinks, ours)
+        self._seen &= there.keys()
+        self._homes = {index: home for index, home in self._homes.items() if index in there}
 
     def _refuse_echo(self, streams: list[Any], sinks: dict[int, str], ours: int) -> None:
         """Move the engine's own sound out of our sink, where the server puts it when its device is gone."""
@@ -170,20 +161,20 @@ class PlayerKeeper:
             self._pulse.sink_input_move(player.index, sink)
         self._moved_s[player.index] = time.monotonic()
 
-    def _tell_settled(self, players: dict[int, Any], sinks: dict[int, str], ours: int) -> None:
+    def _tell_settled(self, there: dict[int, Any], sinks: dict[int, str], ours: int) -> None:
         """Tell which of the players that were moved are where they should be, or refuse to be moved."""
         now = time.monotonic()
         for index, moved_s in list(self._moved_s.items()):
-            player = players.get(index)
+            player = there.get(index)
             if player is None or index not in self._homes:
                 del self._moved_s[index]
             elif player.sink == ours:
                 del self._moved_s[index]
-                self._news.append((False, f"{_name(player)} is heard through stemlive"))
+                self._news.append((False, f"{player_name(player)} is heard through stemlive"))
             elif now - moved_s > _SETTLED_S:
                 del self._moved_s[index], self._homes[index]
                 place = sinks.get(player.sink, "its output")
-                self._news.append((True, f"{_name(player)} cannot be moved: it is heard as it is, on {place}"))
+                self._news.append((True, f"{player_name(player)} cannot be moved: it is heard as it is, on {place}"))
 
 
 def keep_players(app: str, waits: bool, connection: Connection) -> None:
@@ -273,7 +264,3 @@ def _put_back(pulse: Any, homes: dict[int, str], before: str) -> None:
             if entry.device == SINK:
                 entry.device = None
                 pulse.stream_restore_write(entry, mode="replace")
-
-
-def _name(player: Any) -> str:
-    return str(player.proplist.get("application.name") or player.name)

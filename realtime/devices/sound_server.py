@@ -62,6 +62,7 @@ def connect(client: str) -> Any:
         raise DeviceError(f"PulseAudio and PipeWire are reached through libpulse, which is not here: {how}") from error
     for kind in (pulsectl.PulseSinkInfo, pulsectl.PulseSourceInfo):
         kind._init_from_struct = _keep_rate
+    _read_any_encoding(pulsectl)
     pulse = pulsectl.Pulse(client, connect=False)
     try:
         pulse.connect(timeout=_CONNECT_S)
@@ -85,6 +86,17 @@ def server_errors() -> tuple[type[Exception], ...]:
 def _keep_rate(info: Any, struct: Any) -> None:
     """Keep the rate in `rate_hz`; pulsectl's `sample_spec` is in memory that libpulse has released by then."""
     info.rate_hz = struct.sample_spec.rate
+
+
+def _read_any_encoding(pulsectl: Any) -> None:
+    """Let names that are not UTF-8, as PipeWire passes them on, be read with marks in place of what is wrong."""
+    pulsectl._pulsectl.force_str.__defaults__ = ("replace",)
+    pulsectl.pulsectl.PulseObject._copy_struct_fields.__defaults__ = (None, "replace")
+
+
+def one_line(name: str) -> str:
+    """Return a name without line breaks, tabs and other characters that do not print."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())
 
 
 def _nobody() -> str:
@@ -120,7 +132,8 @@ def look() -> SoundServer | None:
 
 
 def _endpoint(info: Any, monitor_of: str = "") -> Endpoint:
-    return Endpoint(info.name, info.description or info.name, info.channel_count, info.rate_hz, monitor_of)
+    described = one_line(info.description or "") or info.name
+    return Endpoint(info.name, described, info.channel_count, info.rate_hz, monitor_of)
 
 
 def _told_apart(endpoints: list[Endpoint]) -> tuple[Endpoint, ...]:
@@ -134,9 +147,27 @@ def _told_apart(endpoints: list[Endpoint]) -> tuple[Endpoint, ...]:
     )
 
 
-def watch(changed: Callable[[], object], stopping: Event) -> None:
+def players(pulse: Any) -> list[Any]:
+    """Return the streams of programs: no engine's, nor what a module or a filter of the server plays on."""
+    nobody = 0xFFFFFFFF
+    return [
+        stream
+        for stream in pulse.sink_input_list()
+        if stream.client != nobody and not {OURS, "node.link-group"} & stream.proplist.keys()
+    ]
+
+
+def player_name(player: Any) -> str:
+    """Return the name of the program that plays."""
+    return one_line(player.proplist.get("application.name") or player.name or "")
+
+
+def watch(
+    changed: Callable[[], object], stopping: Event, playing: Callable[[list[str]], object] = lambda names: None
+) -> None:
     """Call `changed` once the sound server is watched, and whenever a source or sink of it comes or goes.
 
+    `playing` is called with the names of the programs that play, whenever that changes.
     Does not return before `stopping`; where there is no sound server, it looks for one now and then.
     """
     there = False
@@ -145,23 +176,39 @@ def watch(changed: Callable[[], object], stopping: Event) -> None:
         try:
             with connect("stemlive devices") as pulse:
                 there = True
-                _listen(pulse, changed, stopping)
+                _listen(pulse, changed, stopping, playing)
         except nobody:
             if there:
                 changed()
+                playing([])
             there = False
             stopping.wait(_AWAY_S)
 
 
-def _listen(pulse: Any, changed: Callable[[], object], stopping: Event) -> None:
+def _listen(pulse: Any, changed: Callable[[], object], stopping: Event, playing: Callable[[list[str]], object]) -> None:
+    import pulsectl
+
+    told: list[str] | None = None
+    fresh = False
+
     def note(event: Any) -> None:
+        nonlocal fresh
+        if event.facility == "sink_input":
+            fresh = False
+            raise pulsectl.PulseLoopStop
         if event.t in ("new", "remove"):
             changed()
 
     pulse.event_callback_set(note)
-    pulse.event_mask_set("sink", "source")
+    pulse.event_mask_set("sink", "source", "sink_input")
     changed()  # since whoever watches has looked
     while not stopping.is_set():
+        if not fresh:
+            fresh = True
+            named = sorted({name for name in map(player_name, players(pulse)) if name}, key=str.lower)
+            if named != told:
+                told = named
+                playing(named)
         pulse.event_listen(_LISTEN_S)
 
 
