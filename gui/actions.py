@@ -46,6 +46,7 @@ COMMANDS = (
     Command("tempo-up", "Playback", "Tempo: 5 % faster", "Ctrl+Shift+Up", separated=True),
     Command("tempo-down", "Playback", "Tempo: 5 % slower", "Ctrl+Shift+Down"),
     Command("tempo-own", "Playback", "Tempo: original", "Ctrl+Shift+0"),
+    Command("practice", "Playback", "Practice: faster rounds, count-in…", "Ctrl+P"),
     Command("record", "Playback", "Record the input, the mix and stems", "R", checkable=True, separated=True),
     Command("record-folder", "Playback", "Folder for recordings…", "Ctrl+Shift+R"),
     Command("record-stems", "Playback", "Stems to record…", "Ctrl+Alt+R"),

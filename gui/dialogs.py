@@ -9,6 +9,7 @@ from PyQt6.QtGui import QAction, QActionGroup
 from PyQt6.QtWidgets import QDialog, QFileDialog, QInputDialog, QMenu, QMessageBox
 
 from stemlive.gui.file_names import chosen, shown
+from stemlive.gui.practice import PracticeDialog
 from stemlive.gui.record_dialog import RecordDialog
 from stemlive.gui.settings_dialog import SettingsDialog
 from stemlive.gui.sheets import ModelSheet, Sheet, about_page, keys_page
@@ -103,6 +104,13 @@ class Dialogs:
         """Show the engine's settings, and restart the engine if they are accepted."""
         if SettingsDialog(self._window.remembered, self._window).exec() == QDialog.DialogCode.Accepted:
             self._window.rig.connect_engine()
+
+    def practice(self) -> None:
+        """Ask for rounds of a loop that get faster, and for a count-in."""
+        rig = self._window.rig
+        dialog = PracticeDialog(rig.player.practice, self._window)
+        if dialog.exec() == QDialog.DialogCode.Accepted:
+            rig.set_practice(dialog.practice)
 
     def save_preset(self) -> None:
         """Ask for a name, and save the mix as a preset."""

@@ -51,6 +51,7 @@ class Handlers:
             "tempo-up": lambda: self._move_tempo(STEP_PERCENT),
             "tempo-down": lambda: self._move_tempo(-STEP_PERCENT),
             "tempo-own": lambda: rig.set_tempo(100.0),
+            "practice": dialogs.practice,
             "record": self._switch_record,
             "record-folder": dialogs.choose_record_folder,
             "record-stems": dialogs.choose_record_stems,

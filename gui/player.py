@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from stemlive.errors import DeviceError, StemliveError
 from stemlive.gui.karaoke import Karaoke
 from stemlive.gui.mix import Mix
+from stemlive.gui.practice import Practice
 from stemlive.realtime.control.controls import Controls
 from stemlive.realtime.engine.engine import LiveEngine
 from stemlive.realtime.recording.tap import Tap
@@ -76,6 +77,7 @@ class Player:
         self.settings: EngineSettings | None = None
         self.taps: tuple[Tap, ...] = ()
         self.karaoke = Karaoke()
+        self.practice = Practice()
         self.song = Song()
         self._sought_s = self._jumping_until = 0.0
         self.phase = Phase.IDLE
@@ -178,6 +180,12 @@ class Player:
             self.controls.song.set_tempo_percent(percent)
         self.song.tempo_percent = percent
 
+    def set_practice(self, practice: Practice) -> None:
+        """Set rounds and count-in. UsageError and StemliveError as in `Practice.write_to`."""
+        if self.controls is not None:
+            practice.write_to(self.controls.song)
+        self.practice = practice
+
     def close(self) -> None:
         """Let the engine stop, and return at once: `finish` waits for it."""
         self._next = None
@@ -226,6 +234,7 @@ class Player:
         try:
             mix.for_stems(engine.controls.stems).write_to(engine.controls)
             karaoke.write_to(engine.controls)
+            self.practice.write_to(engine.controls.song)
             if settings.song:
                 engine.controls.song.play_now(Path(settings.source))
                 engine.controls.song.seek(song.position_s)
@@ -266,6 +275,7 @@ class Player:
         else:
             self.phase = Phase.LIVE
             self.karaoke.write_to(self._engine.controls)
+            self.practice.write_to(self._engine.controls.song)
             if self.is_song:  # requested while it opened
                 self._engine.controls.song.play(self.song.playing)
                 if self.song.tempo_percent != self._engine.controls.song.tempo_percent:

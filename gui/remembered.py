@@ -10,6 +10,7 @@ from stemlive.errors import UsageError
 from stemlive.gui.file_names import chosen, shown
 from stemlive.gui.karaoke import Karaoke
 from stemlive.gui.mix import Mix
+from stemlive.gui.practice import Practice
 from stemlive.realtime.model_file.provider import existing_providers
 from stemlive.realtime.shared.settings import MODES, EngineSettings
 
@@ -97,6 +98,18 @@ class Remembered:
     @stem_outline.setter
     def stem_outline(self, on: bool) -> None:
         self._settings.setValue("window/stems", "on" if on else "off")
+
+    @property
+    def practice(self) -> Practice:
+        """Rounds that get faster, and the count-in."""
+        try:
+            return Practice.from_json(json.loads(self._text("practice", "")))
+        except (ValueError, TypeError):
+            return Practice()
+
+    @practice.setter
+    def practice(self, practice: Practice) -> None:
+        self._settings.setValue("practice", json.dumps(practice.to_json()))
 
     @property
     def unrecorded(self) -> tuple[str, ...]:

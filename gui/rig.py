@@ -14,6 +14,7 @@ from stemlive.gui.folders import music_folder
 from stemlive.gui.karaoke import OFF, Karaoke
 from stemlive.gui.mix_model import MixModel
 from stemlive.gui.player import Phase, Player, Song
+from stemlive.gui.practice import Practice
 from stemlive.gui.remembered import Remembered
 from stemlive.gui.waveform import Waveform
 from stemlive.realtime.audio_files.tempo import LEAST_TEMPO_PERCENT, MOST_TEMPO_PERCENT
@@ -48,9 +49,10 @@ class Rig(QObject):
         self.live = False
         self.queue = SongQueue()
         """The songs after and before the open one; see `Playlist`."""
-        player.karaoke = remembered.karaoke
-        if player.karaoke.semitones and not _keys_change():
+        player.karaoke, player.practice = remembered.karaoke, remembered.practice
+        if (player.karaoke.semitones or player.practice.faster_percent) and not _keys_change():
             player.karaoke = replace(player.karaoke, semitones=0)
+            player.practice = replace(player.practice, faster_percent=0)
         # It listens from the start, so that a recording begins at once, without another engine.
         self.recorder = Recorder(None)
         player.taps = (self.recorder,)
@@ -180,6 +182,14 @@ class Rig(QObject):
         except StemliveError as error:
             self.problem.emit(str(error))
         self.karaoke_changed.emit()
+
+    def set_practice(self, practice: Practice) -> None:
+        """Set rounds and count-in; emit `problem` if the library for another tempo is missing."""
+        try:
+            self.player.set_practice(practice)
+            self._remembered.practice = practice
+        except StemliveError as error:
+            self.problem.emit(str(error))
 
     @property
     def corner_used(self) -> bool:

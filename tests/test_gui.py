@@ -55,6 +55,7 @@ from stemlive.gui.mix_model import MixModel
 from stemlive.gui.notices import Notice
 from stemlive.gui.outline_span import Span
 from stemlive.gui.player import Phase
+from stemlive.gui.practice import Practice
 from stemlive.gui.presets import BUILT_IN, OwnPresets
 from stemlive.gui.program import build_window
 from stemlive.gui.record_dialog import RecordDialog
@@ -1546,6 +1547,23 @@ class TestMicrophone:
         assert playing.rig.player.song.tempo_percent == 100
         playing.rig.listen()
         qtbot.waitUntil(lambda: not bar.tempo.isVisible())
+
+    def test_rounds_and_count_in_are_asked_for_and_remembered(self, playing, make_window, monkeypatch):
+        def fill(dialog):
+            for field, value in ((dialog.faster, 5), (dialog.most, 110), (dialog.beats, 4), (dialog.bpm, 96)):
+                field.setValue(value)
+            return QDialog.DialogCode.Accepted
+
+        monkeypatch.setattr("stemlive.gui.practice.PracticeDialog.exec", fill)
+        playing.menus["practice"].trigger()
+        song = engine(playing).controls.song
+        assert (song.rounds, song.count_in) == ((5, 110), (4, 96))
+        playing.close()
+        again = make_window()
+        assert again.rig.player.practice == Practice(5, 110, 4, 96)
+        for wrong in ([5, 160, 0, 0], [5, 100, 4, 20], [5, 100, 17, 96]):
+            with pytest.raises(ValueError, match=str(wrong[1])):
+                Practice.from_json(wrong)
 
     def test_a_key_without_its_library_is_a_line_in_the_window(self, playing, monkeypatch):
         def missing():

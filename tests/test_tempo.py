@@ -244,6 +244,74 @@ class TestSong:
         assert second.told[-1] - second.told[0] == pytest.approx(0.7, abs=0.01)
 
 
+class TestPractice:
+    def test_each_round_of_a_loop_is_faster_up_to_a_tempo(self, deck):
+        deck = deck(np.random.default_rng(1).normal(0, 0.1, (3 * RATE, 1)).astype(np.float32))
+        deck.transport.set_tempo_percent(70)
+        deck.transport.set_rounds(20, 100)
+        deck.transport.set_loop((1.0, 1.5))
+        deck.transport.seek(1.0)
+        deck.transport.play()
+        deck.source.start()
+        deck.read(4 * RATE)
+        assert deck.transport.tempo_percent == 100
+        wraps = [number for number in range(1, len(deck.told)) if deck.told[number] < deck.told[number - 1] - 0.2]
+        rounds_s = np.diff(wraps) * 100 / RATE
+        assert rounds_s[:3] == pytest.approx([0.5 / 0.9, 0.5, 0.5], abs=0.01)
+        deck.transport.set_tempo_percent(60)  # and again from there
+        assert deck.transport.tempo_percent == 60
+        deck.read(5 * RATE)
+        assert deck.transport.tempo_percent == 100
+
+    def test_a_count_in_before_it_begins_and_before_each_round(self, deck):
+        deck = deck(tone(seconds=3.0))
+        deck.transport.set_tempo_percent(50)
+        deck.transport.set_count_in(3, 120.0)
+        deck.transport.set_loop((1.0, 1.5))
+        deck.transport.seek(1.0)
+        deck.transport.play()
+        deck.source.start()
+        heard = deck.read(8 * RATE)
+        clicks = np.zeros((len(heard), 3), np.float32)
+        for first in range(0, len(heard), 512):
+            deck.source.clicks.add_to(clicks[first : first + 512], first)
+        assert not clicks[:, 2].any()
+        np.testing.assert_array_equal(clicks[:, 0], clicks[:, 1])
+        loud = np.flatnonzero(np.abs(clicks[:, 0]) > 0.1) / RATE
+        begins = loud[np.flatnonzero(np.diff(loud, prepend=-1.0) > 0.1)]
+        # Three beats of a second each, for 120 a minute at half the tempo, then a second of the loop.
+        np.testing.assert_allclose(begins[:6] - begins[0], [0, 1, 2, 4, 5, 6], atol=0.002)
+        sounding = np.abs(heard[:, 0]) > 0.2
+        song_s = np.flatnonzero(sounding)[0] / RATE
+        assert song_s - begins[0] == pytest.approx(3.0, abs=0.01)
+        assert not sounding[round((song_s + 1.02) * RATE) : round((song_s + 3.98) * RATE)].any()
+        assert deck.place_s(begins[0] + 1.5) == 1.0  # it stands meanwhile
+
+    def test_a_pause_ends_the_count_in_and_a_seek_begins_it_anew(self, deck):
+        deck = deck(tone(seconds=4.0))
+        deck.transport.set_count_in(2)
+        deck.transport.play()
+        deck.source.start()
+        deck.read(RATE // 2)
+        deck.transport.play(False)
+        assert not deck.read(3 * RATE).any()
+        deck.transport.play()
+        deck.read(RATE // 2)
+        deck.transport.seek(2.0)
+        heard = deck.read(4 * RATE)
+        song_s = np.flatnonzero(np.abs(heard[:, 0]) > 0.2)[0] / RATE
+        assert song_s == pytest.approx(2.0, abs=0.4)  # what was read ahead
+        assert deck.place_s(4.0 + song_s + 0.5) == pytest.approx(2.5, abs=0.01)
+
+    def test_what_is_out_of_range(self):
+        song = Transport(EngineMemory.local())
+        for wrong in (lambda: song.set_rounds(26, 100), lambda: song.set_rounds(5, 151), lambda: song.set_count_in(17)):
+            with pytest.raises(UsageError):
+                wrong()
+        with pytest.raises(UsageError, match="from 30 to 300"):
+            song.set_count_in(4, 20)
+
+
 class TestControl:
     def test_keys_and_osc_move_it_within_its_range(self):
         controls = Controls(("vocals", "rest"), EngineMemory.local())
@@ -258,6 +326,16 @@ class TestControl:
         with pytest.raises(UsageError):
             act("/stemlive/tempo", 151)
         osc.close()
+        at = iter((1.5, 4.0, 4.5, 9.0, 9.1))
+        desk.song_at = lambda: next(at)
+        press(desk, "l")
+        press(desk, "l")
+        assert (controls.song.loop, desk.notes[-1]) == ((1.5, 4.0), "loop 0:01 to 0:04")
+        press(desk, "l")
+        assert controls.song.loop is None
+        press(desk, "l")
+        press(desk, "l")
+        assert "0.25 s at least" in desk.notes[-1]
         press(desk, "d")
         press(desk, "d")
         assert controls.song.tempo_percent == 50
@@ -281,6 +359,12 @@ class TestCommand:
             (["-i", "device:default", "--tempo", "80"], "--tempo is for songs"),
             (["-i", "-", "-o", "out.wav", "--tempo", "80"], "--tempo is for songs"),
             (["song.wav", "--tempo", "40"], "50<=x<=150"),
+            (["song.wav", "-o", "out.wav", "--loop", "1-2"], "are for songs that are heard"),
+            (["-i", "device:default", "--count-in", "4"], "are for songs that are heard"),
+            (["song.wav", "--loop", "1"], "write FROM-TO"),
+            (["song.wav", "--loop", "2-1"], "ends before it begins"),
+            (["song.wav", "--loop-faster", "5"], "give a lower --tempo"),
+            (["song.wav", "--bpm", "120"], "give their number"),
         ],
     )
     def test_what_has_no_tempo_is_told_in_a_line(self, arguments, line, tmp_path, monkeypatch):

@@ -110,6 +110,7 @@ def command(
 
     \b
     stemlive stream SONG.mp3 --preset karaoke
+    stemlive stream SONG.mp3 --tempo 70 --loop 1:05-1:20 --loop-faster 5 --count-in 4
     stemlive stream -i device:default --preset karaoke
     stemlive stream --system --preset karaoke
     stemlive stream SONG.mp3 --preset karaoke --cue 3,4 --cue-preset original
@@ -151,7 +152,7 @@ def command(
         play(engine, set_up, read_options(**live, has_microphone=engine.has_microphone), quiet=quiet, system=taken)
         return
     refuse_without_device(ctx)
-    practice.check_input(song=not is_pipe(source))
+    practice.check_input(song=not is_pipe(source), heard=False)
     between_files(
         source,
         target,

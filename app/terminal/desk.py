@@ -37,6 +37,8 @@ class Desk:
     selected: int = 0
     quitting: bool = False
     helping: bool = False
+    loop_from_s: float | None = None
+    """Where a loop begins whose end is not known yet."""
     notes: list[str] = field(default_factory=list)
     """Messages about the last keys."""
     _preset: int = -1

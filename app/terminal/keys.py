@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from stemlive.errors import StemliveError, UsageError
 from stemlive.terminal.desk import Desk
-from stemlive.terminal.practice_keys import TEMPO_STEP, move_tempo
+from stemlive.terminal.practice_keys import TEMPO_STEP, move_tempo, step_loop
 
 _STEP_DB = 1.0
 _LOWEST_DB = -60.0
@@ -175,6 +175,7 @@ KEYS: tuple[Key, ...] = (
     Key(("f",), "f", "5 % faster", lambda desk, _: move_tempo(desk, TEMPO_STEP), applies=_has_song),
     Key(("d",), "d", "5 % slower", lambda desk, _: move_tempo(desk, -TEMPO_STEP), applies=_has_song),
     Key(("t",), "t", "the song's own tempo", lambda desk, _: move_tempo(desk, None), applies=_has_song),
+    Key(("l",), "l", "loop: from here, to here, none", lambda desk, _: step_loop(desk), applies=_has_song),
     Key(("r",), "r", "record, or end the take", _record, applies=lambda desk: desk.recorder is not None),
     Key(
         ("]",),

@@ -6,11 +6,15 @@ from pathlib import Path
 
 from stemlive.errors import UsageError
 from stemlive.realtime.audio_files.tempo import check_tempo
+from stemlive.realtime.dsp.key_change import check_key_change
 from stemlive.realtime.shared import song_requests
 from stemlive.realtime.shared.memory import EngineMemory
 from stemlive.realtime.shared.song_requests import SongRequest
 
 SHORTEST_LOOP_S = 0.25
+MOST_ROUND_PERCENT = 25.0
+MOST_BEATS = 16
+LEAST_BPM, MOST_BPM = 30.0, 300.0
 
 
 class Transport:
@@ -106,6 +110,42 @@ class Transport:
             self._memory.parameters["tempo_percent"] = percent
             self._memory.parameters["tempo_song"] = self._song
             self._memory.parameters["tempos"] += 1  # last, as in `seek`
+
+    @property
+    def rounds(self) -> tuple[float, float]:
+        """How many percent each round of a loop is faster than the one before, and up to which tempo."""
+        parameters = self._memory.parameters
+        return float(parameters["round_percent"]), float(parameters["round_most_percent"])
+
+    def set_rounds(self, faster_percent: float, most_percent: float) -> None:
+        """Play each round of a loop faster, in percent of the song's own tempo, up to a tempo; 0 for all alike.
+
+        UsageError and StemliveError as in `set_tempo_percent`.
+        """
+        if not 0 <= faster_percent <= MOST_ROUND_PERCENT:
+            raise UsageError(f"a round is 0 to {MOST_ROUND_PERCENT:g} percent faster, not {faster_percent:g}")
+        check_tempo(most_percent)
+        if faster_percent:
+            check_key_change()
+        parameters = self._memory.parameters
+        parameters["round_percent"] = 0.0
+        parameters["round_most_percent"], parameters["round_percent"] = most_percent, faster_percent
+
+    @property
+    def count_in(self) -> tuple[int, float]:
+        """Beats of the count-in, and beats per minute of the song; 0 for a beat per second at any tempo."""
+        return int(self._memory.parameters["count_beats"]), float(self._memory.parameters["count_bpm"])
+
+    def set_count_in(self, beats: int, bpm: float = 0.0) -> None:
+        """Click so many times before the song goes on after it stood, and before each further round of a loop.
+
+        With `bpm` of the song they are at its tempo, else one per second. UsageError out of range.
+        """
+        if not 0 <= beats <= MOST_BEATS:
+            raise UsageError(f"a count-in has 0 to {MOST_BEATS} beats, not {beats}")
+        if bpm and not LEAST_BPM <= bpm <= MOST_BPM:
+            raise UsageError(f"beats per minute are from {LEAST_BPM:g} to {MOST_BPM:g}, not {bpm:g}")
+        self._memory.parameters["count_bpm"], self._memory.parameters["count_beats"] = bpm, beats
 
     def set_loop(self, part: tuple[float, float] | None) -> None:
         """Loop a part (start, end), or stop looping with None. UsageError for less than a quarter of a second."""

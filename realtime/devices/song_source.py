@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemlive.errors import AudioFileError
+from stemlive.realtime.devices.count_in import Clicks
 from stemlive.realtime.devices.file_device import NAP_S, FileSource
 from stemlive.realtime.devices.song_loader import LoadedSong, SongLoader
 from stemlive.realtime.devices.song_marks import Mark, Marks
+from stemlive.realtime.shared import song_requests
 from stemlive.realtime.shared.memory import EngineMemory
-from stemlive.realtime.shared.song_requests import gain_of
 
 FloatArray = NDArray[np.float32]
 
@@ -49,6 +50,10 @@ class SongSource(FileSource):
         self._failed = (0, "")
         self._plays = self._ended = False
         self._marks = Marks()
+        self.clicks = Clicks(sample_rate_hz, memory.parameters)
+        """Of the count-in, for the engine to add to what is heard."""
+        self._counting = 0
+        """Samples until the song begins after a count-in."""
         self._jumps: deque[float] = deque()
         self._begin(song)
         parameters, telemetry = memory.parameters, memory.telemetry
@@ -109,6 +114,10 @@ class SongSource(FileSource):
         if at_once > on and (song := self._loader.take()) is not None:
             return self._switch(song)
         seeks, playing = self._sought(), bool(parameters["playing"])
+        if self._counting:
+            if playing and seeks == self._seeks and self._tempo() is None:
+                return self._count()
+            self._stop_counting()
         block = min(self._block, self._song.left) if self._plays else self._block
         wraps_to = None
         if (loop := self._loop()) is not None:
@@ -126,24 +135,41 @@ class SongSource(FileSource):
 
     def _cross_fade(self, seeks: int, playing: bool, wraps_to: int | None) -> FloatArray:
         """Return the cross-fade to what is wanted now within the song."""
-        place = self._song.reader.position
+        reader, place = self._song.reader, self._song.reader.position
         old = self._go_on(len(self._rise))
         self._fed -= len(old)  # the fade-in overlaps it
         if (tempo_percent := self._tempo()) is not None:
             self._tempos, self._retimed = int(self._memory.parameters["tempos"]), self._number()
-            self._song.reader.seek(place, tempo_percent)
+            reader.seek(place, tempo_percent)
         if seeks != self._seeks:
             self._seeks = seeks
             self._go_to(float(self._memory.parameters["seek_s"]))
         elif wraps_to is not None:
-            self._song.reader.seek(wraps_to)
+            reader.seek(wraps_to, song_requests.next_round(self._memory.parameters, reader.tempo_percent))
         elif playing and not self._song.left:
             self._go_to(0.0)
         elif tempo_percent is not None and self._plays and playing:
             self._mark()
             return self._faded(old)
-        self._go_on_from_here(playing)
+        begins = wraps_to is not None or not self._plays
+        counts_s = self.clicks.begin(self._number(), reader.speed) if playing and begins and self._song.left else 0.0
+        self._go_on_from_here(playing and not counts_s)
+        self._counting = max(0, round(counts_s * self._song.rate_hz) - len(self._rise))
         return self._faded(old)
+
+    def _count(self) -> FloatArray:
+        """Return silence, and at its end the song's beginning, faded in."""
+        if self._counting > self._block:
+            self._counting -= self._block
+            return self._go_on(self._block)
+        self._append(self._go_on(self._counting))
+        self._counting = 0
+        self._go_on_from_here(playing=True)
+        return np.asarray(self._go_on(len(self._rise)) * self._rise, np.float32)
+
+    def _stop_counting(self) -> None:
+        self._counting = 0
+        self.clicks.cancel(self._number())
 
     def _faded(self, old: FloatArray) -> FloatArray:
         new = self._go_on(len(self._rise))
@@ -151,6 +177,7 @@ class SongSource(FileSource):
 
     def _switch(self, song: LoadedSong) -> FloatArray:
         """Return the beginning of another song, faded in; the end of this one, faded out, is appended before."""
+        self._stop_counting()
         self._append(np.asarray(self._go_on(len(self._rise)) * self._rise[::-1], np.float32))
         self._begin(song)
         if (seeks := self._sought()) != self._seeks:
@@ -183,7 +210,7 @@ class SongSource(FileSource):
         if (tempo_percent := self._tempo()) is not None:
             self._tempos = int(self._memory.parameters["tempos"])
             song.reader.seek(0, tempo_percent)
-        self._gain = gain_of(self._memory.parameters, song.number)
+        self._gain = song_requests.gain_of(self._memory.parameters, song.number)
         self._block = round(_BLOCK_S * song.rate_hz)
         fade = round(_FADE_S * song.rate_hz)
         self._rise = np.asarray((np.arange(fade)[:, None] + 0.5) / fade, np.float32)
@@ -207,11 +234,7 @@ class SongSource(FileSource):
 
     def _tempo(self) -> float | None:
         """Return the tempo that was requested for this song; None if nothing was since it changed last."""
-        parameters = self._memory.parameters
-        tempos = int(parameters["tempos"])
-        if tempos == self._tempos or int(parameters["tempo_song"]) != self._song.number:
-            return None
-        return float(parameters["tempo_percent"])
+        return song_requests.tempo_of(self._memory.parameters, self._song.number, self._tempos)
 
     def _loop(self) -> tuple[int, int] | None:
         """Return the loop's first sample and the one after its last; None if this song plays without one."""
@@ -250,7 +273,7 @@ class SongSource(FileSource):
             return np.zeros((0, _CHANNELS), np.float32)
 
     def _apply_gain(self, block: FloatArray) -> None:
-        wanted = gain_of(self._memory.parameters, self._song.number)
+        wanted = song_requests.gain_of(self._memory.parameters, self._song.number)
         if wanted != self._gain:
             most = _GAIN_PER_S * len(block) / self._song.rate_hz
             reached = min(max(wanted, self._gain - most), self._gain + most)

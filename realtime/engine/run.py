@@ -274,6 +274,7 @@ class LiveRun:
         )
         if isinstance(ends.source, SongSource):
             self._worker.idle = ends.source.idle
+            self._worker.add_clicks = ends.source.clicks.add_to
         self._source, self._output, self._heard = source, ends.target.output, HeardClock(rate_hz)
 
     def _spare(self, path: LivePath, least: int) -> int:

@@ -77,6 +77,8 @@ class LiveWorker:
         self._taps = taps
         self.idle: Callable[[int], bool] = lambda taken: False
         """Whether from input sample `taken` on there is only silence, as from a paused song. The worker then rests."""
+        self.add_clicks: Callable[[FloatArray, int], None] = lambda block, number: None
+        """Adds to a block [n, D] for the device, which begins with this input sample, what is heard beside the mix."""
         self.resting = False
         """Whether nothing is read or computed, and the device plays silence."""
         self._block = np.zeros((LONGEST_BLOCK, source.channels), np.float32)
@@ -193,7 +195,9 @@ class LiveWorker:
         if self._key_samples != self._key.delay_samples:
             self._key_samples = self._report.key_samples = self._key.delay_samples
             self._playout.dry.leave()
-        self._playout.dry.write(self.taken_to + self._key_samples, self._dry(block))
+        dry = self._dry(block)
+        self.add_clicks(dry, self._taken)
+        self._playout.dry.write(self.taken_to + self._key_samples, dry)
         self._taken += len(block)
         for tap in self._taps:
             tap.heard(block)
@@ -210,8 +214,9 @@ class LiveWorker:
         mixed, stems = self._path.read()
         heard = self._key.process(self._path.heard, self._report.semitones)
         if len(heard):
-            self._given += len(heard)
             out = for_device(heard, self._device_block)
+            self.add_clicks(out, self._given - self._key.delay_samples)
+            self._given += len(heard)
             if separated:
                 in_time = wet.write(position, out)
             else:

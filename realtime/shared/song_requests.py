@@ -50,3 +50,16 @@ def gain_of(parameters: Any, number: int) -> float:
     """Engine: return the linear gain of a song."""
     place = number % PLACES
     return float(parameters["song_gains"][place]) if number and parameters["song_numbers"][place] == number else 1.0
+
+
+def tempo_of(parameters: Any, number: int, since: int) -> float | None:
+    """Engine: return the tempo in percent requested for a song after request `since`; None if none was."""
+    if int(parameters["tempos"]) == since or int(parameters["tempo_song"]) != number:
+        return None
+    return float(parameters["tempo_percent"])
+
+
+def next_round(parameters: Any, tempo_percent: float) -> float | None:
+    """Engine: return the tempo of the round of a loop that follows one at this tempo; None if it is the same."""
+    faster, most = float(parameters["round_percent"]), float(parameters["round_most_percent"])
+    return min(most, tempo_percent + faster) if faster and tempo_percent < most else None
