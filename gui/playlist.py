@@ -17,6 +17,7 @@ from stemlive.gui.theme import Theme
 from stemlive.media_session import MediaSession
 from stemlive.realtime.control.conductor import Conductor
 from stemlive.realtime.control.controls import Controls
+from stemlive.realtime.control.loudness import LoudnessMeter, check_loudness
 from stemlive.realtime.control.song_queue import QueuedSong
 from stemlive.song_list import songs_of
 
@@ -40,7 +41,8 @@ class Playlist(QObject):
         self._rig, self._remembered = rig, remembered
         self.queue = rig.queue
         self.queue.set_autoplay(remembered.autoplay)
-        self.conductor = Conductor(self.queue)
+        self._meter = LoudnessMeter()
+        self.conductor = Conductor(self.queue, self._gain)
         self.panel = QueuePanel()
         self.panel.setVisible(False)
         self.panel.show_queue(self.queue)
@@ -56,6 +58,8 @@ class Playlist(QObject):
         songs.filled.connect(self.add)
         self.panel.shut.clicked.connect(self.switch)
         self.panel.autoplay.clicked.connect(self._set_autoplay)
+        self.panel.loudness.setChecked(remembered.match_loudness)
+        self.panel.loudness.clicked.connect(self._set_loudness)
 
     def beside(self, page: QWidget) -> QWidget:
         """Return a page with the panel at its side."""
@@ -192,6 +196,7 @@ class Playlist(QObject):
         self._stop_listening()
         self.conductor.attach(None)
         self._media.close()
+        self._meter.close()
 
     def _show_song(self) -> None:
         """Open the song that is on, if it is not what the window shows; pass over what cannot be opened."""
@@ -226,6 +231,19 @@ class Playlist(QObject):
     def _show_panel(self, on: bool) -> None:
         self.panel.setVisible(on)
         self.shown.emit(on)
+
+    def _gain(self, path: Path) -> float:
+        return self._meter.gain(path) if self.panel.loudness.isChecked() else 1.0
+
+    def _set_loudness(self, on: bool) -> None:
+        try:
+            if on:
+                check_loudness()
+        except AudioFileError as error:
+            self.problem.emit(str(error))
+            self.panel.loudness.setChecked(False)
+            return
+        self._remembered.match_loudness = on
 
     def _set_autoplay(self, on: bool) -> None:
         self._remembered.autoplay = on

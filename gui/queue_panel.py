@@ -99,6 +99,8 @@ class QueuePanel(QFrame):
         self.shut = _button("✕", "Hide the queue")
         self.autoplay = QCheckBox("Next song by itself")
         self.autoplay.setToolTip("At the end of a song the next one begins, without a gap")
+        self.loudness = QCheckBox("Songs equally loud")
+        self.loudness.setToolTip("Each song at -18 LUFS (EBU R128), or as near as it does not clip")
         self.theme: Theme = DARK
         top = QHBoxLayout()
         top.addWidget(self.heading, 1)
@@ -110,6 +112,7 @@ class QueuePanel(QFrame):
         column.addLayout(top)
         column.addWidget(self.songs, 1)
         column.addWidget(self.autoplay)
+        column.addWidget(self.loudness)
 
     def show_queue(self, queue: SongQueue) -> None:
         """Show the songs, which of them is on, and which cannot be played."""

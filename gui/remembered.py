@@ -226,6 +226,15 @@ class Remembered:
     def autoplay(self, on: bool) -> None:
         self._settings.setValue("window/autoplay", "on" if on else "off")
 
+    @property
+    def match_loudness(self) -> bool:
+        """Whether the songs of the queue are made equally loud."""
+        return self._text("window/loudness", "off") == "on"
+
+    @match_loudness.setter
+    def match_loudness(self, on: bool) -> None:
+        self._settings.setValue("window/loudness", "on" if on else "off")
+
     def engine(self) -> dict[str, object]:
         """Return the arguments of `EngineSettings` that the settings dialog has set; invalid ones are left out."""
         block, mode = self._text("engine/block", ""), self._text("engine/mode", "auto")

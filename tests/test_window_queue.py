@@ -225,6 +225,22 @@ class TestQueue:
         assert float(engine(again).memory.parameters["seek_s"]) == 4.5
         qtbot.waitUntil(lambda: asked(again, "song_next") == "d")
 
+    def test_songs_are_made_equally_loud_if_one_wishes(self, live, qtbot, songs):
+        for path in songs:
+            soundfile.write(path, 0.5 * np.sin(np.arange(10 * 8000)), 8000)
+        parameters = engine(live).memory.parameters
+
+        def gains():
+            numbers = [int(parameters[name]) for name in ("song_now", "song_next")]
+            return [song_requests.gain_of(parameters, number) for number in numbers]
+
+        assert gains() == [1.0, 1.0]
+        live.playlist.panel.loudness.click()
+        qtbot.waitUntil(lambda: max(gains()) < 0.6)
+        assert live.remembered.match_loudness
+        live.playlist.panel.loudness.click()
+        qtbot.waitUntil(lambda: gains() == [1.0, 1.0])
+
     def test_another_thread_may_change_the_queue(self, live, qtbot):
         import threading
 

@@ -1,5 +1,6 @@
 """`stemlive play`: one song after another, to a device."""
 
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from stemlive.realtime.shared.outputs import Outputs
 
 _option = partial(click.option, cls=GroupedOption)
+_FIRST_S = 10.0
+"""How long the first song may be measured before it begins; then it is matched while it plays."""
 
 
 @click.command("play", cls=GroupedCommand, context_settings={"token_normalize_func": current_name})
@@ -41,6 +44,14 @@ _option = partial(click.option, cls=GroupedOption)
 @mix_options
 @key_option
 @output_channel_options
+@grouped(
+    "Mix",
+    _option(
+        "--match-loudness",
+        is_flag=True,
+        help="Bring each song to -18 LUFS (EBU R128), or as near as it does not clip; needs ffmpeg.",
+    ),
+)
 @live_options
 @model_option
 @threads_option
@@ -55,6 +66,7 @@ def command(
     threads: int,
     outputs: "Outputs",
     cue: Mix,
+    match_loudness: bool,
     quiet: bool,
     **live: Any,
 ) -> None:
@@ -69,6 +81,7 @@ def command(
     """  # noqa: D301 - the \b is click's mark of lines to be left as they are
     from stemlive.media_session import MediaSession
     from stemlive.realtime.control.conductor import Conductor
+    from stemlive.realtime.control.loudness import LoudnessMeter, check_loudness
     from stemlive.realtime.shared.settings import EngineSettings, device_of
 
     if device_of(target) is None:
@@ -79,6 +92,11 @@ def command(
     if live["words"] is not None and len(queue.songs) > 1:
         raise UsageError("--words are those of one song: lay those of several beside them, as SONG.lrc")
     conductor = Conductor(queue)
+    meter = LoudnessMeter()
+    if match_loudness:
+        check_loudness()
+        meter.wait_for(queue.song.path, _FIRST_S)  # those after it are measured while others play
+        conductor.gain = meter.gain
 
     def set_up(controls: "Controls") -> None:
         mix.set_up(controls)
@@ -96,7 +114,7 @@ def command(
     }
     engine = EngineSettings(str(queue.song.path), target, song=True, **settings)
     options = read_options(**live, has_microphone=engine.has_microphone)
-    with MediaSession() as media:
+    with closing(meter), MediaSession() as media:
         play(engine, set_up, options, quiet=quiet, conductor=conductor, media=media)
 
 
