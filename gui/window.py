@@ -37,9 +37,8 @@ from stemlive.gui.welcome import Welcome
 from stemlive.gui.window_parts import WindowParts
 from stemlive.gui.words_corner import WordsCorner
 
-FRAME_MS, TEXT_MS = 40, 200
-_IDLE_FRAME_MS, _IDLE_TEXT_MS = 250, 500
-"""While nothing moves, as in a paused song."""
+FRAME_MS, TEXT_MS, _IDLE_FRAME_MS, _IDLE_TEXT_MS = 40, 200, 250, 500
+"""Idle is when nothing moves, as in a paused song."""
 _OUTLINE_SHARE = 0.085
 """Height of the song's outline, of the window's."""
 
