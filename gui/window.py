@@ -157,8 +157,8 @@ class Window(WindowParts):
         paths = dropped_files(event.mimeData())
         if paths:
             event.acceptProposedAction()
-            if not self.words.take_file(paths[0]):
-                self.playlist.take(paths)
+            if songs := self.words.take_dropped(paths):
+                self.playlist.take(songs)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
         """Give the song's outline its share of the height."""

@@ -73,12 +73,12 @@ class WordsCorner(QObject):
         self._take(words)
         self._show_panel(words is not None and self._remembered.words)
 
-    def take_file(self, path: Path) -> bool:
-        """Take a dropped file as the words of the song, if it is one of words; return whether it was."""
-        if path.suffix.lower() not in KINDS:
-            return False
-        self.open(path)
-        return True
+    def take_dropped(self, paths: list[Path]) -> list[Path]:
+        """Return what is no file of words; if there are such files alone, take the first for the song that is open."""
+        others = [path for path in paths if path.suffix.lower() not in KINDS]
+        if paths and not others:
+            self.open(paths[0])
+        return others
 
     def open(self, path: Path) -> None:
         """Take a file as the words of the song, now and when it is opened again; emit `problem` if it is none."""

@@ -74,7 +74,7 @@ def play(window, qtbot):
     def play(song, at_s=0.0, speed=0.0):
         if window.rig.song != song:
             window.rig.open_song(song)
-            qtbot.waitUntil(lambda: window.rig.player.phase == Phase.LIVE)
+            qtbot.waitUntil(lambda: window.rig.player.phase == Phase.LIVE and window.rig.player._engine is not None)
         engine = window.rig.player._engine
         engine.tell(song_s=at_s, song_length_s=10.0, song_at_s=time.monotonic(), song_speed=speed)
         window.show_frame()
@@ -93,9 +93,9 @@ def colours(view):
     return lambda colour: int(np.count_nonzero(dots == QColor(colour).rgb() & 0xFFFFFF))
 
 
-def drop(window, path):
+def drop(window, *paths):
     data = QMimeData()
-    data.setUrls([url_of(path)])
+    data.setUrls([url_of(path) for path in paths])
     button, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     window.dropEvent(QDropEvent(QPointF(9, 9), Qt.DropAction.CopyAction, data, button, none))
 
@@ -203,6 +203,9 @@ def test_a_file_of_words_is_dropped_or_opened_and_remembered(window, play, song,
     assert window.words.words is None
     play(song, 3.5)
     assert lit(window) == "Second line"
+    drop(window, words, other)  # a song with its words beside it
+    assert window.rig.song == other
+    play(song, 3.5)
     nothing = elsewhere / "nothing.lrc"
     nothing.write_text("")
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(nothing), ""))
