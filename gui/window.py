@@ -154,8 +154,7 @@ class Window(WindowParts):
     def dropEvent(self, event: QDropEvent | None) -> None:  # noqa: N802
         """Open a song, or take several into the queue; or take the words of the song."""
         assert event is not None
-        paths = dropped_files(event.mimeData())
-        if paths:
+        if paths := dropped_files(event.mimeData()):
             event.acceptProposedAction()
             if songs := self.words.take_dropped(paths):
                 self.playlist.take(songs)
