@@ -56,7 +56,7 @@ def output_channel_options(function: Callable[..., Any]) -> Callable[..., Any]:
         option(
             "--cue",
             metavar="N[,N]",
-            help="Outputs of a second mix of all stems, for headphones or a stage monitor, with the microphone.",
+            help="Outputs of a second mix of all stems, for headphones or the stage, with the microphone.",
         ),
         option("--cue-preset", metavar="NAME", shell_complete=complete_presets, help="Preset of the second mix."),
         option(

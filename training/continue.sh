@@ -1,19 +1,23 @@
 #!/bin/sh
 # From a bare machine to the running run in one call: `training/continue.sh [MINUTES]`, and the same call goes on.
-# Installs what is missing, builds the free data beside the run, and trains the trunk (recipes/live-free.toml) from its
-# newest weights (those of a run that is there, or the bundled live-free) in slices, so that each hears what is built by then.
-#   CORPORA    folder that holds corpus/ and, for validation, corpus-nc/ (../shared)
+# Installs what is missing, builds the free data beside the run, and trains the branch that leads (recipes/live.toml) from its
+# newest weights (those of a run that is there, or the bundled ones) in slices, so that each hears what is built by then.
+#   MODEL      live, or live-free: the trunk, on free data alone
+#   CORPORA    folder that holds corpus/ and corpus-nc/ (../shared)
 #   DATA       folder for what is built and decoded, 25 GB (../stemlive-data)
-#   RUN        folder of the run ($DATA/runs/trunk)
+#   RUN        folder of the run ($DATA/runs/$MODEL)
 #   PROCESSES  one for each core that the run may have (all of them)
 set -eu
 cd "$(dirname "$0")/.."
 minutes="${1:-170}"
+model="${MODEL:-live}"
 corpora="${CORPORA:-../shared}"
 data="${DATA:-../stemlive-data}"
-run="${RUN:-$data/runs/trunk}"
+run="${RUN:-$data/runs/$model}"
 processes="${PROCESSES:-$(nproc)}"
 slice=40
+heard="--data $corpora/corpus"
+[ "$model" = live-free ] || heard="$heard --data $corpora/corpus-nc"
 ends=$(($(date +%s) + 60 * minutes))
 
 ./install.sh train
@@ -36,7 +40,7 @@ while left=$(((ends - $(date +%s)) / 60)) && [ "$left" -gt 0 ]; do
         [ -d "$data/$root/train" ] || [ -d "$data/$root/pool" ] && built="$built --data $data/$root"
     done
     # shellcheck disable=SC2086
-    .venv/bin/stemlive train training/recipes/live-free.toml --data "$corpora/corpus" $built \
+    .venv/bin/stemlive train "training/recipes/$model.toml" $heard $built \
         --validate "$corpora/corpus-nc" --validate "$corpora/corpus" --cache "$data/cache" --run "$run" \
-        --start-from realtime/assets/live-free.onnx --processes "$processes" --time-limit "$((left < slice ? left : slice))"
+        --start-from "realtime/assets/$model.onnx" --processes "$processes" --time-limit "$((left < slice ? left : slice))"
 done
