@@ -36,6 +36,7 @@ class Moment:
             "tempo_percent": controls.song.tempo_percent,
             "microphone_gain_db": _finite(controls.microphone_gain_db),
             "microphone_reverb": controls.microphone_reverb,
+            "guide_db": _finite(controls.guide_db),
         }
         return cls(engine, _with_old_names(settings), None if recorder is None else recorder.status())
 

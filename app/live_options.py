@@ -38,6 +38,7 @@ class LiveOptions:
     record_format: str
     microphone_gain_db: float
     microphone_reverb: float
+    guide_db: float
     osc: tuple[str, int] | None
     remote: tuple[str, int] | None
     midi: str | None
@@ -168,6 +169,12 @@ def live_options(function: Callable[..., Any]) -> Callable[..., Any]:
                     show_default=True,
                     help="Reverberation, 0 (dry) to 1.",
                 ),
+                _option(
+                    "--guide",
+                    metavar="DB",
+                    default="-inf",
+                    help="The voice of the song at this gain at least, such as -12; it steps back while you sing.",
+                ),
             ),
             remote(*remote_options()),
             playing(
@@ -206,6 +213,7 @@ def read_options(
     record_format: str,
     microphone_gain: str,
     microphone_reverb: float,
+    guide: str,
     osc: str | None,
     remote: str | None,
     midi: str | None,
@@ -236,6 +244,7 @@ def read_options(
         record_format=record_format,
         microphone_gain_db=split_gain(f"microphone={microphone_gain}")[1],
         microphone_reverb=microphone_reverb,
+        guide_db=_guide_db(guide),
         osc=None if osc is None else parse_address(osc, "an OSC address"),
         remote=None if remote is None else parse_address(remote, "an address for the remote"),
         midi=midi,
@@ -262,6 +271,13 @@ def refuse_without_device(ctx: click.Context) -> None:
             f"{', '.join(given)}: options that are for devices, and neither --input nor --output is one: write "
             "device:NAME, or leave them out"
         )
+
+
+def _guide_db(text: str) -> float:
+    gain_db = split_gain(f"guide={text}")[1]
+    if gain_db > 0:
+        raise UsageError(f"--guide is a gain up to 0 dB, such as -12, not {text}")
+    return gain_db
 
 
 def _channels(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, ...] | None:

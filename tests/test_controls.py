@@ -410,7 +410,7 @@ class TestOsc:
         _, client, complaints = osc
         client.send_message("/monitor/gain", -4)
         client.send_message("/stemlive/monitor/reverb", 0.5)
-        answers = dict(self.settle(client, "/stemlive/state", 5 * len(STEMS) + 7))
+        answers = dict(self.settle(client, "/stemlive/state", 5 * len(STEMS) + 8))
         assert complaints == []
         assert (controls.microphone_gain_db, controls.microphone_reverb) == (-4, 0.5)
         for name in ("microphone", "monitor"):
@@ -421,7 +421,7 @@ class TestOsc:
         controls.mute("bass")
         controls.set_gain_db("bass", -math.inf)
         answers = dict(self.settle(client, "/stemlive/state", len(server.state())))
-        assert len(answers) == 5 * len(STEMS) + 7
+        assert len(answers) == 5 * len(STEMS) + 8
         assert (answers["/stemlive/bass/mute"], answers["/stemlive/bass/gain"]) == (1, -math.inf)
 
     def test_patterns(self, osc, controls):

@@ -1,5 +1,6 @@
 """What can be changed while the sound plays: gains, mutes, solos, presets, bypass."""
 
+import math
 import threading
 
 from stemlive.errors import UsageError
@@ -32,6 +33,7 @@ class Controls:
         self._semitones = 0
         self._microphone_gain_db = 0.0
         self._microphone_reverb = 0.0
+        self._guide_db = -math.inf
         if write:
             self._write()
             self.cue.write()
@@ -143,6 +145,19 @@ class Controls:
             self._write()
 
     @property
+    def guide_db(self) -> float:
+        """Gain of the guide in dB: so much of the voice is heard at least, until somebody sings; -inf is off."""
+        return self._guide_db
+
+    def set_guide_db(self, gain_db: float) -> None:
+        """Let the voice be heard at this gain at least, -inf (off) to 0 dB, and step back while somebody sings."""
+        if not gain_db <= 0:
+            raise UsageError(f"the guide is a gain from -inf (off) to 0 dB, not {gain_db:g}")
+        with self._lock:
+            self._guide_db = float(gain_db)
+            self._write()
+
+    @property
     def semitones(self) -> int:
         """Key change of the mix; it applies neither to the microphone nor to recordings."""
         return self._semitones
@@ -166,3 +181,4 @@ class Controls:
         self._memory.parameters["key"] = self._semitones
         self._memory.parameters["microphone_gain"] = 10 ** (self._microphone_gain_db / 20)
         self._memory.parameters["microphone_reverb"] = self._microphone_reverb
+        self._memory.parameters["guide"] = 10 ** (self._guide_db / 20)

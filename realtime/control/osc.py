@@ -12,6 +12,7 @@
 | /stemlive/cue/preset | name | gains and mutes of the cue mix |
 | /stemlive/key | -6 to 6 | key change in semitones |
 | /stemlive/tempo | 50 to 150 | tempo of a song in percent |
+| /stemlive/guide | dB, -inf to 0 | the voice at this gain at least, while nobody sings |
 | /stemlive/microphone/gain | dB, -inf to 12 | fader of the microphone |
 | /stemlive/microphone/reverb | 0 to 1 | its reverberation |
 | /stemlive/ping | anything | replies /stemlive/pong with the same arguments |
@@ -105,6 +106,7 @@ class OscControl:
         state.append((f"{_PREFIX}/bypass", int(controls.bypass)))
         state.append((f"{_PREFIX}/key", controls.semitones))
         state.append((f"{_PREFIX}/tempo", controls.song.tempo_percent))
+        state.append((f"{_PREFIX}/guide", float(controls.guide_db)))
         for name in _MICROPHONE:
             state.append((f"{_PREFIX}/{name}/gain", float(controls.microphone_gain_db)))
             state.append((f"{_PREFIX}/{name}/reverb", float(controls.microphone_reverb)))
@@ -121,6 +123,7 @@ class OscControl:
         yield f"{_PREFIX}/preset", lambda _, name: controls.apply_preset(str(name))
         yield f"{_PREFIX}/cue/preset", lambda _, name: controls.cue.apply_preset(str(name))
         yield f"{_PREFIX}/bypass", lambda _, v: controls.set_bypass(_switch(v))
+        yield f"{_PREFIX}/guide", lambda _, v: controls.set_guide_db(_decibels(v))
         yield f"{_PREFIX}/key", lambda _, v: controls.set_semitones(_whole(v))
         yield f"{_PREFIX}/tempo", lambda _, v: controls.song.set_tempo_percent(float(v))
         for microphone in (f"{prefix}/{name}" for prefix in (_PREFIX, "") for name in _MICROPHONE):

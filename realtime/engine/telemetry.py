@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from stemlive.realtime.devices.device import DeviceFaults
 from stemlive.realtime.dsp.meters import LevelMeter
+from stemlive.realtime.engine.guide import Guide
 from stemlive.realtime.engine.path import LivePath
 from stemlive.realtime.shared.memory import EngineMemory
 
@@ -45,6 +46,7 @@ class Report:
         self._worst_hop_s = float(telemetry["worst_hop_ms"]) / 1000
         self._lowest_lead: int | None = None
         self._gains = np.ones(len(path.stems), np.float32)
+        self._guide = Guide(memory, path.stems, self._hop_s)
         self._sides = np.ones((len(path.stems), path.channels, 2), np.float32)
         self._stem_levels = [LevelMeter(sample_rate_hz, longest_block, path.channels) for _ in path.stems]
 
@@ -67,7 +69,9 @@ class Report:
         if parameters["bypass"]:
             gains[:] = parameters["master"]
             return gains
-        np.multiply(parameters["gains"][: len(gains)], parameters["master"], out=gains)
+        gains[:] = parameters["gains"][: len(gains)]
+        self._guide.raise_in(gains)
+        np.multiply(gains, parameters["master"], out=gains)
         if self._path.channels != 2 or not pans.any():
             return gains
         for stem in range(len(gains)):  # a balance control: it only attenuates the other side
@@ -83,6 +87,7 @@ class Report:
     def count_hop(self, took_s: float, *, late: bool, separated: bool) -> None:
         """Count a hop and its computing time, and beat the heartbeat."""
         self._memory.beat()
+        self._guide.follow()
         self._hops += 1
         self._late_hops += late
         self._worst_hop_s = max(self._worst_hop_s, took_s)

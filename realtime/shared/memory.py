@@ -31,6 +31,7 @@ _PARAMETERS = np.dtype(
         ("master", "f4"),
         ("microphone_gain", "f4"),
         ("microphone_reverb", "f4"),
+        ("guide", "f4"),
         ("key", "f4"),
         ("bypass", "u1"),
         ("stop", "u1"),
