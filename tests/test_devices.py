@@ -362,6 +362,7 @@ def test_unplugged_and_plugged_in_again(tmp_path, model):
 
 
 @pytest.mark.parametrize("deadly", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
+@pytest.mark.alone
 def test_an_engine_that_dies_is_noticed_and_goes_on_with_its_settings(server, tmp_path, model, deadly, record_property):
     with live(server, tmp_path, model=model, where="apart", preset="acapella") as engine:
         pid = engine.first["pid"]

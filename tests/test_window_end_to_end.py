@@ -78,6 +78,7 @@ def listening(server: Server) -> Iterator[Listener]:
         listener.close()
 
 
+@pytest.mark.alone
 def test_a_fader_that_is_moved_is_heard(server, tmp_path):
     from stemlive.demo_song import RATE_HZ, song
     from stemlive.realtime.audio_files.files import AudioWriter
@@ -92,7 +93,8 @@ def test_a_fader_that_is_moved_is_heard(server, tmp_path):
     ):
         listener.connect()
         found = []
-        wait_until(lambda: found.append(display.do("search", "--name", "stemlive")) or found[-1], "the window")
+        seen = ("search", "--onlyvisible", "--name", "stemlive")
+        wait_until(lambda: found.append(display.do(*seen)) or found[-1], "the window")
         display.do("windowfocus", "--sync", found[-1].split()[0])
         wait_until(lambda: listener.level() > 0.02, "the song")
         display.do("key", "m")
