@@ -7,11 +7,11 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from click.testing import CliRunner
 from tone_corpus import TONES_HZ, write_tone
+from waiting import wait_until
 
 from stemlive.cli import main
 from stemlive.errors import UsageError
@@ -152,9 +152,7 @@ def test_a_sweep_is_interrupted_goes_on_names_a_cell_that_fails_and_writes_its_t
     path.write_text(SWEEP.replace("STEPS", "4").replace('"two",', '"two", train.steps = 100000,'))
     endless = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ})
     log = out / "two/train.log"
-    limit = time.monotonic() + 200
-    while not (log.exists() and "step 25" in log.read_text()) and time.monotonic() < limit:
-        time.sleep(0.1)
+    wait_until(lambda: log.exists() and "step 25" in log.read_text(), "25 steps", patience_s=300, pause_s=0.1)
     endless.send_signal(signal.SIGTERM)
     printed, complaint = endless.communicate(timeout=100)
     assert endless.returncode == 143, complaint
