@@ -1,17 +1,16 @@
 """What can be changed while the sound plays: gains, mutes, solos, presets, bypass."""
 
 import math
-import threading
 
 from stemlive.errors import UsageError
-from stemlive.realtime.control.cue import CueControls
+from stemlive.realtime.control.cue import CueControls, StemControls
 from stemlive.realtime.control.transport import Transport
 from stemlive.realtime.dsp.key_change import MOST_SEMITONES, check_key_change
-from stemlive.realtime.separation.mixer import MAX_GAIN_DB, Mixer
+from stemlive.realtime.separation.mixer import MAX_GAIN_DB
 from stemlive.realtime.shared.memory import MOST_STEMS, EngineMemory
 
 
-class Controls:
+class Controls(StemControls):
     """A mixer that writes every change to the engine's memory at once. For any thread except the engine's.
 
     Several front ends (keys, OSC, MIDI, a window) may share one. UsageError as in `Mixer`.
@@ -20,9 +19,7 @@ class Controls:
     def __init__(self, stems: tuple[str, ...], memory: EngineMemory, *, write: bool = True) -> None:
         """With `write` false, the memory keeps its contents until the first change."""
         assert len(stems) <= MOST_STEMS, f"{len(stems)} stems, room for {MOST_STEMS}"
-        self._mixer = Mixer(stems)
-        self._memory = memory
-        self._lock = threading.Lock()
+        super().__init__(stems, memory)
         self._bypass = False
         self._pans = dict.fromkeys(stems, 0.0)
         self._master_db = 0.0
@@ -35,23 +32,13 @@ class Controls:
         self._microphone_reverb = 0.0
         self._guide_db = -math.inf
         if write:
-            self._write()
+            self.write()
             self.cue.write()
 
     @property
     def stems(self) -> tuple[str, ...]:
         """Names of the stems."""
         return self._mixer.stems
-
-    @property
-    def gains_db(self) -> dict[str, float]:
-        """Fader positions in dB by stem."""
-        return self._mixer.gains_db
-
-    @property
-    def muted(self) -> frozenset[str]:
-        """Stems whose mute is on."""
-        return self._mixer.muted
 
     @property
     def soloed(self) -> frozenset[str]:
@@ -79,7 +66,7 @@ class Controls:
             raise UsageError(f"the master's gain must be from -inf to +{MAX_GAIN_DB:g} dB, not {gain_db:g}")
         with self._lock:
             self._master_db = float(gain_db)
-            self._write()
+            self.write()
 
     def set_pan(self, stem: str, pan: float) -> None:
         """Pan a stem to the left (-1) or right (1) by attenuating the other side. No effect in mono."""
@@ -87,7 +74,7 @@ class Controls:
             raise UsageError(f"pan is from -1 to 1, of one of {', '.join(self._pans)}; not {pan:g} of '{stem}'")
         with self._lock:
             self._pans[stem] = float(pan)
-            self._write()
+            self.write()
 
     @property
     def microphone_gain_db(self) -> float:
@@ -98,30 +85,6 @@ class Controls:
     def microphone_reverb(self) -> float:
         """Reverberation of the microphone, 0 to 1."""
         return self._microphone_reverb
-
-    def set_gain_db(self, stem: str, gain_db: float) -> None:
-        """Move a fader: -inf (off) to +12 dB."""
-        with self._lock:
-            self._mixer.set_gain_db(stem, gain_db)
-            self._write()
-
-    def mute(self, stem: str, on: bool = True) -> None:
-        """Mute or unmute a stem."""
-        with self._lock:
-            self._mixer.mute(stem, on)
-            self._write()
-
-    def solo(self, stem: str, on: bool = True) -> None:
-        """Solo a stem or not: while any is soloed, only soloed stems are heard."""
-        with self._lock:
-            self._mixer.solo(stem, on)
-            self._write()
-
-    def apply_preset(self, name: str) -> None:
-        """Set faders, mutes and solos as `Mixer.apply_preset` does."""
-        with self._lock:
-            self._mixer.apply_preset(name)
-            self._write()
 
     def set_bypass(self, on: bool = True) -> None:
         """Switch bypass, with a cross-fade: the input passes through unseparated."""
@@ -134,7 +97,7 @@ class Controls:
             raise UsageError(f"gain of the microphone must be from -inf to +{MAX_GAIN_DB:g} dB, not {gain_db:g}")
         with self._lock:
             self._microphone_gain_db = float(gain_db)
-            self._write()
+            self.write()
 
     def set_microphone_reverb(self, amount: float) -> None:
         """Add reverberation to the microphone, 0 (dry) to 1. UsageError outside."""
@@ -142,7 +105,7 @@ class Controls:
             raise UsageError(f"reverberation of the microphone must be from 0 to 1, not {amount:g}")
         with self._lock:
             self._microphone_reverb = float(amount)
-            self._write()
+            self.write()
 
     @property
     def guide_db(self) -> float:
@@ -155,7 +118,7 @@ class Controls:
             raise UsageError(f"the guide is a gain from -inf (off) to 0 dB, not {gain_db:g}")
         with self._lock:
             self._guide_db = float(gain_db)
-            self._write()
+            self.write()
 
     @property
     def semitones(self) -> int:
@@ -170,9 +133,10 @@ class Controls:
             check_key_change()
         with self._lock:
             self._semitones = semitones
-            self._write()
+            self.write()
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Write all that is set, but for bypass, song and cue, to the memory."""
         gains = self._mixer.gains()
         self._memory.parameters["gains"][: len(gains)] = gains
         self._memory.parameters["pans"][: len(gains)] = list(self._pans.values())

@@ -1,12 +1,13 @@
-"""The cue mix: gains of its own for the same stems, for headphones or a stage monitor."""
+"""Gains, mutes, solos and presets of stems, for any mix; and the cue mix, for headphones or a stage monitor."""
 
 import threading
+from abc import ABC, abstractmethod
 
 from stemlive.realtime.separation.mixer import Mixer
 from stemlive.realtime.shared.memory import EngineMemory
 
 
-class CueControls:
+class StemControls(ABC):
     """A mixer whose every change is written to the engine's memory at once. For any thread except the engine's.
 
     All stems are heard at 0 dB until something else is asked for. UsageError as in `Mixer`.
@@ -19,7 +20,7 @@ class CueControls:
 
     @property
     def gains_db(self) -> dict[str, float]:
-        """Gains in dB by stem."""
+        """Fader positions in dB by stem."""
         return self._mixer.gains_db
 
     @property
@@ -28,7 +29,7 @@ class CueControls:
         return self._mixer.muted
 
     def set_gain_db(self, stem: str, gain_db: float) -> None:
-        """Set the gain of a stem: -inf (off) to +12 dB."""
+        """Move a fader: -inf (off) to +12 dB."""
         with self._lock:
             self._mixer.set_gain_db(stem, gain_db)
             self.write()
@@ -40,16 +41,24 @@ class CueControls:
             self.write()
 
     def solo(self, stem: str, on: bool = True) -> None:
-        """Solo a stem or not."""
+        """Solo a stem or not: while any is soloed, only soloed stems are heard."""
         with self._lock:
             self._mixer.solo(stem, on)
             self.write()
 
     def apply_preset(self, name: str) -> None:
-        """Set gains, mutes and solos as `Mixer.apply_preset` does."""
+        """Set faders, mutes and solos as `Mixer.apply_preset` does."""
         with self._lock:
             self._mixer.apply_preset(name)
             self.write()
+
+    @abstractmethod
+    def write(self) -> None:
+        """Write all that is set to the memory."""
+
+
+class CueControls(StemControls):
+    """The cue mix."""
 
     def write(self) -> None:
         """Write all gains to the memory."""
