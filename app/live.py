@@ -80,6 +80,7 @@ def play(
                 controls.set_microphone_gain_db(options.microphone_gain_db)
                 controls.set_microphone_reverb(options.microphone_reverb)
                 controls.set_guide_db(options.guide_db)
+                controls.set_sync_ms(options.sync_ms)
                 if recorder is not None:
                     recorder.start()
                 follower = _Follower(engine, recorder, options, settings, words, quiet=quiet, system=system)

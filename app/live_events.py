@@ -37,6 +37,7 @@ class Moment:
             "microphone_gain_db": _finite(controls.microphone_gain_db),
             "microphone_reverb": controls.microphone_reverb,
             "guide_db": _finite(controls.guide_db),
+            "sync_ms": controls.sync_ms,
         }
         return cls(engine, _with_old_names(settings), None if recorder is None else recorder.status())
 
@@ -134,7 +135,7 @@ def levels(now: "Snapshot") -> dict[str, Any]:
 def started(now: "Snapshot") -> dict[str, Any]:
     """Return what does not change while an engine runs, for JSON."""
     latency = now.latency
-    parts = ("device_in", "framing", "queue", "key", "device_out", "total")
+    parts = ("device_in", "framing", "queue", "key", "device_out", "sync", "total")
     values = {
         "mode": now.mode,
         "stems": list(now.stems),

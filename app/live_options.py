@@ -4,16 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
-from stemlive.errors import StemliveError, UsageError
+from stemlive.errors import UsageError
 from stemlive.grouped_help import GroupedOption, grouped
 from stemlive.mix_options import split_gain
 from stemlive.output_options import read_channels
 from stemlive.remote_options import remote_options
+
+if TYPE_CHECKING:
+    from stemlive.realtime.shared.settings import EngineSettings
 
 _option = partial(click.option, cls=GroupedOption)
 _GROUPS = ("Devices", "Recording", "Microphone on top", "Remote control", "While it plays")
@@ -39,6 +41,7 @@ class LiveOptions:
     microphone_gain_db: float
     microphone_reverb: float
     guide_db: float
+    sync_ms: float
     osc: tuple[str, int] | None
     remote: tuple[str, int] | None
     midi: str | None
@@ -54,21 +57,6 @@ class LiveOptions:
 def current_name(name: str) -> str:
     """Return the current name of an option: `--monitor...` still works for `--microphone...`, but is not listed."""
     return "microphone" + name.removeprefix("monitor") if name.startswith("monitor") else name
-
-
-def complete_end(_: click.Context, __: click.Parameter, incomplete: str, direction: str) -> list[CompletionItem]:
-    """Complete device:NAME from the devices of one direction, or the path of a file."""
-    from stemlive.realtime.devices.catalogue import list_devices
-
-    prefix = "device:"
-    if not incomplete or (not prefix.startswith(incomplete) and not incomplete.startswith(prefix)):
-        return [CompletionItem(incomplete, type="file")]
-    try:
-        found = [device.name for device in list_devices() if getattr(device, f"{direction}s")]
-    except StemliveError:
-        found = []
-    ends = [prefix + name for name in ("default", *found)]
-    return [CompletionItem(end) for end in ends if end.startswith(incomplete)]
 
 
 def device_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -124,6 +112,13 @@ def live_options(function: Callable[..., Any]) -> Callable[..., Any]:
         (
             devices(
                 _option("--reconnect", is_flag=True, help="Wait for a device that goes away, and go on."),
+                _option(
+                    "--sync",
+                    metavar="MS",
+                    type=click.FloatRange(-1000, 1000),
+                    default=0.0,
+                    help="The output sounds so much later than it says, as by Bluetooth: words and place follow.",
+                ),
             ),
             recording(
                 _option(
@@ -214,6 +209,7 @@ def read_options(
     microphone_gain: str,
     microphone_reverb: float,
     guide: str,
+    sync: float,
     osc: str | None,
     remote: str | None,
     midi: str | None,
@@ -224,16 +220,19 @@ def read_options(
     in_process: bool,
     words: Path | None,
     no_words: bool,
-    has_microphone: bool,
+    settings: "EngineSettings",
 ) -> LiveOptions:
     """Check the combination of options. UsageError for those that do not go together."""
     from stemlive.realtime.control.osc import parse_address
+    from stemlive.realtime.shared.settings import device_of
 
     if midi is None and (midi_map is not None or midi_learn):
         raise UsageError("--midi-map and --midi-learn need --midi PORT")
     if words is not None and no_words:
         raise UsageError("--words names words to show, and --no-words shows none: leave one of them out")
-    if not has_microphone and (microphone_gain != "0" or microphone_reverb):
+    if sync and device_of(settings.target) is None:
+        raise UsageError("--sync is of a device that plays, and --output is none: leave it out")
+    if not settings.has_microphone and (microphone_gain != "0" or microphone_reverb):
         raise UsageError("--microphone-gain and --microphone-reverb need --microphone or --microphone-channels")
     if record is None and (record_stems != "all" or record_format != "flac"):
         raise UsageError("--record-stems and --record-format need --record DIR")
@@ -245,6 +244,7 @@ def read_options(
         microphone_gain_db=split_gain(f"microphone={microphone_gain}")[1],
         microphone_reverb=microphone_reverb,
         guide_db=_guide_db(guide),
+        sync_ms=sync,
         osc=None if osc is None else parse_address(osc, "an OSC address"),
         remote=None if remote is None else parse_address(remote, "an address for the remote"),
         midi=midi,

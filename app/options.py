@@ -85,6 +85,22 @@ def _models(_: click.Context, __: click.Parameter, incomplete: str) -> list[Comp
     return names or [CompletionItem(incomplete, type="file")]
 
 
+def complete_end(_: click.Context, __: click.Parameter, incomplete: str, direction: str) -> list[CompletionItem]:
+    """Complete device:NAME from the devices of one direction, or the path of a file."""
+    from stemlive.errors import StemliveError
+    from stemlive.realtime.devices.catalogue import list_devices
+
+    prefix = "device:"
+    if not incomplete or (not prefix.startswith(incomplete) and not incomplete.startswith(prefix)):
+        return [CompletionItem(incomplete, type="file")]
+    try:
+        found = [device.name for device in list_devices() if getattr(device, f"{direction}s")]
+    except StemliveError:
+        found = []
+    ends = [prefix + name for name in ("default", *found)]
+    return [CompletionItem(end) for end in ends if end.startswith(incomplete)]
+
+
 def inference_options(function: Decorated) -> Decorated:
     """Add --inference and --hop: how a whole song goes through a model."""
     hop = click.option(

@@ -101,9 +101,12 @@ class Dialogs:
         return QMessageBox.question(self._window, "stemlive", question, yes | no, no) == yes
 
     def engine_settings(self) -> None:
-        """Show the engine's settings, and restart the engine if they are accepted."""
-        if SettingsDialog(self._window.remembered, self._window).exec() == QDialog.DialogCode.Accepted:
-            self._window.rig.connect_engine()
+        """Show the engine's settings, and restart the engine if they are others then."""
+        window = self._window
+        before = window.remembered.engine()
+        dialog = SettingsDialog(window.remembered, window.rig, window)
+        if dialog.exec() == QDialog.DialogCode.Accepted and window.remembered.engine() != before:
+            window.rig.connect_engine()
 
     def practice(self) -> None:
         """Ask for rounds of a loop that get faster, and for a count-in."""

@@ -63,7 +63,7 @@ class Song:
 class Player:
     """Opens one engine after another. Call its methods on the window's thread, and `poll` often.
 
-    `make` runs on a thread of the player. `taps` and `karaoke` are passed to the next engine.
+    `make` runs on a thread of the player. `taps`, `karaoke` and `sync_ms` are passed to the next engine.
     """
 
     def __init__(self, make: MakeEngine) -> None:
@@ -78,6 +78,7 @@ class Player:
         self.taps: tuple[Tap, ...] = ()
         self.karaoke = Karaoke()
         self.practice = Practice()
+        self.sync_ms = 0.0
         self.song = Song()
         self._sought_s = self._jumping_until = 0.0
         self.phase = Phase.IDLE
@@ -234,6 +235,7 @@ class Player:
         try:
             mix.for_stems(engine.controls.stems).write_to(engine.controls)
             karaoke.write_to(engine.controls)
+            engine.controls.set_sync_ms(self.sync_ms)
             self.practice.write_to(engine.controls.song)
             if settings.song:
                 engine.controls.song.play_now(Path(settings.source))
@@ -275,6 +277,7 @@ class Player:
         else:
             self.phase = Phase.LIVE
             self.karaoke.write_to(self._engine.controls)
+            self._engine.controls.set_sync_ms(self.sync_ms)
             self.practice.write_to(self._engine.controls.song)
             if self.is_song:  # requested while it opened
                 self._engine.controls.song.play(self.song.playing)

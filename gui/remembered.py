@@ -11,11 +11,13 @@ from stemlive.gui.file_names import chosen, shown
 from stemlive.gui.karaoke import Karaoke
 from stemlive.gui.mix import Mix
 from stemlive.gui.practice import Practice
+from stemlive.realtime.control.controls import MOST_SYNC_MS
 from stemlive.realtime.model_file.provider import existing_providers
 from stemlive.realtime.shared.settings import MODES, EngineSettings
 
 _MOST_RECENT = 10
 _MOST_WORDS = 500
+_MOST_DEVICES = 100
 
 
 class Remembered:
@@ -60,6 +62,28 @@ class Remembered:
     @output.setter
     def output(self, name: str) -> None:
         self._settings.setValue("devices/output", name)
+
+    def sync_ms(self, output: str) -> int:
+        """Return how much later an output device sounds than it says."""
+        try:
+            later_ms = int(self._syncs()[output])
+        except (KeyError, ValueError, TypeError):
+            return 0
+        return later_ms if abs(later_ms) <= MOST_SYNC_MS else 0
+
+    def keep_sync(self, output: str, later_ms: int) -> None:
+        """Remember that for an output device."""
+        syncs = self._syncs()
+        syncs.pop(output, None)
+        if later_ms:
+            syncs[output] = later_ms
+        self._settings.setValue("devices/sync", json.dumps(dict(list(syncs.items())[-_MOST_DEVICES:])))
+
+    def _syncs(self) -> dict[str, Any]:
+        try:
+            return dict(json.loads(self._text("devices/sync", "{}")))
+        except (ValueError, TypeError):
+            return {}
 
     @property
     def record_folder(self) -> Path | None:
@@ -235,20 +259,20 @@ class Remembered:
     def match_loudness(self, on: bool) -> None:
         self._settings.setValue("window/loudness", "on" if on else "off")
 
-    def engine(self) -> dict[str, object]:
+    def engine(self) -> dict[str, Any]:
         """Return the arguments of `EngineSettings` that the settings dialog has set; invalid ones are left out."""
         block, mode = self._text("engine/block", ""), self._text("engine/mode", "auto")
         latency, threads = self._text("engine/latency", "low"), self._text("engine/threads", "1")
         provider = self._text("engine/provider", "cpu")
-        values: dict[str, object] = {
+        values: dict[str, Any] = {
             "block_samples": int(block) if block.isdecimal() else None,
-            "latency": latency,
+            "latency": float(latency) if latency.isdecimal() else latency,
             "mode": mode if mode in MODES else "auto",
             "threads": int(threads) if threads.isdecimal() else 1,
             "provider": provider if provider in existing_providers() else "cpu",
         }
         try:
-            EngineSettings("device:default", "device:default", **values)  # type: ignore[arg-type]
+            EngineSettings("device:default", "device:default", **values)
         except UsageError:
             return {}
         return values

@@ -3,7 +3,6 @@
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
@@ -136,7 +135,7 @@ class Rig(QObject):
 
     def connect_engine(self) -> None:
         """Open the engine with the chosen settings, if there is a source."""
-        settings = self._settings()
+        settings, self.player.sync_ms = self._settings(), self._remembered.sync_ms(self.output)
         if settings is not None:
             self.player.open(settings, self._mix_model.mix)
         self.plugged.emit()
@@ -278,7 +277,6 @@ class Rig(QObject):
             return None
         source = DEVICE_PREFIX + self.input if song is None else str(song)
         karaoke = self.player.karaoke
-        extras: dict[str, Any] = self._remembered.engine()
         return EngineSettings(
             source,
             DEVICE_PREFIX + self.output,
@@ -288,7 +286,7 @@ class Rig(QObject):
             stem_levels=True,
             microphone=DEVICE_PREFIX + karaoke.device if karaoke.device else None,
             microphone_channels=karaoke.channels if karaoke.device else None,
-            **extras,
+            **self._remembered.engine(),
         )
 
 

@@ -1,13 +1,16 @@
 """The dialog for the engine's settings."""
 
-from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
 
 from stemlive.gui.choice import Choice
 from stemlive.gui.remembered import Remembered
+from stemlive.gui.rig import Rig
+from stemlive.realtime.control.controls import MOST_SYNC_MS
 from stemlive.realtime.model_file.provider import existing_providers
 from stemlive.realtime.shared.settings import LATENCIES, MODES
 
 _BLOCKS = (64, 128, 256, 512, 1024, 2048)
+_DELAYS_MS = (150, 200, 250, 300, 400, 500, 750, 1000)
 _THREADS = (1, 2, 4, 8)
 _MODES = {
     "auto": "The best there is",
@@ -20,15 +23,21 @@ _PROVIDERS = {"cpu": "Processor (CPU)", "cuda": "NVIDIA graphics card (CUDA)"}
 
 
 class SettingsDialog(QDialog):
-    """Block size, latency, worker mode, threads and provider, saved on OK. The window then restarts the engine."""
+    """Block size, latency, worker mode, threads and provider, saved on OK. The window then restarts the engine.
 
-    def __init__(self, remembered: Remembered, parent: QWidget) -> None:
+    The sync of the output's device holds while it is turned, to be found by ear and eye.
+    """
+
+    def __init__(self, remembered: Remembered, rig: Rig, parent: QWidget) -> None:
         super().__init__(parent)
         self.setWindowTitle("Settings of the engine")
-        self._remembered = remembered
+        self._remembered, self._rig = remembered, rig
         engine = remembered.engine()
         self.block = self._choice("Block size", {"": "As suits the device"} | {str(n): f"{n} samples" for n in _BLOCKS})
-        self.latency = self._choice("Latency", {"low": "Low", "high": "High: for busy processors, 46 ms more"})
+        latencies = {"low": "Low", "high": "High: for busy processors, 46 ms more"}
+        self.latency = self._choice(
+            "Latency", latencies | {f"{ms}": f"{ms} ms in all: for a picture that is late" for ms in _DELAYS_MS}
+        )
         self.mode = self._choice("Where the model runs", {mode: _MODES[mode] for mode in MODES})
         assert set(LATENCIES) == {"low", "high"}, LATENCIES
         self.threads = self._choice("Threads of the model", {str(n): str(n) for n in _THREADS})
@@ -38,17 +47,32 @@ class SettingsDialog(QDialog):
             self.provider.setToolTip("This machine has no graphics processor that ONNX Runtime can use")
         block = engine.get("block_samples")
         self.block.setCurrentIndex(max(0, self.block.findData("" if block is None else str(block))))
-        self.latency.setCurrentIndex(max(0, self.latency.findData(engine.get("latency"))))
+        self.latency.setCurrentIndex(max(0, self.latency.findData(_text(engine.get("latency")))))
         self.mode.setCurrentIndex(max(0, self.mode.findData(engine.get("mode"))))
         self.threads.setCurrentIndex(max(0, self.threads.findData(str(engine.get("threads", 1)))))
         self.provider.setCurrentIndex(max(0, self.provider.findData(engine.get("provider"))))
+        self.sync = QSpinBox()
+        self.sync.setAccessibleName("Sync")
+        self.sync.setRange(-MOST_SYNC_MS, MOST_SYNC_MS)
+        self.sync.setSingleStep(10)
+        self.sync.setSuffix(" ms")
+        self.sync.setValue(remembered.sync_ms(rig.output))
+        self.sync.setToolTip(f"How much later {rig.output} sounds than it says; remembered for this output")
+        self.sync.valueChanged.connect(self._hear)
         form = QFormLayout()
         form.addRow("&Block size", self.block)
         form.addRow("&Latency", self.latency)
         form.addRow("&Model runs", self.mode)
         form.addRow("&Threads", self.threads)
         form.addRow("&Processor", self.provider)
-        note = QLabel("The sound stops for a moment while the engine starts anew.")
+        form.addRow("&Sync", self.sync)
+        note = QLabel(
+            "Sync is how much later this output sounds than it says: 100 to 300 ms by Bluetooth, less than 0 for a "
+            "picture that comes late. The words and the place of a song follow at once. The sound of a live input is "
+            "delayed by Latency, and cannot come earlier: a video player can delay its picture. When anything but "
+            "Sync changes, the sound stops for a moment."
+        )
+        note.setWordWrap(True)
         note.setObjectName("faint")
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel, self)
         buttons.accepted.connect(self.accept)
@@ -68,10 +92,26 @@ class SettingsDialog(QDialog):
             threads=int(self.threads.currentData()),
             provider=self.provider.currentData(),
         )
+        self._remembered.keep_sync(self._rig.output, self.sync.value())
         super().accept()
+
+    def reject(self) -> None:
+        """Close, and leave everything as it was."""
+        self._hear(self._remembered.sync_ms(self._rig.output))
+        super().reject()
+
+    def _hear(self, later_ms: int) -> None:
+        player = self._rig.player
+        player.sync_ms = later_ms
+        if player.controls is not None:
+            player.controls.set_sync_ms(later_ms)
 
     def _choice(self, name: str, values: dict[str, str]) -> Choice:
         box = Choice(name, least_characters=36)
         for value, text in values.items():
             box.addItem(text, value)
         return box
+
+
+def _text(latency: object) -> str:
+    return f"{latency:g}" if isinstance(latency, float) else str(latency)

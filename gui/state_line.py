@@ -27,6 +27,8 @@ def delay_details(latency: Latency, *, song: bool) -> str:
     ]
     if latency.key:
         parts.append(f"{ms(latency.key):.0f} ms for the other key")
+    if latency.sync:
+        parts.append(f"{ms(latency.sync):.0f} ms by `Sync` in Settings (Ctrl+,)")
     total = f"{ms(latency.total):.0f} ms"
     what = f"A fader is heard {total} after it moves" if song else f"You hear the input {total} later"
     return f"{what}: {', '.join(parts[:-1])} and {parts[-1]}"

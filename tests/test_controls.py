@@ -273,6 +273,7 @@ class TestEvents:
             "key": 0,
             "queue": 13.605,
             "device_out": 20,
+            "sync": 0,
             "total": 66.825,
         }
         assert second["stems_db"] == {"vocals": None, "drums": -20, "bass": -40, "other": 0}

@@ -76,7 +76,7 @@ from stemlive.realtime.model_file.provider import existing_providers
 from stemlive.realtime.separation.mixer import PRESETS, Mixer
 from stemlive.realtime.separation.song import separate
 from stemlive.realtime.shared.memory import EngineMemory
-from stemlive.realtime.shared.snapshot import State
+from stemlive.realtime.shared.snapshot import Latency, State
 from stemlive.tracks import Track, TrackSound
 
 PAGE = Path(__file__).parent.parent / "docs/window.md"
@@ -1172,7 +1172,7 @@ class TestMemory:
         for existing in (("cpu",), ("cpu", "cuda")):
             monkeypatch.setattr("stemlive.gui.settings_dialog.existing_providers", lambda existing=existing: existing)
             monkeypatch.setattr("stemlive.gui.remembered.existing_providers", lambda existing=existing: existing)
-            dialog = SettingsDialog(playing.remembered, playing)
+            dialog = SettingsDialog(playing.remembered, playing.rig, playing)
             assert [dialog.provider.itemData(row) for row in range(dialog.provider.count())] == list(existing)
             dialog.provider.setCurrentIndex(len(existing) - 1)
             dialog.accept()
@@ -1181,6 +1181,59 @@ class TestMemory:
         assert existing_providers()[0] == "cpu"
         monkeypatch.setattr("stemlive.gui.remembered.existing_providers", lambda: ("cpu",))
         assert playing.remembered.engine()["provider"] == "cpu"
+
+    @pytest.fixture
+    def settings_dialog(self, playing, monkeypatch):
+        """Open the dialog of settings, do something in it, and accept or cancel."""
+
+        def open_it(act, *, accepts=True):
+            def do(dialog):
+                act(dialog)
+                dialog.accept() if accepts else dialog.reject()
+                return dialog.result()
+
+            monkeypatch.setattr(SettingsDialog, "exec", do)
+            playing.menus["settings"].trigger()
+
+        return open_it
+
+    def test_the_sync_is_that_of_the_output_is_heard_at_once_and_remembered(
+        self, playing, qtbot, engines, settings_dialog
+    ):
+        rig, first, seen = playing.rig, engines.made[0], []
+
+        def turn(dialog):
+            dialog.sync.setValue(-40)
+            seen.append(first.controls.sync_ms)
+
+        settings_dialog(turn, accepts=False)
+        assert seen == [-40]
+        assert (first.controls.sync_ms, playing.remembered.sync_ms("default")) == (0, 0)
+        settings_dialog(lambda dialog: dialog.sync.setValue(210))
+        assert first.controls.sync_ms == 210
+        assert float(first.memory.parameters["sync_ms"]) == 210
+        assert len(engines.made) == 1  # nothing is interrupted
+        first.memory.set_latency(Latency(44100, 100, 1024, 900, 181, sync=9261))
+        first.memory.publish()
+        qtbot.waitUntil(lambda: "delay 260 ms" in playing.state.latency.text())
+        assert "and 210 ms by `Sync` in Settings (Ctrl+,)" in playing.state.latency.toolTip()
+        for output, later_ms in (("headset", 0), ("default", 210)):
+            count = len(engines.made)
+            rig.choose_output(output)
+            qtbot.waitUntil(lambda count=count: len(engines.made) > count and rig.player.phase == Phase.LIVE)
+            assert engines.made[-1].controls.sync_ms == later_ms
+        rig.choose_output("headset")
+        playing.remembered.keep_sync("headset", -1000)
+        assert (playing.remembered.sync_ms("headset"), playing.remembered.sync_ms("default")) == (-1000, 210)
+        playing.remembered._settings.setValue("devices/sync", '{"headset": 1001, "default": "x"}')
+        assert (playing.remembered.sync_ms("headset"), playing.remembered.sync_ms("default")) == (0, 0)
+
+    def test_the_sound_can_be_delayed_by_a_latency_in_milliseconds(self, playing, qtbot, engines, settings_dialog):
+        settings_dialog(lambda dialog: dialog.latency.setCurrentIndex(dialog.latency.findData("400")))
+        qtbot.waitUntil(lambda: len(engines.made) == 2)
+        assert engines.made[1].settings.latency == 400.0
+        again = SettingsDialog(playing.remembered, playing.rig, playing)
+        assert again.latency.currentData() == "400"
 
     def test_engine_settings_reach_the_engine(self, playing, qtbot, engines):
         playing.remembered.set_engine(block_samples=256, latency="high", mode="callback", threads=2, provider="cpu")

@@ -10,9 +10,9 @@ import click
 from stemlive.errors import AudioFileError, StemliveError, UsageError, check_exists
 from stemlive.grouped_help import GroupedCommand, GroupedOption, grouped
 from stemlive.live import play
-from stemlive.live_options import ENGINE_OPTIONS, complete_end, current_name, live_options, read_options
+from stemlive.live_options import ENGINE_OPTIONS, current_name, live_options, read_options
 from stemlive.mix_options import Mix, key_option, mix_options
-from stemlive.options import model_option, threads_option, warn
+from stemlive.options import complete_end, model_option, threads_option, warn
 from stemlive.output_options import output_channel_options
 from stemlive.song_list import STANDARD, is_many, songs_of
 
@@ -113,7 +113,7 @@ def command(
         "outputs": outputs,
     }
     engine = EngineSettings(str(queue.song.path), target, song=True, **settings)
-    options = read_options(**live, has_microphone=engine.has_microphone)
+    options = read_options(**live, settings=engine)
     with closing(meter), MediaSession() as media:
         play(engine, set_up, options, quiet=quiet, conductor=conductor, media=media)
 

@@ -12,7 +12,6 @@ from stemlive.grouped_help import GroupedCommand, GroupedOption, grouped
 from stemlive.live import is_live, play
 from stemlive.live_options import (
     ENGINE_OPTIONS,
-    complete_end,
     current_name,
     live_options,
     read_options,
@@ -20,6 +19,7 @@ from stemlive.live_options import (
 )
 from stemlive.mix_options import Mix, key_option, mix_options
 from stemlive.options import (
+    complete_end,
     model_option,
     output_options,
     threads_option,
@@ -149,7 +149,7 @@ def command(
         }
         engine = _settings(source, target, raw=raw, rate=rate, channels=channels, force=force, **settings)
         practice.check_input(song=engine.song)
-        play(engine, set_up, read_options(**live, has_microphone=engine.has_microphone), quiet=quiet, system=taken)
+        play(engine, set_up, read_options(**live, settings=engine), quiet=quiet, system=taken)
         return
     refuse_without_device(ctx)
     practice.check_input(song=not is_pipe(source), heard=False)

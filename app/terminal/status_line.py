@@ -86,7 +86,8 @@ def _parts(
         parts = [latency.device_in, latency.framing, latency.queue, latency.device_out]
         if latency.key:
             parts.insert(3, latency.key)
-        total += f" (in {'+'.join(f'{latency.ms(part):.0f}' for part in parts)} out)"
+        sync = f", {latency.ms(latency.sync):+.0f} sync" if latency.sync else ""
+        total += f" (in {'+'.join(f'{latency.ms(part):.0f}' for part in parts)} out{sync})"
     yield total
     if now.microphone_samples:
         yield f"microphone {latency.ms(now.microphone_samples):.0f} ms"

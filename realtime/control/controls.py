@@ -9,6 +9,8 @@ from stemlive.realtime.dsp.key_change import MOST_SEMITONES, check_key_change
 from stemlive.realtime.separation.mixer import MAX_GAIN_DB
 from stemlive.realtime.shared.memory import MOST_STEMS, EngineMemory
 
+MOST_SYNC_MS = 1000
+
 
 class Controls(StemControls):
     """A mixer that writes every change to the engine's memory at once. For any thread except the engine's.
@@ -31,6 +33,7 @@ class Controls(StemControls):
         self._microphone_gain_db = 0.0
         self._microphone_reverb = 0.0
         self._guide_db = -math.inf
+        self._sync_ms = 0.0
         if write:
             self.write()
             self.cue.write()
@@ -121,6 +124,22 @@ class Controls(StemControls):
             self.write()
 
     @property
+    def sync_ms(self) -> float:
+        """How much later the output's device sounds than it says."""
+        return self._sync_ms
+
+    def set_sync_ms(self, later_ms: float) -> None:
+        """Let words and place of a song follow a device that sounds later than it says, or earlier: -1000 to 1000 ms.
+
+        The sound stays as it is; the latency that is shown has it, too. UsageError outside.
+        """
+        if not abs(later_ms) <= MOST_SYNC_MS:
+            raise UsageError(f"sync is from -{MOST_SYNC_MS} to {MOST_SYNC_MS} ms, not {later_ms:g}")
+        with self._lock:
+            self._sync_ms = float(later_ms)
+            self.write()
+
+    @property
     def semitones(self) -> int:
         """Key change of the mix; it applies neither to the microphone nor to recordings."""
         return self._semitones
@@ -146,3 +165,4 @@ class Controls(StemControls):
         self._memory.parameters["microphone_gain"] = 10 ** (self._microphone_gain_db / 20)
         self._memory.parameters["microphone_reverb"] = self._microphone_reverb
         self._memory.parameters["guide"] = 10 ** (self._guide_db / 20)
+        self._memory.parameters["sync_ms"] = self._sync_ms

@@ -50,6 +50,18 @@ class Marks:
         marks = self._marks
         return marks[-1] if marks else None
 
+    def tell(self, telemetry: Any, played: float, later: float, sample_rate_hz: int, now_s: float) -> None:
+        """Write what is heard now: sample `played` of the ring, `later` samples after the device says so.
+
+        The song has ended when its sound has, too, also where what is heard runs ahead of the sound.
+        """
+        mark = self.at(played - later)
+        if mark is not None:
+            mark.tell(telemetry, (played - later - mark.number) / sample_rate_hz)
+            sounds = self.at(played)
+            telemetry["song_ended"] = mark.ended and sounds is not None and sounds.ended
+            telemetry["song_at_s"] = now_s
+
     def at(self, number: float) -> Mark | None:
         """Return the one that holds at a sample of the ring."""
         return next((mark for mark in reversed(self._marks) if mark.number <= number), None)

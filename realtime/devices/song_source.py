@@ -64,19 +64,18 @@ class SongSource(FileSource):
             self._go_to(float(telemetry["song_s"]))
         elif song.number == int(parameters["seek_song"]):
             self._go_to(float(parameters["seek_s"]))
-        telemetry["song_length_s"] = song.length_s
+        telemetry["song_length_s"], telemetry["song_s"] = song.length_s, song.reader.position / song.rate_hz
         telemetry["song_number"] = song.number
 
-    def tell(self, played: float, now_s: float) -> None:
-        """Engine: publish the position in the song of the ring's sample `played`, which is heard now (monotonic)."""
-        telemetry = self._memory.telemetry
+    def tell(self, played: float, now_s: float, later: float = 0.0) -> None:
+        """Engine: publish the position in the song that is heard now (monotonic).
+
+        The ring's sample `played` is the one that the device says is heard; it is heard so many samples `later`.
+        """
         number, problem = max(self._failed, self._loader.failed)
-        if number != int(telemetry["song_failed"]):
+        if number != int(self._memory.telemetry["song_failed"]):
             self._memory.set_song_problem(number, problem)
-        mark = self._marks.at(played)
-        if mark is not None:
-            mark.tell(telemetry, (played - mark.number) / self.sample_rate_hz)
-            telemetry["song_at_s"] = now_s
+        self._marks.tell(self._memory.telemetry, played, later, self.sample_rate_hz, now_s)
 
     def idle(self, taken: int) -> bool:
         """Engine: whether the song has stood still for a second before the ring's sample `taken`, and stays so."""

@@ -51,6 +51,7 @@ class LiveRun:
         self._began = False
         """Whether `step` was called. In mode inline the callback computes from then on, and is the one to publish."""
         self._note = ""
+        self._microphone_samples = 0
         self._worker: LiveWorker | None = None
         self._strip: MicrophoneStrip | None = None
         self._microphone_worker: MicrophoneWorker | None = None
@@ -116,6 +117,8 @@ class LiveRun:
         faults.output_underflows = underflows - self._counted_before[1]
         delays = [device.faults.worst_callback_s for device in devices]
         faults.worst_callback_s = max((delay for delay in delays if not math.isnan(delay)), default=math.nan)
+        if self._ends.microphone is not None:
+            self._memory.telemetry["microphone_samples"] = max(1, self._microphone_samples + self._report.sync_samples)
         self._memory.set_trouble("; ".join(self._troubles()))
         source = self._ends.source
         if isinstance(source, FileSource) and source.note != self._note:
@@ -135,7 +138,8 @@ class LiveRun:
         """Tell where the song is heard now: all that delays it between the engine and the ear is taken off here."""
         now_s = monotonic()
         self._heard.look(self._output.read, now_s)
-        source.tell(worker.input_at(self._heard.played(now_s) - self._ends.target.latency_samples[1]), now_s)
+        left = worker.input_at(self._heard.played(now_s) - self._ends.target.latency_samples[1])
+        source.tell(left, now_s, later=self._report.sync_samples)
         self._memory.publish()  # a device with a long period would let readers wait
 
     def _troubles(self) -> Iterator[str]:
@@ -216,7 +220,8 @@ class LiveRun:
             )
             delay += inside
             self._microphone_worker.start(self._portion_poll_s())
-        self._memory.telemetry["microphone_samples"] = max(1, delay)
+        self._microphone_samples = delay
+        self._memory.telemetry["microphone_samples"] = max(1, delay + self._report.sync_samples)
 
     def _wire(self, taps: tuple[Tap, ...]) -> None:
         ends = self._ends
@@ -279,7 +284,7 @@ class LiveRun:
 
     def _spare(self, path: LivePath, least: int) -> int:
         """Return the samples that the latency setting adds to the shortest queue that works."""
-        wanted = self._settings.latency
+        wanted, least = self._settings.latency, least + self._report.sync_samples
         if wanted == "high":
             return _HIGH_HOPS * path.hop_samples
         if isinstance(wanted, str):
@@ -287,6 +292,6 @@ class LiveRun:
         return max(0, round(wanted / 1000 * self._ends.sample_rate_hz) - least)
 
     def _tell(self, rate_hz: int, device_in: int, framing: int, queue: int, device_out: int) -> None:
-        key = self._key.delay_at(self._report.semitones)
-        self._memory.set_latency(Latency(rate_hz, device_in, framing, queue, device_out, key))
+        key, sync = self._key.delay_at(self._report.semitones), self._report.sync_samples
+        self._memory.set_latency(Latency(rate_hz, device_in, framing, queue, device_out, key, sync))
         self._memory.set_mode(self._ends.mode)

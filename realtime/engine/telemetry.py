@@ -51,6 +51,11 @@ class Report:
         self._stem_levels = [LevelMeter(sample_rate_hz, longest_block, path.channels) for _ in path.stems]
 
     @property
+    def sync_samples(self) -> int:
+        """What the output's device adds to the latency that it reports."""
+        return round(float(self._memory.parameters["sync_ms"]) / 1000 * self._rate_hz)
+
+    @property
     def semitones(self) -> float:
         """The requested key change; 0 during bypass."""
         parameters = self._memory.parameters
@@ -116,7 +121,7 @@ class Report:
         for stem, level in enumerate(self._stem_levels):
             telemetry["stem_rms"][stem] = gains[stem] * math.sqrt(powers[stem])
             telemetry["stem_peak"][stem] = gains[stem] * level.peak
-        telemetry["latency"][-1] = self.key_samples
+        telemetry["latency"][-2:] = self.key_samples, self.sync_samples
         telemetry["load"] = self._load
         telemetry["worst_hop_ms"] = 1000 * self._worst_hop_s
         telemetry["hops"] = before["hops"] + self._hops

@@ -33,6 +33,7 @@ _PARAMETERS = np.dtype(
         ("microphone_reverb", "f4"),
         ("guide", "f4"),
         ("key", "f4"),
+        ("sync_ms", "f4"),
         ("bypass", "u1"),
         ("stop", "u1"),
         ("playing", "u1"),
@@ -125,7 +126,7 @@ class EngineMemory:
 
     def __init__(self, buffer: Any) -> None:
         initial = np.zeros((), _TELEMETRY)
-        initial["latency"] = (44100, 0, 0, 0, 0, 0)
+        initial["latency"] = (44100, 0, 0, 0, 0, 0, 0)
         initial["song_tempo_percent"] = 100.0
         self._record = SharedRecord(_TELEMETRY, buffer, self._ENDS[1], initial)
         self._map(buffer)

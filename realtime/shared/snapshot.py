@@ -38,7 +38,8 @@ class Latency:
 
     `device_in` and `device_out` are reported by the host interface. `framing` is the delay of the separation, including
     resampling. `queue` is computing time for the model plus the cost of the block size; it is negative when the model
-    runs inside the callback, which saves up to a hop of the framing. `key` is the delay of an active key change.
+    runs inside the callback, which saves up to a hop of the framing. `key` is the delay of an active key change, `sync`
+    what the user says that the output's device adds to what it reports.
     """
 
     sample_rate_hz: int
@@ -47,6 +48,7 @@ class Latency:
     queue: int
     device_out: int
     key: int = 0
+    sync: int = 0
 
     @property
     def inside(self) -> int:
@@ -56,7 +58,7 @@ class Latency:
     @property
     def total(self) -> int:
         """Samples from input to output, all parts together."""
-        return self.device_in + self.inside + self.key + self.device_out
+        return self.device_in + self.inside + self.key + self.device_out + self.sync
 
     def ms(self, samples: int) -> float:
         """Convert samples to milliseconds."""
@@ -107,7 +109,7 @@ class Snapshot:
     microphone_rms: float = 0.0
     """Level of the microphone after its gain, without reverberation."""
     microphone_samples: int = 0
-    """Latency from the microphone to the output, as far as the devices report it; 0 without a microphone."""
+    """Latency from the microphone to the output, by the devices' reports and the sync; 0 without a microphone."""
     microphone_late: int = 0
     """Blocks of the microphone that came too late to be heard in full."""
     stem_peak: tuple[float, ...] = ()
