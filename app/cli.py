@@ -179,13 +179,15 @@ def _describe(error: Exception) -> str:
 def _missing(error: Exception) -> str:
     """Say which library is missing or broken, without the advice that numpy wraps around it."""
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("stemlive"):
-        return f"this needs {error.name}: run ./install.sh train, or pip install 'stemlive[train]'"
+        from stemlive.extras import how_to_add
+
+        return f"this needs {error.name}: {how_to_add('train')}"
     if not isinstance(error, ImportError):
         return f"libsndfile is missing ({error}): apt-get install libsndfile1, or brew install libsndfile"
     marker = "Original error was:"
     lines = [line.strip() for line in str(error).splitlines()]
     cause = next((line.removeprefix(marker).strip() for line in lines if line.startswith(marker)), lines[0])
-    return f"a library cannot be loaded ({cause}): run ./install.sh again"
+    return f"a library cannot be loaded ({cause}): install stemlive again"
 
 
 def _verbose_option() -> click.Option:

@@ -9,7 +9,9 @@ def no_window() -> str:
     """Return why there can be no window here, and what helps; empty if there can be one."""
     missing = [name for name in ("PyQt6", "pyqtgraph") if find_spec(name) is None]
     if missing:
-        return f"the window needs {' and '.join(missing)}: run ./install.sh gui, or pip install 'stemlive[gui]'"
+        from stemlive.extras import how_to_add
+
+        return f"the window needs {' and '.join(missing)}: {how_to_add('gui')}"
     if sys.platform.startswith("linux") and not any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
     ):

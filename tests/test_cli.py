@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from stemlive import __version__
 from stemlive.cli import COMMANDS, main
 from stemlive.errors import UsageError
+from stemlive.extras import how_to_add
 from stemlive.realtime.audio_files.reader import AudioReader
 
 RATE_HZ = 44100
@@ -165,7 +166,7 @@ def test_what_is_not_installed_is_named_with_the_way_to_get_it(monkeypatch):
     monkeypatch.setattr("stemlive.commands.models.command.callback", lambda **_: broken())
     assert fail("models") == (
         1,
-        "stemlive: error: this needs torch: run ./install.sh train, or pip install 'stemlive[train]'\n",
+        f"stemlive: error: this needs torch: {how_to_add('train')}\n",
     )
 
 

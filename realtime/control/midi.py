@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stemlive.errors import DeviceError, StemliveError, UsageError
+from stemlive.extras import how_to_add
 from stemlive.realtime.control.controls import Controls
 from stemlive.realtime.separation.mixer import MAX_GAIN_DB, PRESETS
 from stemlive.realtime.shared.heartbeat import LIMIT_S
@@ -20,6 +21,9 @@ _PRESSED = 64
 _LARGEST = 127
 _JACK_MIDI = "mido.backends.rtmidi/UNIX_JACK"
 """For the ports of a JACK server (or of PipeWire in its place), beside ALSA's."""
+
+_LAST_WITH_A_WHEEL = (3, 12)
+"""The newest Python for which python-rtmidi need not be compiled (pyproject.toml)."""
 
 Control = tuple[int, int]
 """MIDI channel, 1 to 16, and controller number, 0 to 127."""
@@ -112,7 +116,7 @@ class MidiControl:
 
             systems = [mido, mido.Backend(_JACK_MIDI)] if sys.platform.startswith("linux") else [mido]
         except ImportError as error:
-            raise StemliveError('MIDI needs mido and python-rtmidi: pip install "stemlive[live]"') from error
+            raise StemliveError(_needed()) from error
         ports: dict[str, Callable[..., Any]] = {}
         problem: Exception | None = None
         for system in systems:
@@ -121,7 +125,7 @@ class MidiControl:
                     _check_that_jack_answers()
                 ports |= {each: system.open_input for each in system.get_input_names() if each not in ports}
             except ImportError as error:
-                raise StemliveError('MIDI needs mido and python-rtmidi: pip install "stemlive[live]"') from error
+                raise StemliveError(_needed()) from error
             except DeviceError as error:
                 problem = error
             except Exception as error:  # rtmidi raises its own types, and SystemError where there is no MIDI system
@@ -215,3 +219,12 @@ def _check_that_jack_answers() -> None:
             raise DeviceError(f"the JACK server has not answered for {LIMIT_S:g} s: restart it") from error
         finally:
             other.kill()
+
+
+def _needed() -> str:
+    """Say what MIDI needs and how to get it."""
+    if sys.version_info[:2] > _LAST_WITH_A_WHEEL:
+        return (
+            "MIDI needs python-rtmidi, of which there are wheels up to Python 3.12 only: install stemlive with that one"
+        )
+    return f"MIDI needs mido and python-rtmidi: {how_to_add('live')}"

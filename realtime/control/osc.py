@@ -29,6 +29,7 @@ from contextlib import suppress
 from typing import Any
 
 from stemlive.errors import StemliveError, UsageError
+from stemlive.extras import how_to_add
 from stemlive.guarded_thread import GuardedThread, in_words
 from stemlive.realtime.control.controls import Controls
 from stemlive.realtime.shared.heartbeat import LIMIT_S
@@ -62,7 +63,7 @@ class OscControl:
         try:
             from pythonosc.dispatcher import Dispatcher
         except ImportError as error:
-            raise StemliveError('OSC needs the package python-osc: pip install "stemlive[live]"') from error
+            raise StemliveError(f"OSC needs the package python-osc: {how_to_add('live')}") from error
         self._controls = controls
         self._complain = complain
         self._named: set[str] = set()

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stemlive.errors import StemliveError
+from stemlive.extras import how_to_add
 from stemlive.guarded_thread import GuardedThread, in_words
 from stemlive.realtime.control.pairing import Pairing
 from stemlive.realtime.control.remote_address import bracketed, listen, own_address
@@ -57,7 +58,7 @@ class Remote:
         try:
             import aiohttp  # noqa: F401 - missing packages are found here, not on the thread
         except ImportError as error:
-            raise StemliveError('the remote needs the package aiohttp: pip install "stemlive[remote]"') from error
+            raise StemliveError(f"the remote needs the package aiohttp: {how_to_add('remote')}") from error
         self._desk, self._complain = desk, complain
         self._pairing = Pairing()
         self._socket = listen(host, port)

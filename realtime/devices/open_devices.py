@@ -217,9 +217,7 @@ class _Opener:
 def _mode(settings: EngineSettings, place: _MicrophonePlace) -> str:
     """Return the mode to use. DeviceError when rtmixer is requested but not installed."""
     if settings.mode == "rtmixer" and not find_spec("rtmixer"):
-        raise DeviceError(
-            'mode rtmixer needs the package of this name: pip install rtmixer, or choose `mode="callback"`'
-        )
+        raise DeviceError('mode rtmixer needs the package of this name, which is not here: choose `mode="callback"`')
     if settings.mode != "auto":
         return settings.mode
     # A Python callback can add a microphone without extra delay; rtmixer's cannot.

@@ -10,6 +10,7 @@ from typing import Any
 import onnxruntime as ort
 
 from stemlive.errors import ModelError, UsageError
+from stemlive.extras import how_to_add
 
 PROVIDERS = ("cpu", "cuda")
 
@@ -47,7 +48,7 @@ def _remedy() -> str:
     try:
         version("onnxruntime-gpu")
     except PackageNotFoundError:
-        return "pip install 'stemlive[gpu]'"
+        return how_to_add("gpu")
     return "onnxruntime lies over onnxruntime-gpu: pip install --force-reinstall --no-deps onnxruntime-gpu"
 
 
