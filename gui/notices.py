@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+from stemlive.gui.file_names import shown
 from stemlive.gui.player import Phase
 from stemlive.gui.rig import Rig
 from stemlive.gui.state_line import advice
@@ -13,12 +15,16 @@ _NOTE_S = 8.0
 
 @dataclass(frozen=True)
 class Notice:
-    """A message for the banner. `button` is the text of its button, `press` what that does."""
+    """A message for the banner. `button` is the text of its button, `press` what that does.
+
+    A bad one goes when something else is opened, unless it `lasts`.
+    """
 
     text: str
     bad: bool = True
     button: str = ""
     press: Callable[[], object] | None = None
+    lasts: bool = False
 
 
 class Notices:
@@ -41,7 +47,7 @@ class Notices:
 
     def forgive(self) -> None:
         """Forget an error: something else was opened since."""
-        if self._notice is not None and self._notice.bad:
+        if self._notice is not None and self._notice.bad and not self._notice.lasts:
             self._notice = None
 
     def close(self) -> None:
@@ -70,6 +76,8 @@ class Notices:
                     self.keep(text)
         if time.monotonic() < self._note_until:
             return self._note, False
+        if (opening := self._rig.opener.path) is not None:
+            return f"Opening {shown(Path(opening.name))}…", False
         if player.now is not None and player.phase == Phase.LIVE and (tip := advice(player.now)):
             return tip, True
         texts = {

@@ -1,6 +1,7 @@
 """The queue of the window: filled, shown, played one song after another, and remembered."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from PyQt6.QtCore import QObject, pyqtSignal
@@ -200,20 +201,23 @@ class Playlist(QObject):
 
     def _show_song(self) -> None:
         """Open the song that is on, if it is not what the window shows; pass over what cannot be opened."""
+        rig = self._rig
         while (song := self.queue.song) is not None and song is not self._on:
-            begins = self._on is None and (self._rig.song is None or self._rig.live)
-            self._on = song
-            if self._rig.song == song.path and not begins and self._rig.player.phase not in (
-                Phase.MISSING, Phase.FAILED,
-            ):  # fmt: skip
+            if rig.opener.path == song.path:  # it may have a place to begin at
                 return
-            try:
-                self._rig.switch_song(song.path)
-            except AudioFileError as error:
-                self.queue.spoil(song, str(error))
-                self.problem.emit(str(error))
-                if not self.queue.next():
-                    return
+            begins = self._on is None and (rig.song is None or rig.live)
+            self._on = song
+            if rig.song == song.path and not begins and rig.player.phase not in (Phase.MISSING, Phase.FAILED):
+                rig.opener.forget()
+                return
+            rig.switch_song(song.path, partial(self._pass_over, song))
+
+    def _pass_over(self, song: QueuedSong, problem: str) -> None:
+        """Go on with what follows a song that cannot be opened."""
+        self.queue.spoil(song, problem)
+        self.problem.emit(problem)
+        if self.queue.song is song:
+            self.queue.next()
 
     def _attach(self, controls: Controls | None) -> None:
         source = self._rig.player.source

@@ -1,5 +1,6 @@
 """The set-up: song or input, output, model and engine. Independent of widgets."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from stemlive.gui.mix_model import MixModel
 from stemlive.gui.player import Phase, Player, Song
 from stemlive.gui.practice import Practice
 from stemlive.gui.remembered import Remembered
+from stemlive.gui.song_opener import SongOpener
 from stemlive.gui.waveform import Waveform
 from stemlive.realtime.audio_files.tempo import LEAST_TEMPO_PERCENT, MOST_TEMPO_PERCENT
 from stemlive.realtime.control.song_queue import SongQueue
@@ -45,7 +47,7 @@ class Rig(QObject):
         self.player, self.devices, self._mix_model, self._remembered = player, devices, model, remembered
         self.model_file = model_file
         self.waveform: Waveform | None = None
-        self.live = False
+        self.opener, self.live = SongOpener(), False
         self.queue = SongQueue()
         """The songs after and before the open one; see `Playlist`."""
         player.karaoke, player.practice = remembered.karaoke, remembered.practice
@@ -88,27 +90,32 @@ class Rig(QObject):
 
     def open_song(self, path: Path, *, play: bool = True, at_s: float = 0.0) -> None:
         """Open a song. If it cannot be read, emit `problem` and leave everything as it is."""
-        try:
-            self._take_song(path)
-        except AudioFileError as error:
-            self.problem.emit(str(error))
-            return
-        self.player.song = Song(playing=play, position_s=at_s)
-        self.queue.open(path.absolute())
-        self.connect_engine()
 
-    def switch_song(self, path: Path) -> None:
-        """Show another song of the queue, which the engine goes on with; without one, open it. AudioFileError."""
-        was_live = self.live
-        self._take_song(path)
-        if not was_live and self.player.switch(path.absolute()):
-            self.plugged.emit()
-        else:
-            self.player.song = Song(playing=self.player.song.playing or was_live)
+        def opened(waveform: Waveform) -> None:
+            self._take_song(waveform)
+            self.player.song = Song(playing=play, position_s=at_s)
+            self.queue.open(waveform.path)
             self.connect_engine()
+
+        self.opener.open(path.absolute(), opened, self.problem.emit)
+
+    def switch_song(self, path: Path, failed: Callable[[str], object]) -> None:
+        """Show another song of the queue, which the engine goes on with; without one, open it."""
+
+        def opened(waveform: Waveform) -> None:
+            was_live = self.live
+            self._take_song(waveform)
+            if not was_live and self.player.switch(waveform.path):
+                self.plugged.emit()
+            else:
+                self.player.song = Song(playing=self.player.song.playing or was_live)
+                self.connect_engine()
+
+        self.opener.open(path.absolute(), opened, failed)
 
     def listen(self) -> None:
         """Switch to the live input."""
+        self.opener.forget()
         self.live = True
         self.connect_engine()
 
@@ -153,13 +160,9 @@ class Rig(QObject):
     def set_microphone(self, *, gain_db: float | None = None, reverb: float | None = None) -> None:
         """Set the microphone's gain or reverberation."""
         karaoke = self.player.karaoke
-        self._set_karaoke(
-            replace(
-                karaoke,
-                gain_db=karaoke.gain_db if gain_db is None else gain_db,
-                reverb=karaoke.reverb if reverb is None else reverb,
-            )
-        )
+        gain_db = karaoke.gain_db if gain_db is None else gain_db
+        reverb = karaoke.reverb if reverb is None else reverb
+        self._set_karaoke(replace(karaoke, gain_db=gain_db, reverb=reverb))
 
     def set_key(self, semitones: int) -> None:
         """Set the key change of the music; emit `problem` if the library for it is missing."""
@@ -251,6 +254,7 @@ class Rig(QObject):
 
     def close(self) -> None:
         """Begin to stop the engine and all background work, and return at once: `finish` waits for it."""
+        self.opener.forget()
         self.devices.close()
         self.player.close()
         self._put_away()
@@ -259,8 +263,7 @@ class Rig(QObject):
         """Wait, after `close`, for the end of the engine; return what it could not complete, empty if nothing."""
         return self.player.finish()
 
-    def _take_song(self, path: Path) -> None:
-        waveform = Waveform(path.absolute())
+    def _take_song(self, waveform: Waveform) -> None:
         self._put_away()
         self.waveform, self.live = waveform, False
         self._remembered.add_recent(waveform.path)
@@ -291,8 +294,7 @@ class Rig(QObject):
 
 
 def _keys_change() -> bool:
-    try:
+    with suppress(StemliveError):
         check_key_change()
-    except StemliveError:
-        return False
-    return True
+        return True
+    return False

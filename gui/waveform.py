@@ -21,9 +21,9 @@ class Waveform:
     The thread writes `peaks` and then `done`; the reader reads `done` first.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Start reading. AudioFileError when the file is not audio, or damaged at once."""
-        self._reader = AudioReader(path)
+    def __init__(self, path: Path, *, decode: bool = True) -> None:
+        """Start reading. AudioFileError when the file is not audio, or damaged at once; `decode` as in AudioReader."""
+        self._reader = AudioReader(path, decode=decode)
         try:
             self._reader.read(1)
             self._reader.seek(0)

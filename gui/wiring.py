@@ -53,7 +53,7 @@ def _connect_song(window: Window) -> None:
     playlist.panel.add.clicked.connect(menus["queue-add"].trigger)
     playlist.window_wanted.connect(lambda front: _bring_up(window) if front else window.close())
     playlist.shown.connect(menus["queue"].setChecked)
-    playlist.problem.connect(lambda text: window.tell(Notice(text)))
+    playlist.problem.connect(lambda text: window.tell(Notice(text, lasts=True)))
     playlist.news.connect(window.note)
     playlist.changed.connect(lambda: transport.show_queue(rig.queue))
     window.welcome.resume.clicked.connect(playlist.resume)

@@ -310,3 +310,24 @@ def test_the_command_line_answers_an_address_with_the_pipe(command, options, pip
         "stemlive: error: https://example.org/song is an address, and stemlive downloads nothing: "
         f"yt-dlp -f ba -o - 'https://example.org/song' | stemlive {pipe}\n"
     )
+
+
+_AWAIT = """
+import sys, threading
+from stemlive.realtime.audio_files.reader import AudioReader
+threading.Thread(target=AudioReader, args=sys.argv[1:], daemon=True).start()
+sys.stdin.readline()
+"""
+
+
+def test_one_that_hangs_ends_with_the_program_that_waits_for_it(folder, tmp_path):
+    program = tmp_path / "ffmpeg"
+    program.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid.new\nmv {tmp_path}/pid.new {tmp_path}/pid\nsleep 1000\n")
+    program.chmod(0o755)
+    command = [sys.executable, "-c", _AWAIT, str(folder / "song.m4a")]
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True, env=environment) as process:
+        wait_until((tmp_path / "pid").exists, "ffmpeg")
+        process.communicate("\n")
+    child = int((tmp_path / "pid").read_text())
+    wait_until(lambda: not alive(child), "the end of ffmpeg")

@@ -574,12 +574,12 @@ class TestSong:
         assert window.rig.song == song
         assert window.remembered.recent == [song]
 
-    def test_what_is_no_song_is_a_line_and_the_old_one_goes_on(self, playing, tmp_path, song):
+    def test_what_is_no_song_is_a_line_and_the_old_one_goes_on(self, playing, qtbot, tmp_path, song):
         folder = tmp_path / ("a folder whose name is so long that no more of the message is shown, " * 3)
         folder.mkdir()
         (folder / "text.wav").write_text("no audio")
         playing.rig.open_song(folder / "text.wav")
-        assert "not audio of a known kind" in playing.banner.said
+        qtbot.waitUntil(lambda: "not audio of a known kind" in playing.banner.said)  # ffmpeg was asked
         playing.rig.open_song(folder / "nothing.wav")
         assert "no such file" in playing.banner.said
         assert playing.rig.song == song
@@ -604,7 +604,7 @@ class TestSong:
         data.setUrls([QUrl.fromLocalFile(str(odd))])
         drop, keys = Qt.DropAction.CopyAction, Qt.KeyboardModifier.NoModifier
         playing.dropEvent(QDropEvent(QPointF(5, 5), drop, data, Qt.MouseButton.LeftButton, keys))
-        assert kind in playing.banner.said
+        qtbot.waitUntil(lambda: kind in playing.banner.said)
         playing.show_frame()
         assert (playing.rig.song, playing.rig.player.phase, len(engines.made)) == (song, Phase.LIVE, 1)
         assert engine(playing).running

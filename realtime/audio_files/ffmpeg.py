@@ -1,5 +1,6 @@
 """The program ffmpeg, which decodes what libsndfile does not read; it is used where it is installed."""
 
+import atexit
 import os
 import re
 import shutil
@@ -66,6 +67,7 @@ class Ffmpeg:
             os.close(log)
         if os.name == "posix":  # elsewhere, an open file keeps its name
             self._log_path.unlink(missing_ok=True)
+        atexit.register(self.kill)  # one that hangs does not see that its pipes break
 
     @property
     def output(self) -> IO[bytes]:
@@ -114,6 +116,7 @@ class Ffmpeg:
     def end(self) -> None:
         """End it at once, unless it has ended, and close its pipes; its log is kept."""
         self.kill()
+        atexit.unregister(self.kill)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with suppress(OSError):

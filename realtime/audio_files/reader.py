@@ -23,10 +23,11 @@ class AudioReader:
     """An audio file: what libsndfile reads (WAV, FLAC, Ogg, MP3, AIFF and more), and through ffmpeg all else and video.
 
     `name` is for messages. Joined files are read as one. AudioFileError when the file is not audio, or empty;
-    MissingFileError when it is missing, or an address.
+    MissingFileError when it is missing, or an address. Without `decode` ffmpeg, which may take long, is not asked:
+    UnknownKindError.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, decode: bool = True) -> None:
         self.path = Path(path)
         self.name = str(path)
         if not self.path.exists():
@@ -34,7 +35,7 @@ class AudioReader:
             raise MissingFileError(f"{path}: there is no such file")
         if not self.path.is_file():
             raise AudioFileError(f"{path} is not a file")
-        self._source = _open(self.path, self.name)
+        self._source = _open(self.path, self.name, decode)
         self.sample_rate_hz = self._source.sample_rate_hz
         self.channels = self._source.channels
 
@@ -79,7 +80,7 @@ class AudioReader:
         self.close()
 
 
-def _open(path: Path, name: str) -> SndfileReader | FfmpegReader:
+def _open(path: Path, name: str, decode: bool) -> SndfileReader | FfmpegReader:
     try:
         return SndfileReader(path, name)
     except UnknownKindError as error:
@@ -88,6 +89,8 @@ def _open(path: Path, name: str) -> SndfileReader | FfmpegReader:
                 raise AudioFileError(f"{name} is a list of sounds, not a sound") from error
         if ffmpeg.program() is None:
             raise AudioFileError(f"{error}: if it is audio or video, {ffmpeg.INSTALL}, and try again") from error
+        if not decode:
+            raise
         return FfmpegReader(path, name)
 
 
