@@ -57,12 +57,10 @@ class ExportDialog(QDialog):
         for box in self._outputs:
             box.toggled.connect(self._look)
         self.whole, self.marked = QRadioButton("The whole song"), QRadioButton("The marked part")
-        self.whole.setChecked(True)
         self.marked.setEnabled(loop is not None)
         self.marked.setToolTip("Mark a part on the song's outline: drag over it, or [ and ]")
         if loop is not None:
             self.marked.setText(f"The marked part, {write_time(loop[0])} to {write_time(loop[1])}")
-            self.marked.setChecked(True)
         self.fade_in, self.fade_out = _seconds("Fade in"), _seconds("Fade out")
         self.format = Choice("Format", "WAV float never clips; MP3 is smallest", least_characters=18)
         self.format.addItems(list(FORMATS))
@@ -83,6 +81,7 @@ class ExportDialog(QDialog):
         ok.setText("Export")
         self.format.activated.connect(self._look)
         self._lay_out()
+        (self.whole if loop is None else self.marked).setChecked(True)  # laid out, one excludes the other
         self._look()
 
     @property

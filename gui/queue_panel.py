@@ -91,7 +91,7 @@ class QueuePanel(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("bar")
-        self.setFixedWidth(_WIDTH)
+        self.setMaximumWidth(_WIDTH)
         self.songs = SongList()
         self.heading = QLabel("Queue")
         self.heading.setObjectName("heading")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
+from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton
 
 from stemlive.capture_help import how_to_capture
@@ -64,6 +65,26 @@ class DeviceChoice(Choice):
             self.setItemData(index, self.itemText(index), Qt.ItemDataRole.ToolTipRole)
 
 
+class _Title(QLabel):
+    """A line that is shortened in its middle as far as its width needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setStyleSheet("font-weight: bold;")
+        self.setAccessibleName("Source")
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def show_text(self, text: str) -> None:
+        """Show a text, which is the tool tip as well."""
+        self.setToolTip(text)
+        self.setText(self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, self.width()))
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
+        """Show as much as fits now."""
+        self.show_text(self.toolTip())
+        super().resizeEvent(event)
+
+
 class SourceBar(QFrame):
     """Shows the song or input device, and the output device; the window acts on the choices."""
 
@@ -72,10 +93,7 @@ class SourceBar(QFrame):
         self.setObjectName("bar")
         self.open = QPushButton("Open…")
         self.open.setToolTip("Open a song (Ctrl+O), or drop one on the window")
-        self.title = QLabel("")
-        self.title.setStyleSheet("font-weight: bold;")
-        self.title.setAccessibleName("Source")
-        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.title = _Title()
         self.live = QToolButton()
         self.live.setCheckable(True)
         self.live.setText("Live input")
@@ -105,7 +123,5 @@ class SourceBar(QFrame):
 
     def show_source(self, title: str, *, live: bool) -> None:
         """Show the source."""
-        metrics = self.title.fontMetrics()
-        self.title.setText(metrics.elidedText(title, Qt.TextElideMode.ElideMiddle, max(120, self.title.width())))
-        self.title.setToolTip(title)
+        self.title.show_text(title)
         self.live.setChecked(live)

@@ -68,7 +68,7 @@ class Spectrogram(QWidget):
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """Return the smallest usable size."""
-        return QSize(160, 54)
+        return QSize(GUTTER + 10, 54)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
         """Rescale the kept columns to the new height."""

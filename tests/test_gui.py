@@ -10,6 +10,7 @@ import sys
 import threading
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import quote
@@ -666,6 +667,32 @@ class TestScreen:
         assert large.width() - small.width() >= 1900 - LEAST_SIZE[0]
         assert large.height() > 2 * small.height()
 
+    def test_at_its_smallest_words_queue_and_strips_are_side_by_side(self, playing, qapp):
+        playing.playlist.switch()
+        playing.words.switch()
+        playing.resize(*LEAST_SIZE)
+        qapp.processEvents()
+        parts = (playing.pages, playing.words.panel, playing.playlist.panel)
+        for part in parts:
+            assert part.width() >= part.minimumSizeHint().width() or part is playing.pages
+        spectrogram = playing.mixer.strips["drums"].spectrogram
+        assert (
+            spectrogram.mapTo(playing, spectrogram.rect().topRight()).x()
+            < parts[0].mapTo(playing, QPoint()).x() + parts[0].width()
+        )
+        for left, right in pairwise(parts):
+            assert left.mapTo(playing, QPoint()).x() + left.width() <= right.mapTo(playing, QPoint()).x()
+
+    def test_the_songs_name_is_shortened_in_its_middle_as_far_as_it_must(self, playing, qapp):
+        title, text = playing.source.title, "A song whose name is long, and which goes on and on, and ends.flac"
+        playing.source.show_source(text, live=False)
+        for size in ((1900, 1000), LEAST_SIZE):
+            playing.resize(*size)
+            qapp.processEvents()
+            assert title.fontMetrics().horizontalAdvance(title.text()) <= title.width()
+            assert (title.text() == text) == (size != LEAST_SIZE)
+            assert title.text().endswith(".flac")
+
 
 class TestBanner:
     def test_what_cannot_be_opened_is_said_in_full_and_closed(self, playing, tmp_path, qtbot):
@@ -1313,6 +1340,7 @@ for path in order.paths:
     ):
         def choose(dialog):
             assert dialog.marked.isChecked()  # for there is one
+            assert not dialog.whole.isChecked()
             assert "0:01.0 to 0:03.0" in dialog.marked.text()
             dialog.mix.click()
             dialog.stems["vocals"].click()
