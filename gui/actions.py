@@ -64,6 +64,7 @@ COMMANDS = (
     Command("key-own", "Mix", "Key: original", "Ctrl+0"),
     Command("focus-mix", "Mix", "To the fader of the mix", "M", separated=True),
     Command("microphone", "View", "Karaoke corner: microphone, key and tempo", "Ctrl+K", checkable=True),
+    Command("cue", "View", "Cue: a second mix, for headphones or the stage", "C", checkable=True),
     Command("stem-outline", "View", "Stems in the outline, made while it plays", "Ctrl+L", checkable=True),
     Command("queue", "View", "Queue", "Q", checkable=True),
     Command("words", "View", "Words of the song", "W", checkable=True, separated=True),

@@ -15,6 +15,8 @@ from stemlive.realtime.devices.sound_server import watch
 from stemlive.realtime.engine.system_engine import PLAYERS
 
 DEFAULT = "default"
+_AS_MANY_AS_ONE_LIKES = 64
+"""So many outputs, or more, has a plugin of ALSA's, which mixes down whatever it gets."""
 _SETTLING_MS = 300
 """A device that is plugged in brings several sources and sinks, one after another."""
 _PATIENCE_MS = 10_000
@@ -29,6 +31,8 @@ class DeviceName:
     label: str
     inputs: int = 2
     """Channels that can be heard."""
+    outputs: int = 2
+    """Channels that can be played to."""
 
 
 class DeviceList(QObject):
@@ -63,6 +67,7 @@ class DeviceList(QObject):
         self.outputs: tuple[DeviceName, ...] = ()
         self.problem = ""
         self._on_server = False
+        self._default_outputs: int | None = None
         self._programs: tuple[str, ...] = ()
 
     @property
@@ -71,6 +76,12 @@ class DeviceList(QObject):
         if not self._on_server:
             return ()
         return tuple(DeviceName(PLAYERS + program, players_label(program)) for program in ("", *self._programs))
+
+    def output_channels(self, name: str) -> int | None:
+        """Return how many channels an output device has; None if it is not listed."""
+        if name == DEFAULT:
+            return self._default_outputs
+        return next((device.outputs for device in self.outputs if device.name == name), None)
 
     def refresh(self) -> None:
         """Start a query, unless one is running."""
@@ -119,20 +130,29 @@ class DeviceList(QObject):
             said = self._process.readAllStandardError().data().decode(errors="replace").strip()
             self.problem = said.rpartition("\n")[2].removeprefix("stemlive: error: ") or "no list of devices"
             self.inputs = self.outputs = ()
-            self._on_server = False
+            self._on_server, self._default_outputs = False, None
         else:
             devices = json.loads(self._process.readAllStandardOutput().data())
             self._on_server = any(device.get("server_name") for device in devices)
             devices = [device for device in devices if device.get("server_name") not in (SINK, f"{SINK}.monitor")]
             self.problem = ""
-            self.inputs = tuple(_name(device) for device in devices if device["inputs"])
-            self.outputs = tuple(_name(device) for device in devices if device["outputs"])
+            sinks = {device["server_name"]: device["outputs"] for device in devices if device.get("server_name")}
+            self.inputs = tuple(_name(device, sinks) for device in devices if device["inputs"])
+            self.outputs = tuple(_name(device, sinks) for device in devices if device["outputs"])
+            defaults = (_outputs(device, sinks) for device in devices if device.get("default_output"))
+            self._default_outputs = next(defaults, None)
         self.changed.emit()
 
 
-def _name(device: dict[str, object]) -> DeviceName:
+def _name(device: dict[str, object], sinks: dict[str, int]) -> DeviceName:
     label = f"{device['name']}, {device['host_interface']}"
-    return DeviceName(label, label, int(str(device["inputs"])))
+    return DeviceName(label, label, int(str(device["inputs"])), _outputs(device, sinks))
+
+
+def _outputs(device: dict[str, object], sinks: dict[str, int]) -> int:
+    """Return how many channels are heard: those of the sink behind it, where it leads to one."""
+    count = sinks.get(str(device.get("plays_to")), 0) or int(str(device["outputs"]))
+    return 2 if count >= _AS_MANY_AS_ONE_LIKES and device["host_interface"] == "ALSA" else count
 
 
 def players_label(program: str) -> str:

@@ -68,6 +68,7 @@ class Handlers:
             "key-own": lambda: rig.set_key(0),
             "focus-mix": lambda: window.mixer.strips[None].fader.setFocus(_SHORTCUT),
             "microphone": self._switch_microphone,
+            "cue": lambda: window.show_cue(on=window.cue.isHidden()),
             "stem-outline": window.switch_stem_outline,
             "words-open": dialogs.open_words,
             "words": window.words.switch,

@@ -4,11 +4,21 @@ import math
 from dataclasses import dataclass
 from typing import Any, Self
 
+from stemlive.errors import StemliveError
 from stemlive.realtime.control.controls import Controls
-from stemlive.realtime.dsp.key_change import MOST_SEMITONES
+from stemlive.realtime.dsp.key_change import MOST_SEMITONES, check_key_change
 from stemlive.realtime.separation.mixer import MAX_GAIN_DB
 
 OFF = ""
+
+
+def keys_change() -> bool:
+    """Whether this machine can change keys and tempos."""
+    try:
+        check_key_change()
+    except StemliveError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from stemlive.errors import UsageError
 from stemlive.realtime.control.controls import Controls
+from stemlive.realtime.control.cue import StemControls
 from stemlive.realtime.separation.mixer import MAX_GAIN_DB, Mixer
 
 
@@ -94,27 +95,53 @@ class Mix:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UsageError(f"this is not a mix: {json.dumps(value)[:80]}") from error
 
-    def write_to(self, controls: Controls) -> None:
-        """Apply the mix to the engine, changing only what differs."""
-        gains_db, pans = controls.gains_db, controls.pans
+    def write_to(self, controls: StemControls) -> None:
+        """Apply the mix to the engine, or to its cue, which has no pans and no master; change only what differs."""
+        gains_db = controls.gains_db
         for stem, channel in self.channels:
             if gains_db[stem] != channel.gain_db:
                 controls.set_gain_db(stem, channel.gain_db)
-            if pans[stem] != channel.pan:
-                controls.set_pan(stem, channel.pan)
             if (stem in controls.muted) != channel.mute:
                 controls.mute(stem, channel.mute)
             if (stem in controls.soloed) != channel.solo:
                 controls.solo(stem, channel.solo)
-        if controls.master_db != self.master_db:
-            controls.set_master_db(self.master_db)
+        if isinstance(controls, Controls):
+            for stem, channel in self.channels:
+                if controls.pans[stem] != channel.pan:
+                    controls.set_pan(stem, channel.pan)
+            if controls.master_db != self.master_db:
+                controls.set_master_db(self.master_db)
 
     @classmethod
-    def read_from(cls, controls: Controls) -> Self:
-        """Return the engine's current mix, whoever has set it."""
-        gains_db, pans, muted, soloed = controls.gains_db, controls.pans, controls.muted, controls.soloed
-        channels = ((stem, Channel(gains_db[stem], pans[stem], stem in muted, stem in soloed)) for stem in gains_db)
-        return cls(tuple(channels), controls.master_db)
+    def read_from(cls, controls: StemControls) -> Self:
+        """Return the engine's current mix, or cue, whoever has set it."""
+        pans, master_db = (controls.pans, controls.master_db) if isinstance(controls, Controls) else ({}, 0.0)
+        gains_db, muted, soloed = controls.gains_db, controls.muted, controls.soloed
+        channels = (
+            (stem, Channel(gain_db, pans.get(stem, 0.0), stem in muted, stem in soloed))
+            for stem, gain_db in gains_db.items()
+        )
+        return cls(tuple(channels), master_db)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The mix that is heard, the other one of an A/B comparison, and the cue; `letter` is A or B, of the one heard."""
+
+    mix: Mix
+    other: Mix
+    cue: Mix
+    letter: str = "A"
+
+    def for_stems(self, stems: Iterable[str]) -> "Desk":
+        """Return the desk for another model, as `Mix.for_stems`."""
+        names = tuple(stems)
+        return Desk(self.mix.for_stems(names), self.other.for_stems(names), self.cue.for_stems(names), self.letter)
+
+    def write_to(self, controls: Controls) -> None:
+        """Apply the mix that is heard, and the cue."""
+        self.mix.write_to(controls)
+        self.cue.write_to(controls.cue)
 
 
 def _channel(fields: Any) -> Channel:

@@ -1,40 +1,42 @@
-"""The mix that the window shows, with undo and A/B comparison, kept in sync with the engine."""
+"""The mix and the cue that the window shows, with undo and A/B comparison, kept in sync with the engine."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from PyQt6.QtCore import QObject, pyqtSignal
 from PyQt6.QtGui import QUndoCommand, QUndoStack
 
-from stemlive.gui.mix import Mix
+from stemlive.gui.mix import Desk, Mix
 from stemlive.realtime.control.controls import Controls
 
 
-@dataclass(frozen=True)
-class Desk:
-    """The mix that is heard, and the other one of an A/B comparison; `letter` is A or B, of the one heard."""
-
-    mix: Mix
-    other: Mix
-    letter: str = "A"
-
-
 class MixModel(QObject):
-    """Owns the mix. `changed` is emitted, on the window's thread, when mix, bypass or letter change."""
+    """Owns the mix and the cue. `changed` is emitted, on the window's thread, when they, bypass or letter change."""
 
     changed = pyqtSignal()
 
-    def __init__(self, mix: Mix) -> None:
+    def __init__(self, mix: Mix, cue: Mix | None = None) -> None:
         super().__init__()
-        self._desk = Desk(mix, Mix.of(mix.stems))
+        flat = Mix.of(mix.stems)
+        self._desk = Desk(mix, flat, flat if cue is None else cue.for_stems(mix.stems))
         self._controls: Controls | None = None
         self._gesture = 0
         self.bypass = False
         self.undo_stack = QUndoStack(self)
 
     @property
+    def desk(self) -> Desk:
+        """Both mixes and the cue."""
+        return self._desk
+
+    @property
     def mix(self) -> Mix:
         """The mix that is heard."""
         return self._desk.mix
+
+    @property
+    def cue(self) -> Mix:
+        """The second mix, for headphones or the stage; its pans and master mean nothing."""
+        return self._desk.cue
 
     @property
     def letter(self) -> str:
@@ -47,12 +49,9 @@ class MixModel(QObject):
         if controls is None:
             return
         if controls.stems != self.mix.stems:
-            desk = self._desk
             self.undo_stack.clear()
-            self._desk = replace(
-                desk, mix=desk.mix.for_stems(controls.stems), other=desk.other.for_stems(controls.stems)
-            )
-        self.mix.write_to(controls)
+            self._desk = self._desk.for_stems(controls.stems)
+        self._desk.write_to(controls)
         controls.set_bypass(self.bypass)
         self.changed.emit()
 
@@ -60,9 +59,9 @@ class MixModel(QObject):
         """Adopt changes made elsewhere (OSC, MIDI), without an undo step."""
         if self._controls is None:
             return
-        theirs = Mix.read_from(self._controls)
-        if theirs != self.mix or self._controls.bypass != self.bypass:
-            self._desk = replace(self._desk, mix=theirs)
+        theirs = replace(self._desk, mix=Mix.read_from(self._controls), cue=Mix.read_from(self._controls.cue))
+        if theirs != self._desk or self._controls.bypass != self.bypass:
+            self._desk = theirs
             self.bypass = self._controls.bypass
             self.changed.emit()
 
@@ -70,6 +69,11 @@ class MixModel(QObject):
         """Change the mix, with an undo step named `text`. Steps of equal `merge` become one until `end_gesture`."""
         if mix != self.mix:
             self._push(replace(self._desk, mix=mix), text, f"{merge} {self._gesture}" if merge else "")
+
+    def set_cue(self, cue: Mix, text: str, *, merge: str = "") -> None:
+        """Change the cue, as `set_mix` does the mix."""
+        if cue != self.cue:
+            self._push(replace(self._desk, cue=cue), text, f"{merge} {self._gesture}" if merge else "")
 
     def end_gesture(self) -> None:
         """Start a new undo step with the next change."""
@@ -99,7 +103,7 @@ class MixModel(QObject):
     def compare(self) -> None:
         """Switch to the other mix of the A/B comparison."""
         desk = self._desk
-        self._push(Desk(desk.other, desk.mix, "B" if desk.letter == "A" else "A"), "comparison", "")
+        self._push(Desk(desk.other, desk.mix, desk.cue, "B" if desk.letter == "A" else "A"), "comparison", "")
 
     def set_bypass(self, on: bool) -> None:
         """Switch bypass: the input passes through unseparated, with the same delay."""
@@ -112,7 +116,7 @@ class MixModel(QObject):
         """Set the desk without an undo step; for the undo stack."""
         self._desk = desk
         if self._controls is not None:
-            desk.mix.write_to(self._controls)
+            desk.write_to(self._controls)
         self.changed.emit()
 
     def _push(self, desk: Desk, text: str, merge: str) -> None:

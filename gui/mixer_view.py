@@ -6,6 +6,7 @@ from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
 from stemlive.gui.mix_model import MixModel
+from stemlive.gui.routing import Routing
 from stemlive.gui.spectrogram import TimeAxis
 from stemlive.gui.strip import PANEL_WIDTH, Strip
 from stemlive.gui.theme import Theme, stem_colour
@@ -20,8 +21,12 @@ class MixerView(QWidget):
     dragged = pyqtSignal(object)
     """The name of a strip is dragged: its stem, None for the mix."""
 
+    routed = pyqtSignal(str, object)
+    """A stem, and the outputs that were chosen for it."""
+
     def __init__(self, model: MixModel, theme: Theme) -> None:
         super().__init__()
+        self._routing: Routing | None = None
         self._model, self._theme = model, theme
         self.strips: dict[str | None, Strip] = {}
         self.axis = TimeAxis()
@@ -54,6 +59,13 @@ class MixerView(QWidget):
     def settled(self) -> bool:
         """Whether no meter moves any more."""
         return all(strip.meter.settled for strip in self.strips.values())
+
+    def show_routing(self, routing: Routing) -> None:
+        """Show which outputs the stems go to."""
+        self._routing = routing
+        for stem, strip in self.strips.items():
+            if stem is not None:
+                strip.route.show_routing(routing, routing.end_of(stem))
 
     def show_columns(self, columns: NDArray[np.uint8]) -> None:
         """Append columns [n, lanes, bins] to the spectrograms; lanes as in `EngineMemory.columns_since`."""
@@ -104,6 +116,8 @@ class MixerView(QWidget):
             strip.show_theme(self._theme)
             self._connect(strip, stem)
             self._column.addWidget(strip, 1)
+        if self._routing is not None:
+            self.show_routing(self._routing)
         self._column.addWidget(self.axis)
 
     def _connect(self, strip: Strip, stem: str | None) -> None:
@@ -112,6 +126,7 @@ class MixerView(QWidget):
         strip.gesture_ended.connect(model.end_gesture)
         strip.name.dragged.connect(lambda: self.dragged.emit(stem))
         if stem is not None:
+            strip.route.chosen.connect(lambda end: self.routed.emit(stem, end))
             strip.pan_moved.connect(lambda pan: model.set_pan(stem, pan))
             strip.mute_switched.connect(lambda on: model.mute(stem, on))
             strip.solo_switched.connect(lambda on, alone: model.solo(stem, on, alone=alone))

@@ -3,7 +3,7 @@
 import time
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from stemlive.errors import DeviceError, StemliveError
 from stemlive.gui.karaoke import Karaoke
-from stemlive.gui.mix import Mix
+from stemlive.gui.mix import Desk
 from stemlive.gui.practice import Practice
+from stemlive.gui.song_state import SongState
 from stemlive.realtime.control.controls import Controls
 from stemlive.realtime.engine.engine import LiveEngine
 from stemlive.realtime.recording.tap import Tap
@@ -48,18 +49,6 @@ class Phase(Enum):
     FAILED = "failed"
 
 
-@dataclass
-class Song:
-    """The requested state of the open song; kept across engines and passed to each."""
-
-    playing: bool = False
-    position_s: float = 0.0
-    loop: tuple[float, float] | None = None
-    tempo_percent: float = 100.0
-    number: int = 1
-    """Of the request for it; an engine may still tell of the song before."""
-
-
 class Player:
     """Opens one engine after another. Call its methods on the window's thread, and `poll` often.
 
@@ -71,7 +60,7 @@ class Player:
         self._opener = JobThread("stemlive opener")
         self._ending: Future[None] | None = None
         self._job: Future[LiveEngine] | None = None
-        self._next: tuple[EngineSettings, Mix] | None = None
+        self._next: tuple[EngineSettings, Desk] | None = None
         self._engine: LiveEngine | None = None
         self._columns = 0
         self.settings: EngineSettings | None = None
@@ -79,7 +68,7 @@ class Player:
         self.karaoke = Karaoke()
         self.practice = Practice()
         self.sync_ms = 0.0
-        self.song = Song()
+        self.song = SongState()
         self._sought_s = self._jumping_until = 0.0
         self.phase = Phase.IDLE
         self.message = ""
@@ -101,13 +90,13 @@ class Player:
         """Whether the song plays, or is about to, from the user's point of view."""
         return self.phase in (Phase.OPENING, Phase.LIVE) and self.song.playing and not self._ended
 
-    def open(self, settings: EngineSettings, mix: Mix) -> None:
-        """Replace the engine by one with these settings, with this mix from the first sample on.
+    def open(self, settings: EngineSettings, desk: Desk) -> None:
+        """Replace the engine by one with these settings, with this mix and cue from the first sample on.
 
         A song begins, or goes on, as `song` says.
         """
         self.settings = settings
-        self._next = (settings, mix)
+        self._next = (settings, desk)
         self.phase, self.message = Phase.OPENING, ""
         self._begin_next()
 
@@ -213,10 +202,10 @@ class Player:
     def _begin_next(self) -> None:
         if self._job is not None or self._next is None:
             return
-        (settings, mix), self._next = self._next, None
+        (settings, desk), self._next = self._next, None
         old, self._engine, self.now = self._engine, None, None
         self._columns = 0
-        change = partial(self._change, old, settings, self.taps, mix, self.karaoke, replace(self.song))
+        change = partial(self._change, old, settings, self.taps, desk, self.karaoke, replace(self.song))
         self._job = self._opener.submit(change)
 
     def _change(
@@ -224,26 +213,25 @@ class Player:
         old: LiveEngine | None,
         settings: EngineSettings,
         taps: tuple[Tap, ...],
-        mix: Mix,
+        desk: Desk,
         karaoke: Karaoke,
-        song: Song,
+        song: SongState,
     ) -> LiveEngine:
         """Stop one engine and start the next. Runs on the player's thread."""
         if old is not None:
             self._stop(old)
         engine = self._make(settings, taps=taps)
+        stems = engine.controls.stems
+        if (outputs := settings.outputs.for_stems(stems)) != settings.outputs:  # of a model with other stems
+            self._stop(engine)
+            engine = self._make(replace(settings, outputs=outputs), taps=taps)
         try:
-            mix.for_stems(engine.controls.stems).write_to(engine.controls)
+            desk.for_stems(stems).write_to(engine.controls)
             karaoke.write_to(engine.controls)
             engine.controls.set_sync_ms(self.sync_ms)
             self.practice.write_to(engine.controls.song)
             if settings.song:
-                engine.controls.song.play_now(Path(settings.source))
-                engine.controls.song.seek(song.position_s)
-                engine.controls.song.set_loop(song.loop)
-                if song.tempo_percent != 100:
-                    engine.controls.song.set_tempo_percent(song.tempo_percent)
-                engine.controls.song.play(song.playing)
+                song.begin(engine.controls.song, Path(settings.source))
             if self._ending is None:  # not closed meanwhile
                 engine.start()
         except BaseException:
@@ -280,9 +268,7 @@ class Player:
             self._engine.controls.set_sync_ms(self.sync_ms)
             self.practice.write_to(self._engine.controls.song)
             if self.is_song:  # requested while it opened
-                self._engine.controls.song.play(self.song.playing)
-                if self.song.tempo_percent != self._engine.controls.song.tempo_percent:
-                    self._engine.controls.song.set_tempo_percent(self.song.tempo_percent)
+                self.song.go_on(self._engine.controls.song)
         return self._engine is not None
 
     def _look(self, engine: LiveEngine) -> None:

@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 
 from PyQt6.QtCore import QObject, pyqtSignal
-from PyQt6.QtWidgets import QHBoxLayout, QWidget
 
 from stemlive.errors import AudioFileError, StemliveError
 from stemlive.gui.file_names import shown
@@ -61,16 +60,6 @@ class Playlist(QObject):
         self.panel.autoplay.clicked.connect(self._set_autoplay)
         self.panel.loudness.setChecked(remembered.match_loudness)
         self.panel.loudness.clicked.connect(self._set_loudness)
-
-    def beside(self, page: QWidget) -> QWidget:
-        """Return a page with the panel at its side."""
-        both = QWidget()
-        row = QHBoxLayout(both)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(5)
-        row.addWidget(page, 1)
-        row.addWidget(self.panel)
-        return both
 
     def take(self, paths: Sequence[Path]) -> None:
         """Take what was dropped on the window: one song is opened, several join the queue."""

@@ -42,7 +42,7 @@ def build_window(
 ) -> Window:
     """Return a window, not yet shown, with the last mix. StemliveError when the presets file is damaged."""
     remembered = Remembered(settings)
-    mix_model = MixModel(remembered.mix or Mix.of(STANDARD_STEMS))
+    mix_model = MixModel(remembered.mix or Mix.of(STANDARD_STEMS), remembered.cue)
     rig = Rig(Player(make), DeviceList(), mix_model, remembered, model)
     window = Window(rig, mix_model, OwnPresets(presets_file), remembered, ExportJob())
     connect(window)

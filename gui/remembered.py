@@ -13,6 +13,7 @@ from stemlive.gui.mix import Mix
 from stemlive.gui.practice import Practice
 from stemlive.realtime.control.controls import MOST_SYNC_MS
 from stemlive.realtime.model_file.provider import existing_providers
+from stemlive.realtime.shared.outputs import Outputs
 from stemlive.realtime.shared.settings import MODES, EngineSettings
 
 _MOST_RECENT = 10
@@ -20,8 +21,51 @@ _MOST_WORDS = 500
 _MOST_DEVICES = 100
 
 
+class _Text:
+    """A setting that is a text."""
+
+    def __init__(self, key: str, default: str = "") -> None:
+        self._key, self._default = key, default
+
+    def __get__(self, owner: "Remembered", kind: type) -> str:
+        return owner.text(self._key, self._default)
+
+    def __set__(self, owner: "Remembered", text: str) -> None:
+        owner.keep(self._key, text)
+
+
+class _Switch:
+    """A setting that is on or off."""
+
+    def __init__(self, key: str, *, on: bool = False) -> None:
+        self._key, self._default = key, on
+
+    def __get__(self, owner: "Remembered", kind: type) -> bool:
+        return owner.text(self._key, "on" if self._default else "off") == "on"
+
+    def __set__(self, owner: "Remembered", on: bool) -> None:
+        owner.keep(self._key, "on" if on else "off")
+
+
 class Remembered:
     """Typed access to Qt's settings; damaged values read as missing."""
+
+    appearance = _Text("window/appearance", "system")
+    """`system`, `light` or `dark`."""
+    input = _Text("devices/input", "default")
+    """Name of the input device."""
+    output = _Text("devices/output", "default")
+    """Name of the output device."""
+    export_format = _Text("files/format")
+    """The title of the format of exports; empty until it is chosen."""
+    stem_outline = _Switch("window/stems", on=True)
+    """Whether the outline shows the stems."""
+    words = _Switch("window/words", on=True)
+    """Whether the words of a song are shown when it has some."""
+    autoplay = _Switch("window/autoplay", on=True)
+    """Whether the next song of the queue begins by itself."""
+    match_loudness = _Switch("window/loudness")
+    """Whether the songs of the queue are made equally loud."""
 
     def __init__(self, settings: QSettings) -> None:
         self._settings = settings
@@ -35,33 +79,6 @@ class Remembered:
     @geometry.setter
     def geometry(self, geometry: QByteArray) -> None:
         self._settings.setValue("window/geometry", geometry)
-
-    @property
-    def appearance(self) -> str:
-        """`system`, `light` or `dark`."""
-        return self._text("window/appearance", "system")
-
-    @appearance.setter
-    def appearance(self, appearance: str) -> None:
-        self._settings.setValue("window/appearance", appearance)
-
-    @property
-    def input(self) -> str:
-        """Name of the input device."""
-        return self._text("devices/input", "default")
-
-    @input.setter
-    def input(self, name: str) -> None:
-        self._settings.setValue("devices/input", name)
-
-    @property
-    def output(self) -> str:
-        """Name of the output device."""
-        return self._text("devices/output", "default")
-
-    @output.setter
-    def output(self, name: str) -> None:
-        self._settings.setValue("devices/output", name)
 
     def sync_ms(self, output: str) -> int:
         """Return how much later an output device sounds than it says."""
@@ -81,14 +98,14 @@ class Remembered:
 
     def _syncs(self) -> dict[str, Any]:
         try:
-            return dict(json.loads(self._text("devices/sync", "{}")))
+            return dict(json.loads(self.text("devices/sync", "{}")))
         except (ValueError, TypeError):
             return {}
 
     @property
     def record_folder(self) -> Path | None:
         """The folder for recordings; None until it is chosen."""
-        folder = self._text("files/record", "")
+        folder = self.text("files/record", "")
         return chosen(folder) if folder else None
 
     @record_folder.setter
@@ -98,7 +115,7 @@ class Remembered:
     @property
     def export_folder(self) -> Path | None:
         """The folder for exports; None until it is chosen."""
-        folder = self._text("files/export", "")
+        folder = self.text("files/export", "")
         return chosen(folder) if folder else None
 
     @export_folder.setter
@@ -106,28 +123,10 @@ class Remembered:
         self._settings.setValue("files/export", shown(folder))
 
     @property
-    def export_format(self) -> str:
-        """The title of the format of exports; empty until it is chosen."""
-        return self._text("files/format", "")
-
-    @export_format.setter
-    def export_format(self, title: str) -> None:
-        self._settings.setValue("files/format", title)
-
-    @property
-    def stem_outline(self) -> bool:
-        """Whether the outline shows the stems."""
-        return self._text("window/stems", "on") == "on"
-
-    @stem_outline.setter
-    def stem_outline(self, on: bool) -> None:
-        self._settings.setValue("window/stems", "on" if on else "off")
-
-    @property
     def practice(self) -> Practice:
         """Rounds that get faster, and the count-in."""
         try:
-            return Practice.from_json(json.loads(self._text("practice", "")))
+            return Practice.from_json(json.loads(self.text("practice", "")))
         except (ValueError, TypeError):
             return Practice()
 
@@ -139,7 +138,7 @@ class Remembered:
     def unrecorded(self) -> tuple[str, ...]:
         """Stems that are left out of recordings."""
         try:
-            return tuple(str(stem) for stem in json.loads(self._text("files/unrecorded", "[]")))
+            return tuple(str(stem) for stem in json.loads(self.text("files/unrecorded", "[]")))
         except (ValueError, TypeError):
             return ()
 
@@ -151,7 +150,7 @@ class Remembered:
     def recent(self) -> list[Path]:
         """Recently opened songs, the newest first."""
         try:
-            return [chosen(str(path)) for path in json.loads(self._text("files/recent", "[]"))]
+            return [chosen(str(path)) for path in json.loads(self.text("files/recent", "[]"))]
         except (ValueError, TypeError):
             return []
 
@@ -161,19 +160,10 @@ class Remembered:
         self._settings.setValue("files/recent", json.dumps([shown(song) for song in songs]))
 
     @property
-    def words(self) -> bool:
-        """Whether the words of a song are shown when it has some."""
-        return self._text("window/words", "on") == "on"
-
-    @words.setter
-    def words(self, on: bool) -> None:
-        self._settings.setValue("window/words", "on" if on else "off")
-
-    @property
     def words_share(self) -> float:
         """The share of the width that the words take."""
         try:
-            return min(0.9, max(0.1, float(self._text("window/wordsshare", "0.4"))))
+            return min(0.9, max(0.1, float(self.text("window/wordsshare", "0.4"))))
         except ValueError:
             return 0.4
 
@@ -199,27 +189,47 @@ class Remembered:
 
     def _words(self) -> dict[str, list[Any]]:
         try:
-            return dict(json.loads(self._text("words/songs", "{}")))
+            return dict(json.loads(self.text("words/songs", "{}")))
         except (ValueError, TypeError):
             return {}
 
     @property
     def mix(self) -> Mix | None:
         """The last mix."""
-        try:
-            return Mix.from_json(json.loads(self._text("mix", "null")))
-        except (ValueError, UsageError):
-            return None
+        return self._mix("mix")
 
     @mix.setter
     def mix(self, mix: Mix) -> None:
         self._settings.setValue("mix", json.dumps(mix.to_json()))
 
     @property
+    def cue(self) -> Mix | None:
+        """The last cue."""
+        return self._mix("cue")
+
+    @cue.setter
+    def cue(self, cue: Mix) -> None:
+        self._settings.setValue("cue", json.dumps(cue.to_json()))
+
+    @property
+    def outputs(self) -> Outputs:
+        """Where stems and the cue are wished to go."""
+        try:
+            routes, cue = json.loads(self.text("devices/routes", ""))
+            ends = tuple((str(stem), tuple(map(int, channels))) for stem, channels in routes)
+            return Outputs(routes=ends, cue=tuple(map(int, cue)))
+        except (ValueError, TypeError, UsageError):
+            return Outputs()
+
+    @outputs.setter
+    def outputs(self, outputs: Outputs) -> None:
+        self._settings.setValue("devices/routes", json.dumps([outputs.routes, outputs.cue]))
+
+    @property
     def karaoke(self) -> Karaoke:
         """The settings of the karaoke corner."""
         try:
-            return Karaoke.from_json(json.loads(self._text("microphone", "")))
+            return Karaoke.from_json(json.loads(self.text("microphone", "")))
         except (ValueError, TypeError):
             return Karaoke()
 
@@ -231,7 +241,7 @@ class Remembered:
     def session(self) -> tuple[list[Path], int, float]:
         """The songs of the queue of the last time, the place of the one that was on, and where it was, in seconds."""
         try:
-            songs, place, position_s = json.loads(self._text("queue", ""))
+            songs, place, position_s = json.loads(self.text("queue", ""))
             found = [chosen(str(song)) for song in songs]
             return (found, int(place), max(0.0, float(position_s))) if 0 <= int(place) < len(found) else ([], 0, 0.0)
         except (ValueError, TypeError):
@@ -241,29 +251,17 @@ class Remembered:
         """Remember the queue."""
         self._settings.setValue("queue", json.dumps([[shown(song) for song in songs], place, round(position_s, 3)]))
 
-    @property
-    def autoplay(self) -> bool:
-        """Whether the next song of the queue begins by itself."""
-        return self._text("window/autoplay", "on") == "on"
-
-    @autoplay.setter
-    def autoplay(self, on: bool) -> None:
-        self._settings.setValue("window/autoplay", "on" if on else "off")
-
-    @property
-    def match_loudness(self) -> bool:
-        """Whether the songs of the queue are made equally loud."""
-        return self._text("window/loudness", "off") == "on"
-
-    @match_loudness.setter
-    def match_loudness(self, on: bool) -> None:
-        self._settings.setValue("window/loudness", "on" if on else "off")
+    def _mix(self, key: str) -> Mix | None:
+        try:
+            return Mix.from_json(json.loads(self.text(key, "null")))
+        except (ValueError, UsageError):
+            return None
 
     def engine(self) -> dict[str, Any]:
         """Return the arguments of `EngineSettings` that the settings dialog has set; invalid ones are left out."""
-        block, mode = self._text("engine/block", ""), self._text("engine/mode", "auto")
-        latency, threads = self._text("engine/latency", "low"), self._text("engine/threads", "1")
-        provider = self._text("engine/provider", "cpu")
+        block, mode = self.text("engine/block", ""), self.text("engine/mode", "auto")
+        latency, threads = self.text("engine/latency", "low"), self.text("engine/threads", "1")
+        provider = self.text("engine/provider", "cpu")
         values: dict[str, Any] = {
             "block_samples": int(block) if block.isdecimal() else None,
             "latency": float(latency) if latency.isdecimal() else latency,
@@ -289,6 +287,11 @@ class Remembered:
         """Write all settings to the disk now."""
         self._settings.sync()
 
-    def _text(self, key: str, default: str) -> str:
+    def keep(self, key: str, text: str) -> None:
+        """Save a setting."""
+        self._settings.setValue(key, text)
+
+    def text(self, key: str, default: str) -> str:
+        """Return a setting as it was saved."""
         value = self._settings.value(key, default)
         return value if isinstance(value, str) else default

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
@@ -11,12 +12,14 @@ from stemlive.errors import AudioFileError, StemliveError
 from stemlive.gui.device_list import DeviceList, players_label
 from stemlive.gui.file_names import shown
 from stemlive.gui.folders import music_folder
-from stemlive.gui.karaoke import OFF, Karaoke
+from stemlive.gui.karaoke import OFF, Karaoke, keys_change
 from stemlive.gui.mix_model import MixModel
-from stemlive.gui.player import Phase, Player, Song
+from stemlive.gui.player import Phase, Player
 from stemlive.gui.practice import Practice
 from stemlive.gui.remembered import Remembered
+from stemlive.gui.routing import Routing
 from stemlive.gui.song_opener import SongOpener
+from stemlive.gui.song_state import SongState
 from stemlive.gui.waveform import Waveform
 from stemlive.realtime.audio_files.tempo import LEAST_TEMPO_PERCENT, MOST_TEMPO_PERCENT
 from stemlive.realtime.control.song_queue import SongQueue
@@ -51,13 +54,15 @@ class Rig(QObject):
         self.queue = SongQueue()
         """The songs after and before the open one; see `Playlist`."""
         player.karaoke, player.practice = remembered.karaoke, remembered.practice
-        if (player.karaoke.semitones or player.practice.faster_percent) and not _keys_change():
+        if (player.karaoke.semitones or player.practice.faster_percent) and not keys_change():
             player.karaoke = replace(player.karaoke, semitones=0)
             player.practice = replace(player.practice, faster_percent=0)
         # It listens from the start, so that a recording begins at once, without another engine.
         self.recorder = Recorder(None)
         player.taps = (self.recorder,)
         self.input, self.output = remembered.input, remembered.output
+        self.routing = Routing(devices, remembered, lambda: self.output)
+        self.routing.changed.connect(self.connect_engine)
 
     @property
     def song(self) -> Path | None:
@@ -93,7 +98,7 @@ class Rig(QObject):
 
         def opened(waveform: Waveform) -> None:
             self._take_song(waveform)
-            self.player.song = Song(playing=play, position_s=at_s)
+            self.player.song = SongState(playing=play, position_s=at_s)
             self.queue.open(waveform.path)
             self.connect_engine()
 
@@ -108,7 +113,7 @@ class Rig(QObject):
             if not was_live and self.player.switch(waveform.path):
                 self.plugged.emit()
             else:
-                self.player.song = Song(playing=self.player.song.playing or was_live)
+                self.player.song = SongState(playing=self.player.song.playing or was_live)
                 self.connect_engine()
 
         self.opener.open(path.absolute(), opened, failed)
@@ -144,8 +149,14 @@ class Rig(QObject):
         """Open the engine with the chosen settings, if there is a source."""
         settings, self.player.sync_ms = self._settings(), self._remembered.sync_ms(self.output)
         if settings is not None:
-            self.player.open(settings, self._mix_model.mix)
+            self.player.open(settings, self._mix_model.desk)
         self.plugged.emit()
+
+    def follow_devices(self) -> None:
+        """Go on with the outputs that are wished for, once it is known which of them the device has."""
+        settings = self.player.settings
+        if settings is not None and self.routing.count is not None and settings.outputs != self.routing.outputs:
+            self.connect_engine()
 
     def choose_microphone(self, name: str) -> None:
         """Choose the microphone, or none, and restart the engine."""
@@ -157,21 +168,14 @@ class Rig(QObject):
         self._set_karaoke(replace(self.player.karaoke, channels=channels))
         self.connect_engine()
 
-    def set_microphone(self, *, gain_db: float | None = None, reverb: float | None = None) -> None:
-        """Set the microphone's gain or reverberation."""
-        karaoke = self.player.karaoke
-        gain_db = karaoke.gain_db if gain_db is None else gain_db
-        reverb = karaoke.reverb if reverb is None else reverb
-        self._set_karaoke(replace(karaoke, gain_db=gain_db, reverb=reverb))
+    def set_microphone(self, **changes: Any) -> None:
+        """Set the microphone's `gain_db` or `reverb`."""
+        self._set_karaoke(replace(self.player.karaoke, **changes))
 
     def set_key(self, semitones: int) -> None:
         """Set the key change of the music; emit `problem` if the library for it is missing."""
         wanted = min(MOST_SEMITONES, max(-MOST_SEMITONES, semitones))
-        try:
-            if wanted:
-                check_key_change()
-        except StemliveError as error:
-            self.problem.emit(str(error))
+        if wanted and not self._attempt(check_key_change):
             wanted = 0
         self._set_karaoke(replace(self.player.karaoke, semitones=wanted))
 
@@ -179,19 +183,14 @@ class Rig(QObject):
         """Play the song at this tempo, within what is possible; emit `problem` if the library for it is missing."""
         if self.song is None:
             return
-        try:
-            self.player.set_tempo(min(MOST_TEMPO_PERCENT, max(LEAST_TEMPO_PERCENT, percent)))
-        except StemliveError as error:
-            self.problem.emit(str(error))
+        wanted = min(MOST_TEMPO_PERCENT, max(LEAST_TEMPO_PERCENT, percent))
+        self._attempt(lambda: self.player.set_tempo(wanted))
         self.karaoke_changed.emit()
 
     def set_practice(self, practice: Practice) -> None:
         """Set rounds and count-in; emit `problem` if the library for another tempo is missing."""
-        try:
-            self.player.set_practice(practice)
+        if self._attempt(lambda: self.player.set_practice(practice)):
             self._remembered.practice = practice
-        except StemliveError as error:
-            self.problem.emit(str(error))
 
     @property
     def corner_used(self) -> bool:
@@ -245,12 +244,17 @@ class Rig(QObject):
 
     def set_loop(self, part: tuple[float, float] | None) -> None:
         """Loop a part of the song, or stop looping with None; emit `problem` if it is too short."""
-        if self.song is None:
-            return
+        if self.song is not None:
+            self._attempt(lambda: self.player.set_loop(part))
+
+    def _attempt(self, what: Callable[[], object]) -> bool:
+        """Call `what`; emit `problem` for a StemliveError. Return whether it succeeded."""
         try:
-            self.player.set_loop(part)
+            what()
         except StemliveError as error:
             self.problem.emit(str(error))
+            return False
+        return True
 
     def close(self) -> None:
         """Begin to stop the engine and all background work, and return at once: `finish` waits for it."""
@@ -289,12 +293,6 @@ class Rig(QObject):
             stem_levels=True,
             microphone=DEVICE_PREFIX + karaoke.device if karaoke.device else None,
             microphone_channels=karaoke.channels if karaoke.device else None,
+            outputs=self.routing.outputs,
             **self._remembered.engine(),
         )
-
-
-def _keys_change() -> bool:
-    with suppress(StemliveError):
-        check_key_change()
-        return True
-    return False

@@ -3,17 +3,19 @@
 from contextlib import suppress
 
 from PyQt6.QtCore import QEvent, Qt, pyqtSignal
-from PyQt6.QtGui import QFontMetrics, QGuiApplication, QKeyEvent
-from PyQt6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QToolButton, QWidget
+from PyQt6.QtGui import QFontMetrics, QKeyEvent
+from PyQt6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QWidget
 
 from stemlive.errors import UsageError
 from stemlive.gui.drag_out import DragName
 from stemlive.gui.fader import Fader
 from stemlive.gui.meter import Meter, to_db
 from stemlive.gui.mix import Channel
+from stemlive.gui.output_choice import OutputChoice
 from stemlive.gui.scale import read_db, write_db
 from stemlive.gui.side_sliders import Pan
 from stemlive.gui.spectrogram import Spectrogram
+from stemlive.gui.switches import mute_and_solo, wants_alone
 from stemlive.gui.theme import Theme, number_font
 
 PANEL_WIDTH = 356
@@ -104,9 +106,11 @@ class Strip(QFrame):
         self.peak.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.peak.setToolTip("Highest peak in dB of full scale")
         self.spectrogram = Spectrogram(f"{title}: spectrogram")
-        self.mute, self.solo, self.pan = QToolButton(), QToolButton(), Pan(f"{title}: pan")
+        self.mute, self.solo = mute_and_solo(title, f"{number}", f"Alt+{number}")
+        self.pan = Pan(f"{title}: pan")
         self.pan.colour = colour
-        self._set_up_switches(title, number)
+        self.pan.setToolTip(f"Pan of {title.lower()}: arrows, Home or a double click for the middle")
+        self.route = OutputChoice(f"{title}: output", f"Outputs of {title.lower()}", none="Main")
         self._lay_out()
         self.fader.moved.connect(self.gain_moved)
         self.fader.released.connect(self.gesture_ended)
@@ -139,25 +143,6 @@ class Strip(QFrame):
             part.theme = theme
             part.update()
 
-    def _set_up_switches(self, title: str, number: int) -> None:
-        for button, letter, what, key in (
-            (self.mute, "M", "Mute", f"{number}"),
-            (self.solo, "S", "Solo", f"Alt+{number}"),
-        ):
-            button.setObjectName(what.lower())
-            button.setText(letter)
-            button.setCheckable(True)
-            button.setFixedWidth(30)
-            button.setMinimumHeight(20)
-            button.setMaximumHeight(24)
-            button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
-            button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-            button.setAccessibleName(f"{title}: {what.lower()}")
-            button.setAccessibleDescription(f"{what} {title.lower()}")
-            button.setToolTip(f"{what} {title.lower()} ({key})")
-        self.solo.setToolTip(f"{self.solo.toolTip()}; with Ctrl this one alone")
-        self.pan.setToolTip(f"Pan of {title.lower()}: arrows, Home or a double click for the middle")
-
     def _lay_out(self) -> None:
         panel = QWidget()
         panel.setFixedWidth(PANEL_WIDTH)
@@ -166,6 +151,7 @@ class Strip(QFrame):
         top.addWidget(self.name)
         top.addStretch(1)
         if self.stem is not None:
+            top.addWidget(self.route)
             for side, part in (("L", None), ("", self.pan), ("R", None)):
                 if part is None:
                     label = QLabel(side)
@@ -201,7 +187,7 @@ class Strip(QFrame):
         self.gesture_ended.emit()
 
     def _solo_clicked(self, on: bool) -> None:
-        alone = bool(QGuiApplication.keyboardModifiers() & Qt.KeyboardModifier.ControlModifier)
+        alone = wants_alone()
         self.solo_switched.emit(on or alone, alone)
 
 

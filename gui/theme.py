@@ -66,6 +66,8 @@ class Theme:
                 background: {self.accent}; color: white; border-color: {self.accent}; }}
             QPushButton:disabled, QToolButton:disabled {{ color: {self.faint}; }}
             QToolButton#mute, QToolButton#solo {{ padding: 0; min-height: 16px; font-weight: bold; }}
+            QComboBox#route {{ padding: 0 4px; min-height: 18px; max-height: 18px; }}
+            QComboBox#route:disabled {{ color: {self.faint}; border-color: transparent; background: transparent; }}
             QLineEdit#gain {{ padding: 0 6px; min-height: 18px; }}
             QToolButton#flat {{ background: transparent; border-color: transparent; padding: 1px 6px; }}
             QToolButton#flat:hover, QToolButton#flat:focus {{ border-color: {self.faint}; }}

@@ -4,11 +4,11 @@ import time
 from functools import partial
 from pathlib import Path
 
-from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
 from PyQt6.QtWidgets import QApplication, QFrame, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from stemlive.gui.banner import Banner
+from stemlive.gui.cue_panel import CuePanel
 from stemlive.gui.dialogs import Dialogs
 from stemlive.gui.export_job import ExportJob
 from stemlive.gui.exports import Exports
@@ -20,6 +20,7 @@ from stemlive.gui.microphone import MicrophoneBar
 from stemlive.gui.mix_model import MixModel
 from stemlive.gui.mixer_view import MixerView
 from stemlive.gui.notices import Notice, Notices
+from stemlive.gui.pace import Pace
 from stemlive.gui.player import Phase
 from stemlive.gui.playlist import Playlist
 from stemlive.gui.preset_bar import PresetBar
@@ -28,6 +29,7 @@ from stemlive.gui.remembered import Remembered
 from stemlive.gui.rig import Rig
 from stemlive.gui.scale import write_time
 from stemlive.gui.screen_fit import LEAST_SIZE, fit_to_screen
+from stemlive.gui.side_by_side import side_by_side
 from stemlive.gui.source_bar import SourceBar
 from stemlive.gui.state_line import StateLine
 from stemlive.gui.stem_outline import StemOutline
@@ -37,8 +39,6 @@ from stemlive.gui.welcome import Welcome
 from stemlive.gui.window_parts import WindowParts
 from stemlive.gui.words_corner import WordsCorner
 
-FRAME_MS, TEXT_MS, _IDLE_FRAME_MS, _IDLE_TEXT_MS = 40, 200, 250, 500
-"""Idle is when nothing moves, as in a paused song."""
 _OUTLINE_SHARE = 0.085
 """Height of the song's outline, of the window's."""
 
@@ -55,6 +55,7 @@ class Window(WindowParts):
         self.dialogs, self.exports = Dialogs(self), Exports(self)
         self.source, self.transport, self.banner, self.state = SourceBar(), TransportBar(), Banner(), StateLine()
         self.mixer, self.microphone, self.welcome = MixerView(model, self.theme), MicrophoneBar(), Welcome()
+        self.cue = CuePanel(model, self.theme)
         self.words, self.playlist = WordsCorner(rig, remembered), Playlist(rig, remembered)
         self.handlers = Handlers(self, self.dialogs, self.exports)
         self.menus = Menus(self, self.handlers.commands(), self.handlers.stem_commands())
@@ -62,15 +63,14 @@ class Window(WindowParts):
         self.notices = Notices(rig, rig.retry)
         self.outline = StemOutline()
         self._recorded, self._told = False, ""
-        self._frames, self._texts = QTimer(self), QTimer(self)
+        self._pace = Pace(self, self.show_frame, self.show_texts)
         self._lay_out()
-        self._frames.timeout.connect(self.show_frame)
-        self._texts.timeout.connect(self.show_texts)
         self.setAcceptDrops(True)
         self.setMinimumSize(*LEAST_SIZE)
         self.dialogs.fill_menus()
         self.show_theme()
         self.dialogs.show_presets()
+        self.show_cue(on=bool(remembered.outputs.cue))
         self.microphone.setVisible(rig.player.karaoke.used)
         self.menus["microphone"].setChecked(rig.player.karaoke.used)
         self.menus["stem-outline"].setChecked(remembered.stem_outline)
@@ -83,8 +83,7 @@ class Window(WindowParts):
         """List the devices, watch for others, and start polling the engine."""
         self.rig.devices.refresh()
         self.rig.devices.watch()
-        self._frames.start(FRAME_MS)
-        self._texts.start(TEXT_MS)
+        self._pace.start()
 
     def note(self, text: str) -> None:
         """Show a note in the state line for a few seconds."""
@@ -106,7 +105,8 @@ class Window(WindowParts):
         self.theme = theme = theme_for(self.remembered.appearance)
         QApplication.setPalette(theme.palette())
         self.setStyleSheet(theme.style_sheet())
-        for part in (self.mixer, self.transport.overview, self.banner, self.microphone, self.welcome, self.words):
+        themed = (self.mixer, self.transport.overview, self.banner, self.microphone, self.welcome, self.words, self.cue)
+        for part in themed:
             part.show_theme(theme)
         self.playlist.show_theme(theme)
 
@@ -129,7 +129,7 @@ class Window(WindowParts):
             if len(columns) and (player.plays or not player.is_song):
                 self.mixer.show_columns(columns)
         self.words.show_frame()
-        self._take_pace(idle=self.rig.idle and self.mixer.settled)
+        self._pace.take(idle=self.rig.idle and self.mixer.settled)
 
     def show_texts(self) -> None:
         """Update the texts; called a few times a second."""
@@ -166,10 +166,9 @@ class Window(WindowParts):
 
     def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802
         """Save the settings, and let everything stop: the window goes at once, and `finish` waits for the rest."""
-        self._frames.stop()
-        self._texts.stop()
+        self._pace.stop()
         self.remembered.geometry = self.saveGeometry()
-        self.remembered.mix = self.model.mix
+        self.remembered.mix, self.remembered.cue = self.model.mix, self.model.cue
         self.playlist.close()
         self.remembered.flush()
         self.export.close()
@@ -199,7 +198,7 @@ class Window(WindowParts):
         column.setSpacing(5)
         for part in (self.source, self.banner, self.transport, self.preset_bar):
             column.addWidget(part)
-        column.addWidget(self.playlist.beside(self.words.beside(self.pages)), 1)
+        column.addWidget(side_by_side(self.words.beside(self.pages), self.cue, self.playlist.panel), 1)
         column.addWidget(self.microphone)
         column.addWidget(self.state)
         self.setCentralWidget(central)
@@ -241,15 +240,6 @@ class Window(WindowParts):
         self._show_play()
         self._show_time()
 
-    def _take_pace(self, *, idle: bool) -> None:
-        """Poll seldom while nothing moves."""
-        for timer, wanted_ms in (
-            (self._frames, _IDLE_FRAME_MS if idle else FRAME_MS),
-            (self._texts, _IDLE_TEXT_MS if idle else TEXT_MS),
-        ):
-            if timer.isActive() and timer.interval() != wanted_ms:
-                timer.start(wanted_ms)
-
     def switch_stem_outline(self) -> None:
         """Show the stems in the outline, or the waveform alone."""
         self.remembered.stem_outline = not self.remembered.stem_outline
@@ -277,11 +267,19 @@ class Window(WindowParts):
         self.source.show_inputs(devices.inputs, self.rig.input, devices.players)
         self.welcome.show_players(there=bool(devices.players))
         self.source.output.show_devices(devices.outputs, self.rig.output)
+        self.mixer.show_routing(self.rig.routing)
+        self.cue.show_routing(self.rig.routing)
         self.show_karaoke()
+
+    def show_cue(self, *, on: bool) -> None:
+        """Show the panel of the cue, or hide it."""
+        self.cue.setVisible(on)
+        self.menus["cue"].setChecked(on)
 
     def show_listed(self) -> None:
         """Show the devices that have just been listed, or why they could not be."""
         self.show_devices()
+        self.rig.follow_devices()
         if self.rig.devices.problem:
             self.tell(Notice(self.rig.devices.problem, button="Try again", press=self.rig.retry))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from PyQt6.QtWidgets import QMainWindow
 
 from stemlive.errors import StemliveError
+from stemlive.gui.cue_panel import CuePanel
 from stemlive.gui.export_job import ExportJob
 from stemlive.gui.menus import Menus
 from stemlive.gui.microphone import MicrophoneBar
@@ -30,6 +31,7 @@ class WindowParts(QMainWindow):
     presets: OwnPresets
     remembered: Remembered
     export: ExportJob
+    cue: CuePanel
     menus: Menus
     mixer: MixerView
     microphone: MicrophoneBar
@@ -62,6 +64,10 @@ class WindowParts(QMainWindow):
     @abstractmethod
     def show_take(self) -> None:
         """Show the state of the recorder."""
+
+    @abstractmethod
+    def show_cue(self, *, on: bool) -> None:
+        """Show the panel of the cue, or hide it."""
 
     def attempt(self, what: Callable[[], object]) -> bool:
         """Call `what`; show a StemliveError in the banner. Return whether it succeeded."""

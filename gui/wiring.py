@@ -95,3 +95,6 @@ def _connect_mix(window: Window) -> None:
         window.menus[name].setEnabled(False)
         signal.connect(window.menus[name].setEnabled)
     model.changed.connect(window.show_mix)
+    window.mixer.routed.connect(window.rig.routing.send)
+    window.cue.sent.connect(window.rig.routing.send_cue)
+    window.cue.shut.clicked.connect(window.menus["cue"].trigger)

@@ -928,7 +928,7 @@ def wheel(widget, turn, modifiers=Qt.KeyboardModifier.NoModifier):
 
 class TestIdle:
     def test_a_paused_window_looks_seldom_and_wakes_with_the_song(self, playing, qtbot, monkeypatch):
-        fake, frames = engine(playing), playing._frames
+        fake, frames = engine(playing), playing._pace.frames
         snapshot, load = fake.snapshot, [0.2]
         monkeypatch.setattr(fake, "snapshot", lambda: replace(snapshot(), load=load[0]))
         fake.tell(mix_peak=0.5)
@@ -940,10 +940,10 @@ class TestIdle:
         assert frames.interval() == 40  # the engine still works
         load[0] = 0.0
         qtbot.waitUntil(lambda: frames.interval() == 250)
-        assert playing._texts.interval() == 500
+        assert playing._pace.texts.interval() == 500
         playing.menus["play"].trigger()
         qtbot.waitUntil(lambda: frames.interval() == 40)
-        assert playing._texts.interval() == 200
+        assert playing._pace.texts.interval() == 200
 
     def test_with_a_microphone_or_a_recording_it_stays_awake(self, playing, qtbot, monkeypatch):
         fake = engine(playing)

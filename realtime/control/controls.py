@@ -44,11 +44,6 @@ class Controls(StemControls):
         return self._mixer.stems
 
     @property
-    def soloed(self) -> frozenset[str]:
-        """Stems whose solo is on."""
-        return self._mixer.soloed
-
-    @property
     def bypass(self) -> bool:
         """Whether the input is passed through unseparated, with the same delay."""
         return self._bypass

@@ -28,6 +28,11 @@ class StemControls(ABC):
         """Stems whose mute is on."""
         return self._mixer.muted
 
+    @property
+    def soloed(self) -> frozenset[str]:
+        """Stems whose solo is on."""
+        return self._mixer.soloed
+
     def set_gain_db(self, stem: str, gain_db: float) -> None:
         """Move a fader: -inf (off) to +12 dB."""
         with self._lock:

@@ -47,6 +47,18 @@ class Outputs:
         """How many channels the output must have."""
         return max(*self.of_mix, *self.cue, *(channel for _, channels in self.routes for channel in channels), 1)
 
+    def within(self, count: int) -> "Outputs":
+        """Return what a device with so many outputs can do of it: a stem without its own is in the mix again."""
+        return Outputs(
+            self.main if max(self.of_mix) <= count else None,
+            tuple((stem, channels) for stem, channels in self.routes if max(channels) <= count),
+            self.cue if self.cue and max(self.cue) <= count else (),
+        )
+
+    def for_stems(self, stems: tuple[str, ...]) -> "Outputs":
+        """Return it without the routes of stems that there are not."""
+        return Outputs(self.main, tuple(route for route in self.routes if route[0] in stems), self.cue)
+
     def check(self, stems: tuple[str, ...]) -> None:
         """Raise UsageError for a route of a stem that there is not."""
         for stem, _ in self.routes:
