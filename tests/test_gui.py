@@ -1591,7 +1591,7 @@ class TestMicrophone:
         assert playing.microphone.key.currentText() == "+6"
         QTest.keyClick(playing.microphone.key, Qt.Key.Key_Down)
         assert fake.controls.semitones == 5
-        fake.tell(latency=(44100, 100, 1024, 900, 181, 2558))
+        fake.tell(latency=(44100, 100, 1024, 900, 181, 2558, 0))
         qtbot.waitUntil(lambda: playing.microphone.key_delay.text() == "+58 ms")
         assert playing.state.latency.text() == "delay 108 ms"
         assert playing.state.latency.toolTip().endswith(" and 58 ms for the other key")
