@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import takewhile
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, Self
@@ -17,6 +18,7 @@ import click
 from stemlive.display import no_window
 from stemlive.errors import StemliveError, check_exists, did_you_mean, is_out_of_memory
 from stemlive.option_names import in_options
+from stemlive.song_list import is_many
 
 GROUPS = {
     "Listen": ("stream", "play", "gui", "devices"),
@@ -61,11 +63,11 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the sub-command to run: for a song that of `song_command`, for a misspelt name an error."""
+        """Return the sub-command to run: for songs that of `song_command`, for a misspelt name an error."""
         word = args[0]
         if word not in COMMANDS and not word.startswith("-"):
             if "://" in word or Path(word).exists():
-                args = [song_command(args[1:]), *args]
+                args = [song_command(args), *args]
             elif Path(word).suffix or Path(word).name != word:
                 check_exists(Path(word))
             else:
@@ -147,9 +149,12 @@ def _say(message: str, code: int) -> int:
     return code
 
 
-def song_command(options: list[str]) -> str:
-    """Return the command of `stemlive SONG`: the window where there can be one, unless options say how to play."""
-    return "stream" if options or no_window() else "gui"
+def song_command(args: list[str]) -> str:
+    """Return the command of `stemlive SONGS...`: the window if there can be one, unless options say how to play."""
+    names = [Path(name) for name in takewhile(lambda word: not word.startswith("-"), args)]
+    if len(names) == len(args) and not no_window():
+        return "gui"
+    return "play" if is_many(names) else "stream"
 
 
 def _with_hint(error: click.ClickException, arguments: list[str]) -> str:
@@ -212,5 +217,5 @@ def _verbose_option() -> click.Option:
 def main() -> None:
     """Separate music into vocals, drums, bass and other while it plays.
 
-    `stemlive SONG` opens a song in the window, or plays it right here where there is none.
+    `stemlive SONGS...` opens songs, folders and lists in the window, or plays them right here where there is none.
     """

@@ -1,4 +1,4 @@
-"""How a song is practised with `stream`: --tempo, --loop and --count-in."""
+"""How songs are practised with `stream` and `play`: --tempo, --loop and --count-in."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,8 +45,18 @@ class Practice:
         if not (song and heard) and (self.loop or self.faster_percent or self.count_in):
             raise UsageError("--loop, --loop-faster and --count-in are for songs that are heard: leave them out")
 
+    def check_songs(self, count: int) -> None:
+        """Raise UsageError for what only one song can do."""
+        if self.loop and count > 1:
+            raise UsageError("--loop is a part of one song: name that song alone")
+
+    def set_up_all(self, song: "Transport") -> None:
+        """Let all songs begin at the tempo, before the first one is requested. Errors as in `Transport`."""
+        if self.tempo_percent != 100:
+            song.set_first_tempo_percent(self.tempo_percent)
+
     def set_up(self, song: "Transport") -> None:
-        """Apply it. UsageError and StemliveError as in `Transport`."""
+        """Apply it to the song that is requested. UsageError and StemliveError as in `Transport`."""
         if self.tempo_percent != 100:
             song.set_tempo_percent(self.tempo_percent)
         song.set_rounds(self.faster_percent, self.most_percent)

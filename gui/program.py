@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from PyQt6.QtCore import QSettings, QTimer
@@ -49,10 +50,10 @@ def build_window(
     return window
 
 
-def run(song: Path | None, *, model: str | None, source: str | None, target: str | None) -> int:
+def run(songs: Sequence[Path], *, model: str | None, source: str | None, target: str | None) -> int:
     """Run the window until it is closed, and return the exit code; StemliveError for a file that is unfinished.
 
-    `source` and `target` are device names.
+    One song is opened, several, folders and lists make a queue. `source` and `target` are device names.
     """
     app = application()
     store = Store()
@@ -68,8 +69,8 @@ def run(song: Path | None, *, model: str | None, source: str | None, target: str
     window.show()
     if store.problem:
         window.note(f"What you set and save here is gone when the window closes, because {store.problem}")
-    if song is not None:
-        QTimer.singleShot(0, lambda: window.rig.open_song(song))
+    if songs:
+        QTimer.singleShot(0, lambda: window.playlist.take(songs))
     elif source is not None:
         QTimer.singleShot(0, window.rig.listen)
     try:

@@ -258,24 +258,32 @@ def test_a_mix_is_asked_for_alike_in_separate_and_stream(song, tmp_path, model):
     np.testing.assert_allclose(made["mix-2"], drums + bass, atol=1e-6)
 
 
-def test_a_song_alone_opens_the_window_where_there_can_be_one(song, monkeypatch):
+def test_songs_alone_open_the_window_where_there_can_be_one(song, monkeypatch):
     from stemlive import display
-    from stemlive.commands import gui, stream
+    from stemlive.commands import gui, play, stream
 
     called: list[tuple[str, str]] = []
-    monkeypatch.setattr(gui.command, "callback", lambda **given: called.append(("gui", str(given["song"]))))
-    monkeypatch.setattr(stream.command, "callback", lambda **given: called.append(("stream", given["song"])))
+    monkeypatch.setattr(gui.command, "callback", lambda **given: called.append(("gui", *given["songs"])))
+    monkeypatch.setattr(play.command, "callback", lambda **given: called.append(("play", *given["songs"])))
+    monkeypatch.setattr(stream.command, "callback", lambda **given: called.append(("stream", Path(given["song"]))))
     monkeypatch.setattr(display.sys, "platform", "linux")
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
     succeed(song)
     succeed(song, "--preset", "karaoke")
+    succeed(song, song)
+    succeed(song.parent)
+    succeed(song.parent, "--preset", "karaoke")
     with monkeypatch.context() as without_qt:
         without_qt.setattr(display, "find_spec", lambda name: None)
         succeed(song)
+        succeed(song, song)
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(name, raising=False)
     succeed(song)
-    assert called == [(name, str(song)) for name in ("gui", "stream", "stream", "stream")]
+    assert called == [
+        *(("gui", song), ("stream", song), ("gui", song, song), ("gui", song.parent), ("play", song.parent)),
+        *(("stream", song), ("play", song, song), ("stream", song)),
+    ]
 
 
 def test_times_may_be_written_with_minutes(tmp_path, model):

@@ -74,7 +74,7 @@ def look():
     window.close()
 app = program.application()
 QTimer.singleShot(1500, look)
-print(program.run(None, model=None, source=None, target=None))
+print(program.run((), model=None, source=None, target=None))
 """
     result = run(code)
     assert result.returncode == 0, result.stderr

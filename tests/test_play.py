@@ -80,6 +80,18 @@ def test_keys_lead_to_the_next_song_and_back(server, model, tmp_path):
     terminal.close()
 
 
+@pytest.mark.alone
+def test_songs_are_practised_as_with_stream(server, model, tmp_path):
+    song = write(tmp_path / "one.wav", 0.1, 60)
+    practice = ("--tempo", "80", "--loop", "0:10-0:20", "--loop-faster", "5", "--count-in", "2", "--bpm", "90")
+    terminal = Terminal(*command(model, song, "-o", "device:system", *practice), environment=server.environment)
+    terminal.see("0:1")  # it begins at the loop
+    terminal.see("tempo 80%")
+    terminal.send("q")
+    terminal.see("ended 0")
+    terminal.close()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -343,6 +343,29 @@ class TestControl:
         assert controls.song.tempo_percent == 100
 
 
+class TestQueue:
+    def test_songs_that_follow_begin_at_the_tempo_that_was_set_for_all(self, tmp_path):
+        for name, hz in (("a.wav", 300.0), ("b.wav", 500.0)):
+            soundfile.write(tmp_path / name, tone(hz, 2.0), RATE, subtype="FLOAT")
+        memory = EngineMemory.local()
+        transport = Transport(memory)
+        transport.set_first_tempo_percent(80.0)
+        transport.play_now(tmp_path / "a.wav")
+        transport.play_next(tmp_path / "b.wav")
+        deck = song_deck.Deck(tmp_path, "a.wav", RATE, memory)
+        try:
+            song_deck.begin(deck)
+            heard = deck.read(5 * RATE)
+            assert deck.now.song_number == 2
+            assert deck.now.song_tempo_percent == 80
+        finally:
+            deck.source.close()
+        halves = heard[: round(2.4 * RATE)], heard[round(2.6 * RATE) : round(4.8 * RATE)]
+        assert [round(pitch_hz(half), -1) for half in halves] == [300, 500]
+        with pytest.raises(UsageError):
+            transport.set_first_tempo_percent(40.0)
+
+
 class TestCommand:
     def test_a_file_is_written_slower(self, tmp_path):
         soundfile.write(tmp_path / "in.wav", tone(440, 2.0, 44100), 44100)
@@ -373,3 +396,10 @@ class TestCommand:
         answer = CliRunner().invoke(main, ["stream", *arguments], input="")
         assert answer.exit_code == 2
         assert line in answer.output
+
+    def test_a_loop_is_a_part_of_one_song(self, tmp_path):
+        for name in ("a.wav", "b.wav"):
+            soundfile.write(tmp_path / name, tone(), RATE)
+        answer = CliRunner().invoke(main, ["play", str(tmp_path), "--loop", "1-2"])
+        assert answer.exit_code == 2
+        assert "--loop is a part of one song: name that song alone" in answer.output

@@ -117,6 +117,32 @@ class TestQueue:
         assert engine(window) is fake
         assert len(fake.made) == 1
 
+    def test_songs_of_the_command_line_make_a_queue(self, qapp, qtbot, songs, tmp_path, monkeypatch):
+        from stemlive.gui import program
+
+        for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+            monkeypatch.setenv(name, str(tmp_path / name))
+        seen = []
+        build = program.build_window
+
+        def watched(*arguments, **others):
+            window = build(*arguments, **others, make=fake_engines())
+            window.rig.devices._command = (sys.executable, "-c", "print('[]')")
+            window.outline._command = (sys.executable, "-c", "")
+
+            def look():
+                if window.rig.player.phase == Phase.LIVE and not seen:
+                    seen.append((titles(window), window.rig.title))
+                    window.close()
+
+            window._pace.frames.timeout.connect(look)
+            return window
+
+        monkeypatch.setattr(program, "build_window", watched)
+        monkeypatch.setattr(program.signal, "signal", lambda *_: None)
+        assert program.run(songs[1:], model=None, source=None, target=None) == 0
+        assert seen == [("bcd", "b.wav")]
+
     def test_next_previous_and_a_double_click_switch_without_another_engine(self, live, qtbot):
         window, fake = live, engine(live)
         window.transport.next.click()

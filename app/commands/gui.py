@@ -10,23 +10,25 @@ from stemlive.options import model_option
 
 
 @click.command("gui")
-@click.argument("song", metavar="[SONG]", required=False, type=click.Path(path_type=Path))
+@click.argument("songs", metavar="[SONGS...]", nargs=-1, type=click.Path(path_type=Path))
 @click.option("-i", "--input", "source", metavar="device:NAME", help="Begin with this input device, live.")
 @click.option("-o", "--output", "target", metavar="device:NAME", help="Play through this output device.")
 @model_option
-def command(*, song: Path | None, source: str | None, target: str | None, model: str | None) -> None:
-    """Open the window: play a song, or a device, and mix its stems by hand and eye.
+def command(*, songs: tuple[Path, ...], source: str | None, target: str | None, model: str | None) -> None:
+    """Open the window: play songs, or a device, and mix the stems by hand and eye.
 
-    Devices and the mix are those of the last time, unless they are named. F1 shows all keys.
+    Several songs, folders and lists (.m3u) make a queue. Devices and the mix are those of the last time, unless they
+    are named. F1 shows all keys.
     """
-    check_exists(song)
+    for song in songs:
+        check_exists(song)
     if reason := no_window():
         raise StemliveError(reason)
-    if song is not None and source is not None:
-        raise UsageError("name one of SONG and --input")
+    if songs and source is not None:
+        raise UsageError("name either SONGS or --input")
     from stemlive.gui.program import run
 
-    raise click.exceptions.Exit(run(song, model=model, source=_device(source), target=_device(target)))
+    raise click.exceptions.Exit(run(songs, model=model, source=_device(source), target=_device(target)))
 
 
 def _device(end: str | None) -> str | None:

@@ -14,6 +14,7 @@ from stemlive.live_options import ENGINE_OPTIONS, current_name, live_options, re
 from stemlive.mix_options import Mix, key_option, mix_options
 from stemlive.options import complete_end, model_option, threads_option, warn
 from stemlive.output_options import output_channel_options
+from stemlive.practice_options import Practice, practice_options
 from stemlive.song_list import STANDARD, is_many, songs_of
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ _FIRST_S = 10.0
 @mix_options
 @key_option
 @output_channel_options
+@practice_options
 @grouped(
     "Mix",
     _option(
@@ -66,6 +68,7 @@ def command(
     threads: int,
     outputs: "Outputs",
     cue: Mix,
+    practice: Practice,
     match_loudness: bool,
     quiet: bool,
     **live: Any,
@@ -75,6 +78,7 @@ def command(
     \b
     stemlive play a.mp3 b.flac --preset karaoke
     stemlive play MUSIC party.m3u --preset karaoke --key -2
+    stemlive play song.mp3 --tempo 70 --loop 1:05-1:20 --loop-faster 5 --count-in 4
 
     n is the next song, N the one before; all else is as in `stemlive stream`: space pauses, the arrows seek, ? shows
     the keys. A song that cannot be played is named and passed over. It ends after the last one.
@@ -91,6 +95,7 @@ def command(
 
     if live["words"] is not None and len(queue.songs) > 1:
         raise UsageError("--words are those of one song: lay those of several beside them, as SONG.lrc")
+    practice.check_songs(len(queue.songs))
     conductor = Conductor(queue)
     meter = LoudnessMeter()
     if match_loudness:
@@ -104,7 +109,9 @@ def command(
         outputs.check(controls.stems)
         cue.set_up(controls.cue)
         conductor.attach(controls.song)
+        practice.set_up_all(controls.song)
         conductor.begin()
+        practice.set_up(controls.song)
         controls.song.play()
 
     settings = {name: live.pop(name) for name in ENGINE_OPTIONS} | {

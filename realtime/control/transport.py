@@ -29,6 +29,7 @@ class Transport:
         self._memory = memory
         self._requests = 0
         self._lock = threading.Lock()
+        self._first_percent = 100.0
 
     def play_now(self, path: Path, gain: float = 1.0) -> int:
         """Switch to another song, from its start, with a linear gain; return the number of this request.
@@ -66,7 +67,8 @@ class Transport:
         on = self._song
         if on and (self._requests - on) % song_requests.PLACES == 0:  # what is on keeps its place
             self._requests += 1
-        song_requests.write(self._memory.parameters, SongRequest(self._requests, path), gain)
+        request = SongRequest(self._requests, path)
+        song_requests.write(self._memory.parameters, request, gain, self._first_percent)
         return self._requests
 
     @property
@@ -110,6 +112,11 @@ class Transport:
             self._memory.parameters["tempo_percent"] = percent
             self._memory.parameters["tempo_song"] = self._song
             self._memory.parameters["tempos"] += 1  # last, as in `seek`
+
+    def set_first_tempo_percent(self, percent: float) -> None:
+        """Let each song that is requested from now on begin at this tempo. Errors as in `set_tempo_percent`."""
+        check_tempo(percent)
+        self._first_percent = percent
 
     @property
     def rounds(self) -> tuple[float, float]:

@@ -209,6 +209,8 @@ class SongSource(FileSource):
         if (tempo_percent := self._tempo()) is not None:
             self._tempos = int(self._memory.parameters["tempos"])
             song.reader.seek(0, tempo_percent)
+        elif (begins_percent := song_requests.first_tempo_of(self._memory.parameters, song.number)) != 100:
+            song.reader.seek(0, begins_percent)
         self._gain = song_requests.gain_of(self._memory.parameters, song.number)
         self._block = round(_BLOCK_S * song.rate_hz)
         fade = round(_FADE_S * song.rate_hz)

@@ -17,6 +17,7 @@ FIELDS = (
     ("song_next", "i8"),
     ("song_numbers", "i8", PLACES),
     ("song_gains", "f4", PLACES),
+    ("song_begins_percent", "f8", PLACES),
     ("song_paths", f"S{PATH_BYTES}", PLACES),
 )
 
@@ -29,12 +30,13 @@ class SongRequest:
     path: Path
 
 
-def write(parameters: Any, request: SongRequest, gain: float) -> None:
-    """Front end: write a request, whose number is announced afterwards."""
+def write(parameters: Any, request: SongRequest, gain: float, tempo_percent: float = 100.0) -> None:
+    """Front end: write a request, whose number is announced afterwards; the song begins at this tempo."""
     place = request.number % PLACES
     parameters["song_numbers"][place] = 0
     parameters["song_paths"][place] = os.fsencode(request.path)
     parameters["song_gains"][place] = gain
+    parameters["song_begins_percent"][place] = tempo_percent
     parameters["song_numbers"][place] = request.number
 
 
@@ -50,6 +52,13 @@ def gain_of(parameters: Any, number: int) -> float:
     """Engine: return the linear gain of a song."""
     place = number % PLACES
     return float(parameters["song_gains"][place]) if number and parameters["song_numbers"][place] == number else 1.0
+
+
+def first_tempo_of(parameters: Any, number: int) -> float:
+    """Engine: return the tempo in percent at which a song begins."""
+    place = number % PLACES
+    known = number and int(parameters["song_numbers"][place]) == number
+    return float(parameters["song_begins_percent"][place]) if known else 100.0
 
 
 def tempo_of(parameters: Any, number: int, since: int) -> float | None:
