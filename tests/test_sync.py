@@ -1,5 +1,9 @@
 """Sound and picture together: an offset per device, which words and place follow, and the latency that is shown has."""
 
+import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import click.testing
@@ -8,6 +12,7 @@ import onnx_models
 import pytest
 import soundfile
 from fake_device import RATE_HZ, FakeDevice
+from sound_servers import SoundServer
 from waiting import wait_until
 
 from stemlive.cli import main
@@ -15,11 +20,14 @@ from stemlive.errors import UsageError
 from stemlive.realtime.audio_files.reader import AudioReader
 from stemlive.realtime.control.controls import Controls
 from stemlive.realtime.devices.open_devices import Ends
+from stemlive.realtime.devices.portaudio import PortAudioDevice
 from stemlive.realtime.devices.song_loader import LoadedSong
 from stemlive.realtime.devices.song_marks import Mark, Marks
 from stemlive.realtime.devices.song_source import SongSource
 from stemlive.realtime.engine import run as run_module
 from stemlive.realtime.engine.engine import Engine
+from stemlive.realtime.engine.heard_clock import HeardClock
+from stemlive.realtime.engine.output_delay import OutputDelay
 from stemlive.realtime.shared.memory import EngineMemory
 from stemlive.realtime.shared.settings import EngineSettings
 from stemlive.realtime.shared.snapshot import Latency, State
@@ -137,3 +145,64 @@ def test_the_terminal_shows_it_as_a_part_of_the_latency():
     assert "  250 ms (in 10+20+10+10 out, +200 sync)  " in status_line(later, controls)
     earlier = replace(now, latency=Latency(44100, 441, 882, 441, 441, sync=-882))
     assert "  30 ms (in 10+20+10+10 out, -20 sync)  " in status_line(earlier, controls)
+
+
+class ServedDevice(PortAudioDevice):
+    """A device of a sound server that says of a sample when it is heard, a few times a second."""
+
+    def __init__(self, reported, moments):
+        self.sample_rate_hz, self._moments, self._reported = RATE_HZ, iter(moments), reported
+
+    @property
+    def latency_samples(self):
+        return 0, self._reported
+
+    def heard_at(self):
+        return next(self._moments, None)
+
+
+@pytest.mark.parametrize(("true_ms", "told_ms"), [(40, 46.4), (50, 46.4), (240, 240)])
+def test_what_a_sound_server_adds_is_measured_and_what_it_does_not_stays_as_reported(true_ms, told_ms):
+    rng, clock = np.random.default_rng(0), HeardClock(RATE_HZ)
+    for now_s in np.arange(100.0, 102.0, 0.001):
+        clock.look(512 * int((now_s - 100.0) * RATE_HZ / 512) + 512, now_s)
+    samples = range(40_000, 80_000, 1000)
+    moments = [(each, 100.0 + each / RATE_HZ + true_ms / 1000 + rng.normal(0, 0.01)) for each in samples]
+    delay = OutputDelay(ServedDevice(round(0.0464 * RATE_HZ), moments))
+    for _ in range(50):
+        delay.look(clock)
+    assert 1000 * delay.samples / RATE_HZ == pytest.approx(told_ms, abs=8)
+    assert delay.samples == round(0.0464 * RATE_HZ) or told_ms == 240
+
+
+@pytest.mark.parametrize("mode", ["rtmixer", "callback"])
+def test_the_latency_that_is_shown_has_what_the_sound_server_adds(mode, tmp_path):
+    """A sink of PulseAudio that combines others buffers 0.2 s, of which PortAudio knows nothing."""
+    song, model = tmp_path / "song.wav", onnx_models.write_model(tmp_path / "tiny.onnx")
+    soundfile.write(song, np.full((600 * RATE_HZ, 2), 0.1, np.float32), RATE_HZ, subtype="PCM_16")
+    server = SoundServer(tmp_path / "server", "PulseAudio")
+    server.start("quick")
+    try:
+        server.pactl("load-module", "module-combine-sink", "sink_name=both", "slaves=quick")
+        wait_until(lambda: "both" in server.names("sinks"), "the sink", patience_s=60)
+        command = [sys.executable, "-m", "stemlive", "stream", song, "-o", "device:both", "--model", model]
+        with subprocess.Popen(
+            [*map(str, command), "--mode", mode, "--json"],
+            env=server.environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                first = json.loads(process.stdout.readline())["latency_ms"]
+                assert first["device_out"] < 100
+                end = time.monotonic() + 120
+                while time.monotonic() < end:
+                    event = json.loads(process.stdout.readline())
+                    if event["event"] == "levels" and event["latency_ms"] > first["total"] + 120:
+                        break
+                else:
+                    pytest.fail("nothing was added")
+            finally:
+                process.terminate()
+    finally:
+        server.stop()

@@ -41,6 +41,8 @@ class CallbackDevice(PortAudioDevice):
         self._exceptions_s: list[float] = []
         self._error: Exception | None = None
         self._handed = self._largest_block = 0
+        self._told: NDArray[np.float64] = np.zeros(2)
+        """The first sample of a block of the output, and when it is heard by the stream's clock."""
         self._called_s = 0.0
         self._period_s = math.inf
         frames = request.output_ring_samples
@@ -68,6 +70,10 @@ class CallbackDevice(PortAudioDevice):
         """The exception behind `problem`: None, unless the callback failed again and again."""
         return self._error
 
+    def _played_at(self) -> tuple[int, float] | None:
+        sample, at_s = self._told
+        return (int(sample), float(at_s)) if at_s else None
+
     # On the device's thread. Nothing here blocks, or allocates more than a view.
 
     def _guarded(self, callback: Callable[..., None], outdata_at: int | None) -> Callable[..., None]:
@@ -93,8 +99,9 @@ class CallbackDevice(PortAudioDevice):
             self._error = StemliveError(text)
             self._problem = text
 
-    def _duplex(self, indata: FloatArray, outdata: FloatArray, frames: int, _: Any, status: Any) -> None:
+    def _duplex(self, indata: FloatArray, outdata: FloatArray, frames: int, time: Any, status: Any) -> None:
         self._count(frames, status)
+        self._note(time)
         block = self._select(indata, self._columns, self._selected)
         if self._process is not None:
             self._process(block, outdata)
@@ -112,8 +119,9 @@ class CallbackDevice(PortAudioDevice):
             self._into.write(self._select(indata, self._columns, self._selected))
         self._take_microphone(indata, None)
 
-    def _play(self, outdata: FloatArray, frames: int, _: Any, status: Any) -> None:
+    def _play(self, outdata: FloatArray, frames: int, time: Any, status: Any) -> None:
         self._count(frames, status)
+        self._note(time)
         self._out.take(outdata)
         self._add_microphone(outdata)
 
@@ -137,6 +145,10 @@ class CallbackDevice(PortAudioDevice):
         for column, wanted in enumerate(columns):
             selected[:, column] = indata[:, wanted]
         return selected
+
+    def _note(self, time: Any) -> None:
+        if self._measures:
+            self._told[0], self._told[1] = self._out.read, time.outputBufferDacTime
 
     def _count(self, frames: int, status: Any) -> None:
         now = perf_counter()

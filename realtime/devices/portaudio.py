@@ -3,7 +3,7 @@
 import atexit
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 from stemlive.errors import DeviceError
@@ -20,6 +20,8 @@ _SHORTEST_RING = 1 << 15
 _CLOSING_S = 0.5
 _SILENT_S = LIMIT_S
 """A device without a callback for this long is gone. PulseAudio devices pause for 1.4 s after their first blocks."""
+_ASK_S = 0.2
+"""Time between two measurements of when a sample is heard."""
 _LONGEST_LATENCY_S = 10.0
 """Reported latencies beyond this are not believed."""
 
@@ -107,6 +109,8 @@ class PortAudioDevice:
         self.sample_rate_hz = request.sample_rate_hz
         self.faults = DeviceFaults()
         self._problem = ""
+        self._measures = request.target is not None and bool(request.target.plays_to)
+        self._asked_s = 0.0
         sounddevice = portaudio()
         names = [device.server_name if device else "" for device in (request.source, request.target)]
         try:
@@ -128,6 +132,25 @@ class PortAudioDevice:
         used = (self.input is not None or self.microphone is not None, self.output is not None)
         into, out = (round(s * self.sample_rate_hz) if use else 0 for s, use in zip(both, used, strict=True))
         return into, out
+
+    def heard_at(self) -> tuple[int, float] | None:
+        """Return a sample of the output and when it is heard (monotonic), a few times a second; None between.
+
+        Only where the output goes to a sound server: what that adds is in no latency that PortAudio reports.
+        """
+        now_s = monotonic()
+        if not self._measures or self._closed or self._problem or now_s - self._asked_s < _ASK_S:
+            return None
+        moment = self._played_at()
+        if moment is None:
+            return None
+        self._asked_s = now_s
+        sample, stream_s = moment
+        return sample, stream_s + monotonic() - self._stream.time
+
+    def _played_at(self) -> tuple[int, float] | None:
+        """Return a sample of the output and when PortAudio says that it is heard, by the stream's clock."""
+        return None
 
     @property
     def error(self) -> Exception | None:

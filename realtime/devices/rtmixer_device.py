@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from stemlive.realtime.devices.portaudio import RING_S, PortAudioDevice, StreamRequest
 from stemlive.realtime.devices.ring import PortAudioInputRing, PortAudioOutputRing
 
@@ -21,6 +23,9 @@ class RtmixerDevice(PortAudioDevice):
         super().__init__(request, lambda: make(**arguments))
         frames = request.output_ring_samples
         self._actions: list[Any] = []
+        self._silence = np.zeros((1, max(1, request.output_channels)), np.float32)
+        self._asked: tuple[Any, int] | None = None
+        """A silent sample that was sent to be played, and the one of the output in whose place it is heard."""
         # Both are queued before the start, so that both begin in the first callback.
         if request.input_channels:
             ring = PortAudioInputRing(rtmixer.RingBuffer, request.input_ring_samples, len(request.input_channels))
@@ -45,6 +50,20 @@ class RtmixerDevice(PortAudioDevice):
     def block_samples(self) -> int:
         """The largest block so far."""
         return int(max(action.stats.max_blocksize for action in self._actions))
+
+    def _played_at(self) -> tuple[int, float] | None:
+        assert self.output is not None
+        asked, self._asked = self._asked, None
+        if asked is None:
+            before = self.output.read
+            action = self._stream.play_buffer(self._silence, self._silence.shape[1])
+            if self.output.read == before:  # else it is not known which block it is in
+                self._asked = action, before
+            return None
+        if asked[0] in self._stream.actions:
+            self._asked = asked
+            return None
+        return asked[1], float(asked[0].actual_time)
 
     def refresh(self) -> None:
         """Read the callback's fault counts, and detect a lost device."""

@@ -15,6 +15,8 @@ from stemlive.realtime.shared.heartbeat import LIMIT_S
 _LOOK_S = 0.00025
 _CARRYING_S = 0.003
 """Time for the microphone's thread where its device has a clock of its own."""
+_HIGH_HOPS = 4
+"""Hops that latency `high` adds to the queue: 46 ms of `live`."""
 _PORTIONS = 4
 
 
@@ -108,6 +110,14 @@ class Pace:
             return FADE_SAMPLES + self._between_clocks(ends.source, source) + hop_samples // 2
         portion = max(self._portion(ends.source), self._portion(ends.target))
         return FADE_SAMPLES + max(portion, hop_samples) - self.early_samples
+
+    def spare_samples(self, wanted: str | float, hop_samples: int, least: int) -> int:
+        """Return what the latency setting adds to the shortest queue; `least` is the whole latency without it."""
+        if wanted == "high":
+            return _HIGH_HOPS * hop_samples
+        if isinstance(wanted, str):
+            return 0
+        return max(0, round(wanted / 1000 * self._ends.sample_rate_hz) - least)
 
     def microphone_samples(self, host: Device, source: RingSource | DriftSource) -> int:
         """Return the shortest queue for the microphone on `host`, which has no model to wait for."""

@@ -17,6 +17,7 @@ from stemlive.realtime.dsp.key_change import KeyChange
 from stemlive.realtime.engine.heard_clock import HeardClock
 from stemlive.realtime.engine.inline_worker import InlineWorker
 from stemlive.realtime.engine.microphone import LONGEST_MICROPHONE_BLOCK, MicrophoneStrip, MicrophoneWorker
+from stemlive.realtime.engine.output_delay import OutputDelay
 from stemlive.realtime.engine.pace import Pace
 from stemlive.realtime.engine.path import LivePath
 from stemlive.realtime.engine.playout import Playout
@@ -30,8 +31,6 @@ from stemlive.realtime.shared.snapshot import Latency, State
 
 FloatArray = NDArray[np.float32]
 
-_HIGH_HOPS = 4
-"""Hops that latency `high` adds to the queue: 46 ms of `live`."""
 _RESTING_POLL_S = 0.05
 _FILE_AHEAD_HOPS = 4
 
@@ -60,6 +59,7 @@ class LiveRun:
             settings, info.sample_rate_hz, info.hop_samples, self._process, self._mix_microphone, memory
         )
         try:
+            self._delay = OutputDelay(self._ends.target)
             self._pace = Pace(self._ends, info)
             for device in self._ends.devices:
                 device.start()
@@ -117,8 +117,10 @@ class LiveRun:
         faults.output_underflows = underflows - self._counted_before[1]
         delays = [device.faults.worst_callback_s for device in devices]
         faults.worst_callback_s = max((delay for delay in delays if not math.isnan(delay)), default=math.nan)
-        if self._ends.microphone is not None:
-            self._memory.telemetry["microphone_samples"] = max(1, self._microphone_samples + self._report.sync_samples)
+        if self._worker is not None:
+            self._delay.look(self._heard)
+            self._memory.telemetry["latency"][-3] = self._delay.samples
+        self._tell_microphone()
         self._memory.set_trouble("; ".join(self._troubles()))
         source = self._ends.source
         if isinstance(source, FileSource) and source.note != self._note:
@@ -138,7 +140,7 @@ class LiveRun:
         """Tell where the song is heard now: all that delays it between the engine and the ear is taken off here."""
         now_s = monotonic()
         self._heard.look(self._output.read, now_s)
-        left = worker.input_at(self._heard.played(now_s) - self._ends.target.latency_samples[1])
+        left = worker.input_at(self._heard.played(now_s) - self._delay.samples)
         source.tell(left, now_s, later=self._report.sync_samples)
         self._memory.publish()  # a device with a long period would let readers wait
 
@@ -200,7 +202,7 @@ class LiveRun:
         if not self._settings.outputs.given:
             places = (tuple(range(1, target.output.memory.channels + 1)),)
         strip = MicrophoneStrip(self._memory, rate_hz, places=places)
-        delay = round(host.latency_samples[0] * rate_hz / host.sample_rate_hz) + target.latency_samples[1]
+        delay = round(host.latency_samples[0] * rate_hz / host.sample_rate_hz)
         if microphone.direct:
             self._strip = strip
         else:
@@ -221,7 +223,12 @@ class LiveRun:
             delay += inside
             self._microphone_worker.start(self._portion_poll_s())
         self._microphone_samples = delay
-        self._memory.telemetry["microphone_samples"] = max(1, delay + self._report.sync_samples)
+        self._tell_microphone()
+
+    def _tell_microphone(self) -> None:
+        if self._ends.microphone is not None:
+            delay = self._microphone_samples + self._delay.samples + self._report.sync_samples
+            self._memory.telemetry["microphone_samples"] = max(1, delay)
 
     def _wire(self, taps: tuple[Tap, ...]) -> None:
         ends = self._ends
@@ -242,7 +249,7 @@ class LiveRun:
         for tap in taps:
             tap.begin(rate_hz, inputs, path.stems)
             self._begun_taps.append(tap)
-        device_in, device_out = ends.source.latency_samples[0], ends.target.latency_samples[1]
+        device_in, device_out = ends.source.latency_samples[0], self._delay.samples
         # An output file stays aligned with its input, whatever the key.
         self._key = KeyChange(rate_hz, path.heard_channels, longest_write(path), compensated=ends.file is not None)
         if self._memory.parameters["key"]:
@@ -271,7 +278,8 @@ class LiveRun:
             queue = self._pace.queue_samples(path.hop_samples, source)
             if isinstance(ends.source, FileSource):
                 ahead = extra = _FILE_AHEAD_HOPS * path.hop_samples
-            queue += self._spare(path, device_in + path.behind_samples + queue + extra + device_out)
+            least = device_in + path.behind_samples + queue + extra + device_out + self._report.sync_samples
+            queue += self._pace.spare_samples(self._settings.latency, path.hop_samples, least)
             inside = path.behind_samples + queue
         self._tell(rate_hz, device_in, path.behind_samples, inside - path.behind_samples + extra, device_out)
         self._worker = LiveWorker(
@@ -281,15 +289,6 @@ class LiveRun:
             self._worker.idle = ends.source.idle
             self._worker.add_clicks = ends.source.clicks.add_to
         self._source, self._output, self._heard = source, ends.target.output, HeardClock(rate_hz)
-
-    def _spare(self, path: LivePath, least: int) -> int:
-        """Return the samples that the latency setting adds to the shortest queue that works."""
-        wanted, least = self._settings.latency, least + self._report.sync_samples
-        if wanted == "high":
-            return _HIGH_HOPS * path.hop_samples
-        if isinstance(wanted, str):
-            return 0
-        return max(0, round(wanted / 1000 * self._ends.sample_rate_hz) - least)
 
     def _tell(self, rate_hz: int, device_in: int, framing: int, queue: int, device_out: int) -> None:
         key, sync = self._key.delay_at(self._report.semitones), self._report.sync_samples

@@ -36,7 +36,8 @@ class State(IntEnum):
 class Latency:
     """The delay from input to output, in samples at `sample_rate_hz`. This is the only place where it is added up.
 
-    `device_in` and `device_out` are reported by the host interface. `framing` is the delay of the separation, including
+    `device_in` and `device_out` are reported by the host interface; what a sound server adds behind the output is
+    measured while it plays. `framing` is the delay of the separation, including
     resampling. `queue` is computing time for the model plus the cost of the block size; it is negative when the model
     runs inside the callback, which saves up to a hop of the framing. `key` is the delay of an active key change, `sync`
     what the user says that the output's device adds to what it reports.
