@@ -189,8 +189,10 @@ class TestDesk:
         conductor.attach(controls.song)
         now = [dataclasses.replace(SONG, song_s=1.0)]
         desk = RemoteDesk(controls, lambda: now[0], title="Ännchen", conductor=conductor)
-        assert desk.state()["queue"] == {"titles": ["Ännchen", "b", "c"], "index": 0}
-        desk.obey({"do": "go", "value": 2})
+        queue = desk.state()["queue"]
+        assert ([song["title"] for song in queue["songs"]], queue["index"]) == (["Ännchen", "b", "c"], 0)
+        numbers = [song["id"] for song in queue["songs"]]
+        desk.obey({"do": "go", "value": numbers[2]})
         assert (desk.state()["song"]["title"], conductor.queue.index, controls.song.playing) == ("c", 2, True)
         desk.obey({"do": "next"})
         desk.obey({"do": "previous"})
@@ -198,11 +200,15 @@ class TestDesk:
         now[0] = SONG
         desk.obey({"do": "previous"})
         assert (conductor.queue.index, float(controls._memory.parameters["seek_s"])) == (1, 0.0)
-        for place in (3, -1, 0.5, "a", None):
+        conductor.queue.move([2], 0)
+        conductor.queue.remove([1])  # while somebody's finger is on its way
+        desk.obey({"do": "go", "value": numbers[1]})
+        assert (conductor.queue.song.title, conductor.queue.index) == ("b", 1)
+        for number in (numbers[0], max(numbers) + 1, 0.5, "a", None):
             with pytest.raises(UsageError):
-                desk.obey({"do": "go", "value": place})
+                desk.obey({"do": "go", "value": number})
         conductor.queue.clear()
-        assert (desk.state()["song"], desk.state()["queue"]) == (None, {"titles": [], "index": -1})
+        assert (desk.state()["song"], desk.state()["queue"]) == (None, {"songs": [], "index": -1})
 
 
 class TestServer:

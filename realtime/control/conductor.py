@@ -81,12 +81,17 @@ class Conductor:
             self._restart()
 
     def go(self, place: int) -> None:
-        """Play the song at this place, from its start."""
-        if place == self.queue.index:
+        """Play the song at this place, from its start. IndexError if there is none."""
+        self.go_to(self.queue.songs[place])
+
+    def go_to(self, song: QueuedSong) -> bool:
+        """Play a song of the queue, from its start; return whether it is still there."""
+        if song is self.queue.song:
             self._restart()
-        self.queue.go(place)
-        if self._transport is not None:
+        found = self.queue.go_to(song)
+        if found and self._transport is not None:
             self._transport.play()
+        return found
 
     def _restart(self) -> None:
         if self._transport is not None:

@@ -59,7 +59,7 @@ class RemoteDesk:
             self._commands |= {
                 "next": lambda sent: conductor.queue.next(),
                 "previous": lambda sent: conductor.previous(snapshot().song_s),
-                "go": lambda sent: conductor.go(_place(sent, len(conductor.queue.songs))),
+                "go": lambda sent: _go(conductor, _whole(sent)),
             }
 
     def state(self) -> dict[str, Any]:
@@ -98,7 +98,9 @@ class RemoteDesk:
         if self._conductor is not None:
             queue = self._conductor.queue
             songs, song = queue.songs, queue.song
-            state["queue"] = {"titles": [each.title for each in songs], "index": queue.index}
+            on = songs.index(song) if song in songs else -1
+            listed = [{"id": each.number, "title": each.title} for each in songs]
+            state["queue"] = {"songs": listed, "index": on}
             title = song.title if song is not None else None
         if title is not None:
             state["song"] = {
@@ -153,11 +155,11 @@ def _whole(sent: dict[str, Any]) -> int:
     return int(value)
 
 
-def _place(sent: dict[str, Any], songs: int) -> int:
-    place = _whole(sent)
-    if not 0 <= place < songs:
+def _go(conductor: Conductor, number: int) -> None:
+    """Play the song of this number, which stays the same when the queue changes on its way."""
+    song = next((song for song in conductor.queue.songs if song.number == number), None)
+    if song is None or not conductor.go_to(song):
         raise UsageError("that song is not in the queue any more")
-    return place
 
 
 def _switch(sent: dict[str, Any]) -> bool:

@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 Listener = Callable[[], object]
@@ -13,6 +14,8 @@ class QueuedSong:
     """A song at its place in the queue. The same file may be there twice: these are two songs."""
 
     path: Path
+    number: int = field(default_factory=count(1).__next__)
+    """Of this song alone, whatever its place."""
 
     @property
     def title(self) -> str:
@@ -140,6 +143,17 @@ class SongQueue:
             self._index = place
             self._problems.pop(self._songs[place], None)
         self._tell()
+
+    def go_to(self, song: QueuedSong) -> bool:
+        """Switch to a song, wherever it is; return whether it is still in the queue."""
+        with self._lock:
+            place = self.place(song)
+            if place >= 0:
+                self._index = place
+                self._problems.pop(song, None)
+        if place >= 0:
+            self._tell()
+        return place >= 0
 
     def spoil(self, song: QueuedSong, problem: str) -> None:
         """Note why a song cannot be played; it is then passed over."""
