@@ -33,6 +33,7 @@ COMMANDS = (
     Command("export", "File", "Export the mix, stems or a part…", "Ctrl+E", separated=True),
     Command("retry", "File", "Look for devices and try again", "Ctrl+R", separated=True),
     Command("settings", "File", "Settings of the engine…", "Ctrl+,"),
+    Command("remote", "File", "A phone as remote…", "Ctrl+T", checkable=True),
     Command("quit", "File", "Quit", "Ctrl+Q", separated=True),
     Command("play", "Playback", "Play or pause", "Space"),
     Command("stop", "Playback", "Stop, back to the start", "Backspace"),

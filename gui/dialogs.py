@@ -11,6 +11,7 @@ from PyQt6.QtWidgets import QDialog, QFileDialog, QInputDialog, QMenu, QMessageB
 from stemlive.gui.file_names import chosen, shown
 from stemlive.gui.practice import PracticeDialog
 from stemlive.gui.record_dialog import RecordDialog
+from stemlive.gui.remote_sheet import RemoteSheet
 from stemlive.gui.settings_dialog import SettingsDialog
 from stemlive.gui.sheets import ModelSheet, Sheet, about_page, keys_page
 from stemlive.gui.theme import APPEARANCES
@@ -107,6 +108,13 @@ class Dialogs:
         dialog = SettingsDialog(window.remembered, window.rig, window)
         if dialog.exec() == QDialog.DialogCode.Accepted and window.remembered.engine() != before:
             window.rig.connect_engine()
+
+    def remote(self) -> None:
+        """Start the remote, if it is off, and show how a phone gets there."""
+        window = self._window
+        if window.attempt(window.remote.start):
+            RemoteSheet(window.remote, window).open()
+        window.menus["remote"].setChecked(window.remote.remote is not None)
 
     def practice(self) -> None:
         """Ask for rounds of a loop that get faster, and for a count-in."""

@@ -37,6 +37,7 @@ class Handlers:
             "export": self._exports.ask,
             "retry": rig.retry,
             "settings": dialogs.engine_settings,
+            "remote": dialogs.remote,
             "quit": window.close,
             "play": lambda: rig.play(not rig.player.plays),
             "stop": self._stop,

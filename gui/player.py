@@ -76,6 +76,11 @@ class Player:
         """The engine's latest snapshot, if there is an engine."""
 
     @property
+    def engine(self) -> LiveEngine | None:
+        """The running engine, if there is one."""
+        return self._engine
+
+    @property
     def controls(self) -> Controls | None:
         """The controls of the running engine, if there is one."""
         return None if self._engine is None else self._engine.controls
@@ -275,6 +280,7 @@ class Player:
         now = self.now = engine.snapshot()
         if self.is_song and now.state == State.RUNNING and now.song_number in (0, self.song.number):
             self.song.position_s = now.song_s
+            self.song.playing = engine.controls.song.playing  # a remote may have paused it
             self.song.tempo_percent = engine.controls.song.tempo_percent
         if now.state == State.RUNNING:
             self.phase, self.message = Phase.LIVE, ""

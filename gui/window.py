@@ -26,6 +26,7 @@ from stemlive.gui.playlist import Playlist
 from stemlive.gui.preset_bar import PresetBar
 from stemlive.gui.presets import OwnPresets
 from stemlive.gui.remembered import Remembered
+from stemlive.gui.remote_corner import RemoteCorner
 from stemlive.gui.rig import Rig
 from stemlive.gui.scale import write_time
 from stemlive.gui.screen_fit import LEAST_SIZE, fit_to_screen
@@ -55,8 +56,8 @@ class Window(WindowParts):
         self.dialogs, self.exports = Dialogs(self), Exports(self)
         self.source, self.transport, self.banner, self.state = SourceBar(), TransportBar(), Banner(), StateLine()
         self.mixer, self.microphone, self.welcome = MixerView(model, self.theme), MicrophoneBar(), Welcome()
-        self.cue = CuePanel(model, self.theme)
         self.words, self.playlist = WordsCorner(rig, remembered), Playlist(rig, remembered)
+        self.cue, self.remote = CuePanel(model, self.theme), RemoteCorner(rig, self.playlist.conductor)
         self.handlers = Handlers(self, self.dialogs, self.exports)
         self.menus = Menus(self, self.handlers.commands(), self.handlers.stem_commands())
         self.preset_bar = PresetBar(self.menus)
@@ -135,6 +136,7 @@ class Window(WindowParts):
         """Update the texts; called a few times a second."""
         player = self.rig.player
         self.model.follow()
+        self.remote.follow()
         self.mixer.show_peak_texts()
         self.microphone.show_delay(player.now, player.song.tempo_percent if player.is_song else None)
         self.state.show_engine(player.phase, player.now, self.rig.model_name, song=not self.rig.live)
@@ -180,6 +182,7 @@ class Window(WindowParts):
 
     def finish(self) -> str:
         """Wait, after the window has closed, for what it has let stop; return what could not be completed."""
+        self.remote.stop()
         self.export.finish()
         self.outline.finish()
         return self.rig.finish()

@@ -17,6 +17,7 @@ from stemlive.gui.playlist import Playlist
 from stemlive.gui.preset_bar import PresetBar
 from stemlive.gui.presets import OwnPresets
 from stemlive.gui.remembered import Remembered
+from stemlive.gui.remote_corner import RemoteCorner
 from stemlive.gui.rig import Rig
 from stemlive.gui.state_line import StateLine
 from stemlive.gui.transport_bar import TransportBar
@@ -37,6 +38,7 @@ class WindowParts(QMainWindow):
     microphone: MicrophoneBar
     playlist: Playlist
     preset_bar: PresetBar
+    remote: RemoteCorner
     state: StateLine
     transport: TransportBar
     words: WordsCorner

@@ -72,6 +72,8 @@ def _connect_song(window: Window) -> None:
     ):
         button.clicked.connect(menus[name].trigger)
     transport.play.clicked.connect(menus["play"].trigger)
+    window.remote.changed.connect(menus["remote"].setChecked)
+    window.remote.complained.connect(lambda text: window.tell(Notice(text)))
     transport.previous.clicked.connect(menus["previous"].trigger)
     transport.next.clicked.connect(menus["next"].trigger)
     transport.stop.clicked.connect(menus["stop"].trigger)

@@ -87,6 +87,10 @@ class Remote:
         """The address with the code, for a QR code. What is behind the # stays in the phone."""
         return f"{self.url}#{self.code}"
 
+    def show(self, desk: RemoteDesk) -> None:
+        """Show and move another engine from now on."""
+        self._desk = desk
+
     def close(self) -> None:
         """Let the phones go, and stop listening."""
         with suppress(RuntimeError):  # the loop has ended by itself

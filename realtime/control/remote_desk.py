@@ -10,7 +10,7 @@ from stemlive.realtime.control.conductor import Conductor
 from stemlive.realtime.control.controls import Controls
 from stemlive.realtime.dsp.key_change import MOST_SEMITONES
 from stemlive.realtime.separation.mixer import PRESETS, Mixer
-from stemlive.realtime.shared.memory import decibels
+from stemlive.realtime.shared.memory import EngineMemory, decibels
 from stemlive.realtime.shared.snapshot import Snapshot
 
 _LARGEST = 1e9
@@ -118,6 +118,22 @@ class RemoteDesk:
         if command is None:
             raise UsageError("the remote has asked for something that cannot be done here")
         command(sent)
+
+
+class EmptyDesk(RemoteDesk):
+    """What a remote shows while there is no engine: nothing that could be moved."""
+
+    def __init__(self) -> None:
+        memory = EngineMemory.local()
+        super().__init__(Controls(("rest",), memory), memory.snapshot)
+
+    def state(self) -> dict[str, Any]:
+        """Return it as of an engine without stems."""
+        return super().state() | {"stems": [], "presets": [], "preset": None}
+
+    def obey(self, sent: Any) -> None:
+        """Refuse whatever is sent."""
+        raise UsageError("nothing is open: choose a song where stemlive runs")
 
 
 def _presets(stems: tuple[str, ...]) -> Iterator[tuple[str, Faders]]:
