@@ -31,31 +31,35 @@ class Karaoke:
     semitones: int = 0
     channels: tuple[int, ...] = (1,)
     """Of the microphone's device, from 1 on: one, or two for the left and the right."""
+    guide_db: float = -math.inf
+    """The voice of the song is heard at this gain at least, until somebody sings; -inf is off."""
 
     @property
     def used(self) -> bool:
-        """Whether a microphone or a key change is on."""
-        return self.device != OFF or self.semitones != 0
+        """Whether a microphone, a key change or the guide is on."""
+        return self.device != OFF or self.semitones != 0 or self.guide_db > -math.inf
 
     def write_to(self, controls: Controls) -> None:
         """Apply the settings to the engine. StemliveError for a key change that this machine cannot make."""
         controls.set_microphone_gain_db(self.gain_db)
         controls.set_microphone_reverb(self.reverb)
         controls.set_semitones(self.semitones)
+        controls.set_guide_db(self.guide_db)
 
     def to_json(self) -> list[Any]:
         """Return the settings as JSON values; -inf becomes null."""
-        gain_db = None if self.gain_db == -math.inf else self.gain_db
-        return [self.device, gain_db, self.reverb, self.semitones, list(self.channels)]
+        gain_db, guide_db = (None if value == -math.inf else value for value in (self.gain_db, self.guide_db))
+        return [self.device, gain_db, self.reverb, self.semitones, list(self.channels), guide_db]
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
         """Return the settings that `to_json` has written. ValueError or TypeError for anything else."""
-        device, gain_db, reverb, semitones, *more = value  # older settings have no channels
+        device, gain_db, reverb, semitones, *more = value  # older settings have no channels, or no guide
         channels = tuple(int(channel) for channel in (more[0] if more else (1,)))
-        gain_db = -math.inf if gain_db is None else float(gain_db)
-        karaoke = cls(str(device), gain_db, float(reverb), int(semitones), channels)
-        in_range = karaoke.gain_db <= MAX_GAIN_DB and 0 <= karaoke.reverb <= 1
+        guide_db = more[1] if len(more) > 1 else None
+        gains_db = (-math.inf if gain is None else float(gain) for gain in (gain_db, guide_db))
+        karaoke = cls(str(device), next(gains_db), float(reverb), int(semitones), channels, next(gains_db))
+        in_range = karaoke.gain_db <= MAX_GAIN_DB and 0 <= karaoke.reverb <= 1 and karaoke.guide_db <= 0
         has_channels = len(channels) in (1, 2) and min(channels) > 0
         if not (in_range and has_channels and abs(karaoke.semitones) <= MOST_SEMITONES):
             raise ValueError(value)

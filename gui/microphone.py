@@ -1,8 +1,10 @@
 """The karaoke corner: a microphone that is mixed with the song, and the key and the tempo of the music."""
 
+import math
+
 from PyQt6.QtCore import pyqtSignal
-from PyQt6.QtGui import QFontMetrics
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy
+from PyQt6.QtGui import QFontMetrics, QResizeEvent
+from PyQt6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from stemlive.gui.choice import Choice
 from stemlive.gui.device_list import DeviceName
@@ -18,6 +20,9 @@ from stemlive.realtime.dsp.key_change import MOST_SEMITONES
 from stemlive.realtime.shared.snapshot import Snapshot
 
 _COLOUR = "#4f9fe8"
+_SPACING = 6
+_GUIDES_DB = (0.0, -6.0, -12.0, -18.0, -24.0, -math.inf)
+_GUIDE_TIP = "The song's voice at this gain, even if it is muted, to follow; it steps back while you sing"
 _KEY_TIP = "Key of the music, in semitones (Ctrl+Up, Ctrl+Down; Ctrl+0 for its own)"
 
 
@@ -34,6 +39,7 @@ class MicrophoneBar(QFrame):
     gain_moved = pyqtSignal(float)
     reverb_moved = pyqtSignal(float)
     key_chosen = pyqtSignal(int)
+    guide_chosen = pyqtSignal(float)
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,14 +72,16 @@ class MicrophoneBar(QFrame):
             "How much later the music is heard in another key than in its own",
             widest="+00 ms",
         )
+        self.guide = Choice("Guide", _GUIDE_TIP, least_characters=4)
+        self.guide.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        for gain_db in _GUIDES_DB:
+            self.guide.addItem("Off" if gain_db == -math.inf else f"{gain_db:.0f} dB".replace("-", "−"))
+        self.guide.activated.connect(lambda index: self.guide_chosen.emit(_GUIDES_DB[index]))
         self.tempo = TempoControl()
-        room, key = QLabel("Reverb"), QLabel("Key")
-        for label in (room, key):
+        room, key, guide = QLabel("Reverb"), QLabel("Key"), QLabel("Guide")
+        for label in (room, key, guide):
             label.setObjectName("faint")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(10, 2, 8, 2)
-        row.setSpacing(6)
-        parts = (
+        self._voice = _row(
             (title, 0),
             (self.device, 2),
             (self.channel, 0),
@@ -83,13 +91,20 @@ class MicrophoneBar(QFrame):
             (room, 0),
             (self.reverb, 1),
             (self.delay, 0),
+        )
+        self._music = _row(
+            (guide, 0),
+            (self.guide, 0),
             (key, 0),
             (self.key, 0),
             (self.key_delay, 0),
             (self.tempo, 0),
         )
-        for part, stretch in parts:
-            row.addWidget(part, stretch)
+        self._both = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._both.setContentsMargins(10, 2, 8, 2)
+        self._both.setSpacing(_SPACING)
+        self._both.addWidget(self._voice, 1)
+        self._both.addWidget(self._music)
         self.device.chosen.connect(self.device_chosen)
         self.channel.activated.connect(lambda index: self.channels_chosen.emit(self.channel.itemData(index)))
         self.fader.moved.connect(self.gain_moved)
@@ -107,6 +122,18 @@ class MicrophoneBar(QFrame):
         self.field.show_db(karaoke.gain_db)
         self.reverb.show_amount(karaoke.reverb)
         self.key.setCurrentIndex(self.key.findData(karaoke.semitones))
+        at = next(place for place, gain_db in enumerate(_GUIDES_DB) if gain_db <= karaoke.guide_db)
+        self.guide.setCurrentIndex(at)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
+        """Take two rows where one is too narrow."""
+        self._fold()
+        super().resizeEvent(event)
+
+    def _fold(self) -> None:
+        needed = sum(part.minimumSizeHint().width() for part in (self._voice, self._music)) + 4 * _SPACING
+        fits = needed <= self.width()
+        self._both.setDirection(QBoxLayout.Direction.LeftToRight if fits else QBoxLayout.Direction.TopToBottom)
 
     def _show_channels(self, karaoke: Karaoke, inputs: tuple[DeviceName, ...]) -> None:
         """List the channels of the chosen device, and pairs of them; nothing to choose where there is but one."""
@@ -132,6 +159,7 @@ class MicrophoneBar(QFrame):
     def show_delay(self, now: Snapshot | None, tempo_percent: float | None) -> None:
         """Update the delays, and the tempo of a song."""
         self.tempo.show_tempo(tempo_percent)
+        self._fold()
         known = now is not None and now.microphone_samples > 0
         delay = f"{now.latency.ms(now.microphone_samples):3.0f}" if now is not None and known else "  -"
         text = f"delay {delay} ms"
@@ -147,6 +175,18 @@ class MicrophoneBar(QFrame):
         for part in (self.fader, self.reverb, self.meter):
             part.theme = theme
             part.update()
+
+
+def _row(*parts: tuple[QWidget, int]) -> QWidget:
+    """Return parts side by side, each with its stretch."""
+    whole = QWidget()
+    row = QHBoxLayout(whole)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(_SPACING)
+    for part, stretch in parts:
+        row.addWidget(part, stretch)
+    row.addStretch(0)
+    return whole
 
 
 def _number(name: str, tip: str, *, widest: str) -> QLabel:

@@ -1,5 +1,6 @@
 """The set-up: song or input, output, model and engine. Independent of widgets."""
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -169,7 +170,7 @@ class Rig(QObject):
         self.connect_engine()
 
     def set_microphone(self, **changes: Any) -> None:
-        """Set the microphone's `gain_db` or `reverb`."""
+        """Set the microphone's `gain_db` or `reverb`, or the guide's `guide_db`."""
         self._set_karaoke(replace(self.player.karaoke, **changes))
 
     def set_key(self, semitones: int) -> None:
@@ -198,10 +199,10 @@ class Rig(QObject):
         return self.player.karaoke.used or (self.song is not None and self.player.song.tempo_percent != 100)
 
     def close_karaoke(self) -> None:
-        """Switch off the microphone, the key change and the tempo."""
+        """Switch off the microphone, the guide, the key change and the tempo."""
         self.set_tempo(100.0)
         karaoke = self.player.karaoke
-        self._set_karaoke(replace(karaoke, device=OFF, semitones=0))
+        self._set_karaoke(replace(karaoke, device=OFF, semitones=0, guide_db=-math.inf))
         if karaoke.device != OFF:
             self.connect_engine()
 

@@ -37,6 +37,7 @@ def _connect_sources(window: Window) -> None:
     microphone.channels_chosen.connect(rig.choose_channels)
     microphone.gain_moved.connect(lambda gain_db: rig.set_microphone(gain_db=gain_db))
     microphone.reverb_moved.connect(lambda amount: rig.set_microphone(reverb=amount))
+    microphone.guide_chosen.connect(lambda guide_db: rig.set_microphone(guide_db=guide_db))
     microphone.key_chosen.connect(rig.set_key)
     microphone.tempo.chosen.connect(rig.set_tempo)
 
@@ -71,9 +72,9 @@ def _connect_song(window: Window) -> None:
         (panel.shut, "words"),
     ):
         button.clicked.connect(menus[name].trigger)
-    transport.play.clicked.connect(menus["play"].trigger)
     window.remote.changed.connect(menus["remote"].setChecked)
     window.remote.complained.connect(lambda text: window.tell(Notice(text)))
+    transport.play.clicked.connect(menus["play"].trigger)
     transport.previous.clicked.connect(menus["previous"].trigger)
     transport.next.clicked.connect(menus["next"].trigger)
     transport.stop.clicked.connect(menus["stop"].trigger)

@@ -1574,6 +1574,30 @@ class TestMicrophone:
         assert again.rig.player.karaoke.channels == (1,)
         assert not again.microphone.channel.isVisible()
 
+    def test_the_guide_is_chosen_heard_remembered_and_ends_with_the_corner(self, playing, make_window, qtbot):
+        playing.menus["microphone"].trigger()
+        guide, controls = playing.microphone.guide, engine(playing).controls
+        assert [guide.itemText(i) for i in range(guide.count())] == [
+            "0 dB",
+            "−6 dB",
+            "−12 dB",
+            "−18 dB",
+            "−24 dB",
+            "Off",
+        ]
+        assert (guide.currentText(), controls.guide_db) == ("Off", -math.inf)
+        guide.setCurrentIndex(2)
+        guide.activated.emit(2)
+        assert controls.guide_db == -12.0
+        playing.rig.connect_engine()
+        qtbot.waitUntil(lambda: engine(playing) is not None and engine(playing).controls is not controls)
+        assert engine(playing).controls.guide_db == -12.0
+        playing.close()
+        again = make_window()
+        assert (again.microphone.isVisible(), again.microphone.guide.currentText()) == (True, "−12 dB")
+        again.menus["microphone"].trigger()
+        assert again.remembered.karaoke.guide_db == -math.inf
+
     def test_settings_of_before_there_were_channels_are_read(self):
         assert Karaoke.from_json(["Mic", -3.0, 0.5, 2]) == Karaoke("Mic", -3.0, 0.5, 2, (1,))
         karaoke = Karaoke("Mic", -math.inf, 0.5, 0, (3, 4))
