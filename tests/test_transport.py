@@ -1,6 +1,7 @@
 """A song that is paused, sought and looped: what comes out of it, sample by sample, and where it says that it is."""
 
 import subprocess
+import threading
 import time
 
 import numpy as np
@@ -11,9 +12,11 @@ from stemlive.errors import UsageError
 from stemlive.realtime.audio_files.reader import AudioReader
 from stemlive.realtime.control.controls import Controls
 from stemlive.realtime.control.transport import Transport
+from stemlive.realtime.devices import song_source
 from stemlive.realtime.devices.device import RingSource
 from stemlive.realtime.devices.song_loader import LoadedSong
 from stemlive.realtime.devices.song_source import SongSource
+from stemlive.realtime.engine import engine
 from stemlive.realtime.engine.telemetry import Report
 from stemlive.realtime.separation.stem_spectra import mix
 from stemlive.realtime.shared.memory import EngineMemory
@@ -104,6 +107,18 @@ class TestSongSource:
         np.testing.assert_array_equal(sound[first:], deck.sound[begin : begin + len(sound) - first])
         assert not clicks(sound)
         assert deck.position_s == pytest.approx((place(sound[-1]) + 1) / RATE)
+
+    def test_its_thread_goes_before_ordinary_work_and_behind_the_engines(self, deck, monkeypatch):
+        """On a busy core it came too late for a stretched song, of which it has read but a tenth of a second ahead."""
+        asked = []
+        monkeypatch.setattr(
+            song_source, "raise_priority", lambda linux: asked.append((threading.current_thread().name, linux))
+        )
+        deck.source.start()
+        deck.read(100)
+        ((name, priority),) = asked
+        assert name == "stemlive source"
+        assert 0 < priority < engine._PRIORITY
 
     def test_a_seek_cross_fades(self, deck):
         deck.transport.play()

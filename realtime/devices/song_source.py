@@ -12,11 +12,11 @@ from stemlive.realtime.devices.song_loader import LoadedSong, SongLoader
 from stemlive.realtime.devices.song_marks import Mark, Marks
 from stemlive.realtime.shared import song_requests
 from stemlive.realtime.shared.memory import EngineMemory
+from stemlive.realtime.shared.priority import raise_priority
 
 FloatArray = NDArray[np.float32]
 
-_AHEAD_S = 0.1
-"""Read-ahead, and so a part of the time from a request until it is heard."""
+_AHEAD_S = 0.1  # read-ahead, and so a part of the time from a request until it is heard
 _BLOCK_S = 0.01
 _FADE_S = 0.01
 _TEMPO_S = 0.2
@@ -26,6 +26,7 @@ _IDLE_AFTER_S = 1.0
 _IDLE_NAP_S = 0.05
 _GAIN_PER_S = 0.5
 """How fast the gain of a song that plays may change."""
+_PRIORITY = 9  # below the engine's own: that can wait for nothing, and this one for `_AHEAD_S`
 _CHANNELS = 2
 """Of every song, so that one in mono can be followed by one in stereo."""
 
@@ -100,6 +101,7 @@ class SongSource(FileSource):
         self._loader.close()
 
     def _run(self) -> None:
+        raise_priority(_PRIORITY)
         self._mark()
         while not self._closing.is_set():
             self._append(self._next())
