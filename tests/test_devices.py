@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from jack_server import CLICK_EVERY, PATIENCE_S, RATE_HZ, Neighbour, Server, check_right, clicks, wait_until
+from jack_neighbour import Neighbour, beside
+from jack_server import CLICK_EVERY, PATIENCE_S, RATE_HZ, Server, check_right, clicks, wait_until
 
 from stemlive import demo_song
 from stemlive.demo_song import BEAT_S, VOICE_BARS
@@ -110,12 +111,9 @@ def live(server: Server, tmp_path: Path, **settings: object) -> Iterator[Live]:
 
 @contextmanager
 def neighbour(server: Server, *, outputs: int = 2) -> Iterator[Neighbour]:
-    other = Neighbour(server, outputs=outputs)
-    try:
+    with beside(Neighbour, server.name, outputs) as other:
         other.connect()
         yield other
-    finally:
-        other.close()
 
 
 def song(seconds: float) -> np.ndarray:
@@ -256,7 +254,6 @@ def test_another_rate_and_one_channel(tmp_path, model):
         assert np.abs(recorded[: 8900 + now["inside"], side]).max() < 1e-3
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("mode", ["rtmixer", "callback"])
 def test_a_long_period_is_seen_through_the_blocks_that_it_is_cut_into(tmp_path, model, mode):
     """PortAudio calls back for 4 blocks of 1024 at once; the queue has to hold all of them but the first hop."""

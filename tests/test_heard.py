@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
-from jack_server import PATIENCE_S, PERIOD, RATE_HZ, wait_until
+from jack_neighbour import Listener, beside
+from jack_server import PATIENCE_S, PERIOD, RATE_HZ
 
 from stemlive.realtime.engine.heard_clock import HeardClock
 from stemlive.realtime.shared.memory import EngineMemory
@@ -52,44 +53,21 @@ if __name__ == "__main__":
 """
 
 
-class Recorder:
-    """What leaves the program under test, with the server's number of each sample, and when those numbers were."""
+class Recording:
+    """What left the program under test, with the server's number of each sample, and when those numbers were."""
 
-    def __init__(self, server):
-        import jack
-
-        self._client = jack.Client("recorder", servername=server.name, no_start_server=True)
-        self._port = self._client.inports.register("in")
-        self._blocks = {}
-        self._began_s = np.inf
-        self._client.set_process_callback(self._take)
-        self._client.activate()
-
-    def _take(self, _):
-        from time import monotonic
-
-        first = self._client.last_frame_time
-        self._began_s = min(self._began_s, monotonic() - first / RATE_HZ)
-        self._blocks[first] = self._port.get_array().copy()
-
-    def connect(self):
-        found = []
-        wait_until(lambda: found.extend(self._client.get_ports("stemlive.*:out_", is_output=True)) or found, "ports")
-        self._client.connect(found[0], self._port)
+    def __init__(self, numbers, times_s, sound):
+        self._begin = numbers.min()
+        self._began_s = (times_s - numbers / RATE_HZ).min()
+        self._track = np.full(numbers.max() + PERIOD - self._begin, np.nan)
+        for first, block in zip(numbers - self._begin, sound[:, :, 0], strict=True):
+            self._track[first : first + len(block)] = block
 
     def samples(self, times_s, later):
         """The samples that left at these times, `later` samples after the server took them; NaN where it has none."""
-        begin = min(self._blocks)
-        track = np.full(max(self._blocks) + PERIOD - begin, np.nan)
-        for first, block in self._blocks.items():
-            track[first - begin : first - begin + len(block)] = block
-        numbers = np.rint((times_s - self._began_s) * RATE_HZ).astype(int) - later - begin
-        there = (numbers >= 0) & (numbers < len(track))
-        return np.where(there, track[np.clip(numbers, 0, len(track) - 1)], np.nan)
-
-    def close(self):
-        self._client.deactivate(ignore_errors=True)
-        self._client.close(ignore_errors=True)
+        numbers = np.rint((times_s - self._began_s) * RATE_HZ).astype(int) - later - self._begin
+        there = (numbers >= 0) & (numbers < len(self._track))
+        return np.where(there, self._track[np.clip(numbers, 0, len(self._track) - 1)], np.nan)
 
 
 @pytest.mark.alone
@@ -100,21 +78,22 @@ def test_the_place_is_that_of_the_sample_that_leaves_now(server, tmp_path, model
     soundfile.write(song, 0.25 + 0.5 * ramp, RATE_HZ, subtype="FLOAT")
     script = tmp_path / "engine.py"
     script.write_text(ENGINE)
-    recorder = Recorder(server)
     command = [sys.executable, str(script), str(song), model]
-    with subprocess.Popen(
-        command, env=server.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with (
+        beside(Listener, server.name, 1) as listener,
+        subprocess.Popen(command, env=server.environment, **pipes) as process,
+    ):
         try:
             assert process.stdout.readline() == "ready\n"
-            recorder.connect()
+            listener.connect()
             answer, _ = process.communicate("\n", timeout=PATIENCE_S + 30)
         finally:
             process.kill()
-            recorder.close()
+        recording = Recording(*listener.take())
     told = json.loads(answer)
     times_s, places_s, speeds = np.array(told["seen"]).T
-    heard = recorder.samples(times_s, told["out"])
+    heard = recording.samples(times_s, told["out"])
     true_s = SONG_S * (heard - 0.25) / 0.5
     record_property("dropouts", told["dropouts"])
     # Not where one place fades into the other, and where nothing or half a hop was heard.

@@ -19,8 +19,6 @@ from stemlive.realtime.engine import run as run_module
 from stemlive.realtime.engine.engine import Engine
 from stemlive.realtime.shared.settings import EngineSettings
 
-pytestmark = pytest.mark.alone
-
 SECONDS = 20
 
 
@@ -55,6 +53,7 @@ def check_place(engine: Engine, device: FakeDevice) -> None:
     assert engine.snapshot().song_s == pytest.approx(device.handed / 0.5 * SECONDS, abs=0.1)
 
 
+@pytest.mark.alone
 def test_a_paused_engine_needs_next_to_no_processor(play_song):
     """With the bundled model. It used half a core; a busy machine's clock is coarse, so the limit is not 2 %."""
     engine, _ = play_song(None)
@@ -69,6 +68,7 @@ def test_a_paused_engine_needs_next_to_no_processor(play_song):
     assert took < 0.4, f"{took / 5:.1%} of a core"
 
 
+@pytest.mark.alone
 def test_what_a_device_misses_while_nothing_sounds_is_no_dropout(play_song, model):
     engine, device = play_song(model)
     with engine:
@@ -86,6 +86,7 @@ def test_what_a_device_misses_while_nothing_sounds_is_no_dropout(play_song, mode
         wait_until(lambda: engine.snapshot().output_underflows >= before + 2, "the count")
 
 
+@pytest.mark.alone
 def test_after_a_rest_the_song_goes_on_where_it_stood(play_song, model):
     engine, device = play_song(model)
     with engine:
@@ -107,6 +108,7 @@ def test_after_a_rest_the_song_goes_on_where_it_stood(play_song, model):
         assert engine.snapshot().dropouts == 0
 
 
+@pytest.mark.alone
 def test_a_recording_goes_on_while_the_song_rests(play_song, model):
     class Counter:
         wants_stems = True
@@ -141,6 +143,7 @@ def test_a_recording_goes_on_while_the_song_rests(play_song, model):
         assert tap.heard_samples - device.samples == pytest.approx(first, abs=3 * 4096)
 
 
+@pytest.mark.alone
 def test_a_song_that_fell_behind_shows_the_place_that_is_heard(play_song, model, monkeypatch):
     """It used to count from nought again."""
     engine, device = play_song(model)

@@ -17,6 +17,7 @@ import mido
 import numpy as np
 import pytest
 import soundfile
+from jack_neighbour import Neighbour, beside
 from pythonosc.udp_client import SimpleUDPClient
 from terminals import Terminal
 
@@ -95,7 +96,6 @@ def test_the_microphone_waits_for_no_model_and_everything_is_told(
     command += ["--remote", "0"]
     command += ["--record", str(tmp_path / "takes"), "--record-format", "wav", "--record-stems", "drums"]
     program = subprocess.Popen(command, env=server.environment, stdout=subprocess.PIPE, text=True)
-    neighbour = jack_server.Neighbour(server)
     client = SimpleUDPClient("127.0.0.1", port)
     try:
         assert program.stdout is not None
@@ -103,13 +103,14 @@ def test_the_microphone_waits_for_no_model_and_everything_is_told(
         assert (begun["event"], begun["mode"]) == ("started", mode)
         page = json.loads(program.stdout.readline())
         assert page["event"] == "remote"
-        neighbour.connect()
         sound = jack_server.clicks()
         sound[:, 0] = 0
         # JACK's own part is a period, which is not part of what the neighbour sees.
         told = round(begun["microphone_latency_ms"] * RATE_HZ / 1000) - jack_server.PERIOD
         assert told == extra
-        heard, missed = neighbour.play(sound)
+        with beside(Neighbour, server.name) as neighbour:
+            neighbour.connect()
+            heard, missed = neighbour.play(sound)
         off = np.abs(heard[told : told + len(sound)] - 10 ** (-6 / 20) * sound[:, 1:]).max(axis=1)
         client.send_message("/stemlive/preset", "karaoke")
         client.send_message("/stemlive/nothing", 1)
@@ -122,7 +123,6 @@ def test_the_microphone_waits_for_no_model_and_everything_is_told(
         with program.stdout:
             rest = program.stdout.read()
         assert program.wait(60) == 143
-        neighbour.close()
     events += [json.loads(line) for line in rest.splitlines()]
     names = [event["event"] for event in events]
     assert names[-2:] == ["recording stopped", "stopped"]
@@ -226,7 +226,6 @@ def test_a_fader_of_another_program_on_jack_is_learnt_and_heard(server, model, t
     command = stream(model, "-i", "device:system", "-o", "device:system", "--solo", "vocals")
     command += ["--midi", "desk:fader", "--midi-map", learnt, "--midi-learn"]
     terminal = Terminal(*map(str, command), environment=server.environment | {"PYTHONIOENCODING": "utf-8"})
-    neighbour = jack_server.Neighbour(server)
     try:
         terminal.see("\r0:0")
         fader.send(mido.Message("control_change", channel=1, control=21, value=100))
@@ -234,19 +233,20 @@ def test_a_fader_of_another_program_on_jack_is_learnt_and_heard(server, model, t
         terminal.send("1")
         terminal.see("saved in")
         assert json.loads(learnt.read_text()) == {"gain vocals": {"channel": 2, "control": 21}}
-        neighbour.connect()
         sound = (0.1 * np.random.default_rng(0).standard_normal((RATE_HZ, 2))).astype(np.float32)
         heard = {}
-        for value in (80, 40, 0):  # 0 dB, a half to the third power, off
-            fader.send(mido.Message("control_change", channel=1, control=21, value=value))
-            time.sleep(0.2)
-            played = neighbour.play(sound)[0][RATE_HZ // 2 : RATE_HZ]
-            heard[value] = np.median(played.reshape(-1, 882).std(axis=1))  # a late hop is as loud as without the fader
+        with beside(Neighbour, server.name) as neighbour:
+            neighbour.connect()
+            for value in (80, 40, 0):  # 0 dB, a half to the third power, off
+                fader.send(mido.Message("control_change", channel=1, control=21, value=value))
+                time.sleep(0.2)
+                played = neighbour.play(sound)[0][RATE_HZ // 2 : RATE_HZ]
+                # A late hop is as loud as without the fader.
+                heard[value] = np.median(played.reshape(-1, 882).std(axis=1))
         terminal.send("q")
         terminal.see("ended 0")
     finally:
         terminal.close()
-        neighbour.close()
         fader.close()
     assert heard[80] > 1e-3
     assert heard[0] < 1e-3 * heard[80]

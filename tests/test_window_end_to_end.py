@@ -9,47 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
-from jack_server import Server, wait_until
+from jack_neighbour import Listener, beside
+from jack_server import wait_until
 from processes import spawned
 from x_server import Display
 
 pytest.importorskip("PyQt6", reason="the gui extra is not installed")
-
-
-class Listener:
-    """Records what the program under test plays, from the server itself."""
-
-    def __init__(self, server):
-        import jack
-
-        self._client = jack.Client("listener", servername=server.name, no_start_server=True)
-        self._ports = [self._client.inports.register(f"in_{side}") for side in range(2)]
-        self._blocks = []
-        self._client.set_process_callback(
-            lambda _: self._blocks.append(np.stack([port.get_array().copy() for port in self._ports], axis=1))
-        )
-        self._client.activate()
-
-    def connect(self):
-        wait_until(lambda: len(self.ports()) >= 2, "the program's ports")
-        for source, port in zip(self.ports(), self._ports, strict=False):
-            self._client.connect(source, port)
-
-    def ports(self):
-        """The outputs of the program under test."""
-        return self._client.get_ports("stemlive.*:out_", is_output=True)
-
-    def level(self):
-        """Root of the mean square of the next 0.7 seconds."""
-        begin = len(self._blocks)
-        wait_until(lambda: len(self._blocks) >= begin + 60, "sound from the server")
-        return float(np.sqrt(np.square(np.concatenate(self._blocks[begin : begin + 60])).mean()))
-
-    def close(self):
-        self._client.deactivate(ignore_errors=True)
-        self._client.close(ignore_errors=True)
 
 
 @contextmanager
@@ -69,16 +35,6 @@ def window(
             display.close()
 
 
-@contextmanager
-def listening(server: Server) -> Iterator[Listener]:
-    listener = Listener(server)
-    try:
-        yield listener
-    finally:
-        listener.close()
-
-
-@pytest.mark.alone
 def test_a_fader_that_is_moved_is_heard(server, tmp_path):
     from stemlive.demo_song import RATE_HZ, song
     from stemlive.realtime.audio_files.files import AudioWriter
@@ -88,7 +44,7 @@ def test_a_fader_that_is_moved_is_heard(server, tmp_path):
         for _ in range(4):  # longer than a busy machine takes for all that follows
             writer.write(song())
     with (
-        listening(server) as listener,
+        beside(Listener, server.name) as listener,
         window(tmp_path, path, "-o", "device:system", environment=server.environment) as (program, display),
     ):
         listener.connect()
@@ -108,16 +64,16 @@ def test_a_fader_that_is_moved_is_heard(server, tmp_path):
         code = program.wait(60)
         said = program.stderr.read()
         assert (code, said) == (0, "")
-        wait_until(lambda: not listener.ports(), "the end of the engine's process")
+        wait_until(lambda: not listener.outputs(), "the end of the engine's process")
 
 
 def test_with_a_sound_server_that_hangs_it_ends_when_it_is_closed(server, tmp_path):
     ends = ("-i", "device:system", "-o", "device:system")
     with (
-        listening(server) as listener,
+        beside(Listener, server.name) as listener,
         window(tmp_path, *ends, environment=server.environment) as (program, _),
     ):
-        wait_until(listener.ports, "the program's ports")
+        wait_until(listener.outputs, "the program's ports")
         wait_until(lambda: listener.level() >= 0, "sound to run")
         first = spawned(program.pid)
         with server.hanging():
