@@ -1,11 +1,9 @@
 """Media keys by MPRIS, on a bus of the test's own: what the desktop sees, and what its keys do, in the terminal."""
 
-import asyncio
 import json
 import os
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
@@ -16,85 +14,14 @@ from stemlive.media_session import MediaSession
 from stemlive.realtime.control.mpris import MediaKeys
 from stemlive.realtime.control.song_queue import QueuedSong
 
-dbus_fast = pytest.importorskip("dbus_fast", reason="only on Linux")
-from dbus_fast.aio import MessageBus  # noqa: E402
-
-NAME, PATH, PLAYER = "org.mpris.MediaPlayer2.stemlive", "/org/mpris/MediaPlayer2", "org.mpris.MediaPlayer2.Player"
+pytest.importorskip("dbus_fast", reason="only on Linux")
+from desktop_bus import NAME, PATH, desktop_bus
 
 
 @pytest.fixture
-def bus(monkeypatch):
-    """A session bus of our own."""
-    command = ["dbus-daemon", "--session", "--nofork", "--print-address"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as daemon:
-        address = daemon.stdout.readline().strip()
-        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
-        yield address
-        daemon.terminate()
-
-
-class Desktop:
-    """Somebody else on the bus, with a thread for it."""
-
-    def __init__(self, address):
-        self.changes, self.seeked = [], []
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-
-        async def connect():
-            return await MessageBus(bus_address=address).connect()
-
-        self._bus = self._do(connect())
-
-    def _do(self, work):
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
-
-    def names(self):
-        reply = self._call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "ListNames")
-        return [name for name in reply[0] if name.startswith("org.mpris")]
-
-    def _call(self, name, path, interface, member, signature="", body=()):
-        message = dbus_fast.Message(name, path, interface, member, signature=signature, body=list(body))
-        reply = self._do(self._bus.call(message))
-        assert reply.message_type == dbus_fast.MessageType.METHOD_RETURN, reply.body
-        return reply.body
-
-    def meet(self):
-        wait_until(lambda: NAME in self.names(), "the player", patience_s=60)
-
-        async def watch():
-            node = await self._bus.introspect(NAME, PATH)
-            found = self._bus.get_proxy_object(NAME, PATH, node)
-            properties = found.get_interface("org.freedesktop.DBus.Properties")
-            properties.on_properties_changed(lambda _, changed, __: self.changes.append(changed))
-            found.get_interface(PLAYER).on_seeked(self.seeked.append)
-
-        self._do(watch())
-
-    def press(self, member, signature="", *body):
-        self._call(NAME, PATH, PLAYER, member, signature, body)
-
-    def see(self, name, interface=PLAYER):
-        value = self._call(NAME, PATH, "org.freedesktop.DBus.Properties", "Get", "ss", (interface, name))[0].value
-        return {key: part.value for key, part in value.items()} if isinstance(value, dict) else value
-
-    def close(self):
-        async def leave():
-            self._bus.disconnect()
-            await self._bus.wait_for_disconnect()
-
-        self._do(leave())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-
-@pytest.fixture
-def desktop(bus):
-    desktop = Desktop(bus)
-    yield desktop
-    desktop.close()
+def desktop(monkeypatch):
+    with desktop_bus(monkeypatch) as desktop:
+        yield desktop
 
 
 def test_the_desktop_sees_what_plays_and_its_keys_are_passed_on(desktop, tmp_path):

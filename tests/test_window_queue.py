@@ -285,3 +285,32 @@ class TestQueue:
         qtbot.waitUntil(lambda: live.rig.player.phase == Phase.LIVE and live.rig.player.source is not None)
         assert Path(engine(live).settings.source).stem == "a"
         qtbot.waitUntil(lambda: asked(live, "song_next") == "b")
+
+
+def test_the_desktops_media_keys_steer_the_window_over_the_bus(make_window, monkeypatch, qtbot, songs):
+    pytest.importorskip("dbus_fast", reason="only on Linux")
+    from desktop_bus import desktop_bus
+
+    with desktop_bus(monkeypatch) as desktop:
+        window = make_window()
+        window.playlist.take(songs)
+        qtbot.waitUntil(lambda: window.rig.player.phase == Phase.LIVE)
+        desktop.meet()
+        qtbot.waitUntil(lambda: desktop.see("PlaybackStatus") == "Playing")
+        qtbot.waitUntil(lambda: desktop.see("Metadata").get("xesam:title") == "a")
+        desktop.press("PlayPause")
+        qtbot.waitUntil(lambda: not window.rig.player.plays)
+        assert not engine(window).controls.song.playing
+        qtbot.waitUntil(lambda: desktop.see("PlaybackStatus") == "Paused")
+        desktop.press("Play")
+        qtbot.waitUntil(lambda: window.rig.player.plays)
+        desktop.press("Next")
+        qtbot.waitUntil(lambda: window.rig.title == "b.wav")
+        qtbot.waitUntil(lambda: desktop.see("Metadata").get("xesam:title") == "b")
+        desktop.press("Previous")
+        qtbot.waitUntil(lambda: asked(window, "song_now") == "a")
+        desktop.press("Seek", "x", 4_000_000)
+        qtbot.waitUntil(lambda: float(engine(window).memory.parameters["seek_s"]) == 4.0)
+        window.close()
+        window.finish()
+        qtbot.waitUntil(lambda: desktop.names() == [])
