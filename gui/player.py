@@ -146,6 +146,13 @@ class Player:
         return self.now.heard_s(time.monotonic())
 
     @property
+    def count_in(self) -> tuple[int, int]:
+        """The beat of the count-in that is heard, 0 for none, and how many there are."""
+        if self.now is None or self.controls is None or not self.plays or not self.is_song:
+            return 0, 0
+        return self.now.song_beat, max(self.now.song_beat, self.controls.song.count_in[0])
+
+    @property
     def goal_s(self) -> float:
         """The position in the song, or the target of a seek that is not heard yet."""
         return self._sought_s if time.monotonic() < self._jumping_until else self.song.position_s

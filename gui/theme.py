@@ -95,6 +95,7 @@ class Theme:
             QPushButton#play:disabled {{ background: {self.field}; border-color: {self.line}; color: {self.faint}; }}
             QPushButton#record:checked {{ background: {self.bad}; border-color: {self.bad}; color: white; }}
             QLabel#faint {{ color: {self.faint}; }}
+            QLabel#counting {{ color: {self.accent}; font-weight: bold; }}
             QLabel#heading {{ color: {self.faint}; }}
             QComboBox::drop-down {{ border: none; width: 22px; }}
             QComboBox QAbstractItemView {{ background: {self.field}; color: {self.text};

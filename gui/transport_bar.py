@@ -24,6 +24,7 @@ class TransportBar(QFrame):
             button.setFixedWidth(QFontMetrics(button.font()).horizontalAdvance("▶❙") + 24)
         self.stop = _button("stop", "■  Stop", "Stop, back to the start (Backspace)")
         self.overview = Overview()
+        self._counting = False
         self.record = _button("record", "●  Record", "Record the input, the mix and stems (R); which stems: Ctrl+Alt+R")
         self.record.setCheckable(True)
         self.taken = QLabel("")
@@ -84,13 +85,26 @@ class TransportBar(QFrame):
         if text != self.taken.text():
             self.taken.setText(text)
 
-    def show_time(self, position_s: float, length_s: float, loop: tuple[float, float] | None) -> None:
-        """Update the position and the time."""
+    def show_time(
+        self, position_s: float, length_s: float, loop: tuple[float, float] | None, count_in: tuple[int, int] = (0, 0)
+    ) -> None:
+        """Update the position and the time; in their place a count-in, by its beat and how many there are."""
         self.overview.show_position(position_s, loop)
-        text = write_time(position_s)
-        if text != self.position.text():
-            self.position.setText(text)
-        self.length.setText(write_time(length_s))
+        beat, beats = count_in
+        self._show_counting(beat > 0)
+        for label, text in (
+            (self.position, f"{beat} / {beats}" if beat else write_time(position_s)),
+            (self.length, "count-in" if beat else write_time(length_s)),
+        ):
+            if text != label.text():
+                label.setText(text)
+
+    def _show_counting(self, on: bool) -> None:
+        """Light the position while it counts."""
+        if self._counting != on:
+            self._counting = on
+            self.position.setObjectName("counting" if on else "")
+            self.position.setStyleSheet(self.position.styleSheet())  # which looks for the name anew
 
 
 def _button(name: str, text: str, tip: str) -> QPushButton:

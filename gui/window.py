@@ -262,7 +262,7 @@ class Window(WindowParts):
     def _show_time(self) -> None:
         waveform, song = self.rig.waveform, self.rig.player.song
         if waveform is not None and not self.rig.live:
-            self.transport.show_time(song.position_s, waveform.length_s, song.loop)
+            self.transport.show_time(song.position_s, waveform.length_s, song.loop, self.rig.player.count_in)
 
     def show_devices(self) -> None:
         """Update the lists of devices."""

@@ -210,6 +210,9 @@ class TestStatusLine:
         assert line.startswith("1:23/4:05 1 voca[M] ")
         assert ">2 drum ██▍" in line
         assert line.endswith("load 17% 67 ms")
+        controls.song.set_count_in(4)
+        counted = dataclasses.replace(song, song_beat=3)
+        assert status_line(counted, controls, width=79).startswith("1:23/4:05 COUNT-IN 3 of 4 ")
         hours = dataclasses.replace(song, song_s=3723.0, song_length_s=7200.0)
         assert status_line(hours, controls).startswith("1:02:03/2:00:00  ")
         controls.song.play(False)

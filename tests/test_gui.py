@@ -1670,6 +1670,16 @@ class TestMicrophone:
             with pytest.raises(ValueError, match=str(wrong[1])):
                 Practice.from_json(wrong)
 
+    def test_the_count_in_is_shown_in_place_of_the_time(self, playing, qtbot):
+        transport, fake = playing.transport, engine(playing)
+        playing.rig.set_practice(Practice(beats=4))
+        fake.tell(song_beat=2, song_s=3.0)
+        qtbot.waitUntil(lambda: (transport.position.text(), transport.length.text()) == ("2 / 4", "count-in"))
+        lit = transport.position.palette().color(transport.position.foregroundRole())
+        fake.tell(song_beat=0)
+        qtbot.waitUntil(lambda: (transport.position.text(), transport.length.text()) == ("0:03.0", "0:10.0"))
+        assert transport.position.palette().color(transport.position.foregroundRole()) != lit
+
     def test_a_key_without_its_library_is_a_line_in_the_window(self, playing, monkeypatch):
         def missing():
             raise StemliveError("a key change needs the library Rubber Band")

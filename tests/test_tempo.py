@@ -140,13 +140,14 @@ class Deck(song_deck.Deck):
     def __init__(self, folder, sound, memory=None):
         soundfile.write(folder / "song.wav", sound, RATE, subtype="FLOAT")
         super().__init__(folder, "song.wav", RATE, memory)
-        self.told = []
+        self.told, self.beats = [], []
 
     def read(self, count):
         out = np.zeros((count, 2), np.float32)
         for first in range(0, count, 100):
             out[first : first + 100] = super().read(len(out[first : first + 100]))
             self.told.append(self.now.song_s)
+            self.beats.append(self.now.song_beat)
         return out
 
     def place_s(self, taken_s):
@@ -281,6 +282,10 @@ class TestPractice:
         begins = loud[np.flatnonzero(np.diff(loud, prepend=-1.0) > 0.1)]
         # Three beats of a second each, for 120 a minute at half the tempo, then a second of the loop.
         np.testing.assert_allclose(begins[:6] - begins[0], [0, 1, 2, 4, 5, 6], atol=0.002)
+        changes = np.flatnonzero(np.diff(deck.beats, prepend=0))
+        assert [deck.beats[change] for change in changes[:8]] == [1, 2, 3, 0, 1, 2, 3, 0]
+        told_s = (changes + 1) * 100 / RATE
+        np.testing.assert_allclose(told_s[:7], [*begins[:3], begins[2] + 1, *begins[3:6]], atol=0.006)
         sounding = np.abs(heard[:, 0]) > 0.2
         song_s = np.flatnonzero(sounding)[0] / RATE
         assert song_s - begins[0] == pytest.approx(3.0, abs=0.01)
@@ -294,7 +299,9 @@ class TestPractice:
         deck.source.start()
         deck.read(RATE // 2)
         deck.transport.play(False)
+        assert deck.beats[-1] == 1
         assert not deck.read(3 * RATE).any()
+        assert deck.beats[-1] == 0
         deck.transport.play()
         deck.read(RATE // 2)
         deck.transport.seek(2.0)

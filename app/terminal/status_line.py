@@ -68,6 +68,8 @@ def _parts(
         yield f"FAULT: {now.trouble[:_TROUBLE_CELLS]}"
     if now.song_length_s and not controls.song.playing:
         yield "PAUSED"
+    if now.song_beat:
+        yield f"COUNT-IN {now.song_beat} of {max(now.song_beat, controls.song.count_in[0])}"
     if recording is not None and recording.on:
         yield f"REC {recording.seconds:.0f} s"
     yield from _changes(now, controls)

@@ -24,6 +24,8 @@ class Clicks:
         self._first, self._other = ((fall * np.sin(2 * np.pi * hz * t)).astype(np.float32) for hz in _HZ)
         self._scaled = np.zeros_like(self._first)
         self._planned: tuple[tuple[int, bool], ...] = ()
+        self._counts: tuple[tuple[float, float, float], ...] = ()
+        """First sample, sample after the last, and length of a beat, of each count-in."""
 
     def begin(self, first: float, speed: float) -> float:
         """Plan the count-in that is set, from sample `first` on; return how many seconds it takes, 0 for none.
@@ -34,11 +36,22 @@ class Clicks:
         beat_s = 60 / (bpm * speed) if bpm else 1.0
         new = tuple((round(first + beat * beat_s * self._rate_hz), beat == 0) for beat in range(beats))
         self._planned = (*self._planned, *new)[-_KEPT:]
+        if beats:
+            beat = beat_s * self._rate_hz
+            self._counts = (*self._counts, (first, first + beats * beat, beat))[-_KEPT:]
         return beats * beat_s
+
+    def beat_at(self, sample: float) -> int:
+        """Return which beat of a count-in this is, from 1 on; 0 where none is counted. For any thread."""
+        for first, end, beat in self._counts:
+            if first <= sample < end:
+                return int((sample - first) / beat) + 1
+        return 0
 
     def cancel(self, since: float) -> None:
         """Do not click from sample `since` on."""
         self._planned = tuple(click for click in self._planned if click[0] < since)
+        self._counts = tuple((first, min(end, since), beat) for first, end, beat in self._counts)
 
     def add_to(self, block: FloatArray, number: int) -> None:
         """Add them to a block [n, D] that begins with this sample, to the first two channels, with the mix's gain."""

@@ -76,6 +76,7 @@ class SongSource(FileSource):
         number, problem = max(self._failed, self._loader.failed)
         if number != int(self._memory.telemetry["song_failed"]):
             self._memory.set_song_problem(number, problem)
+        self._memory.telemetry["song_beat"] = self.clicks.beat_at(played - later)
         self._marks.tell(self._memory.telemetry, played, later, self.sample_rate_hz, now_s)
 
     def idle(self, taken: int) -> bool:

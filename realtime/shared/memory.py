@@ -89,6 +89,7 @@ _TELEMETRY = np.dtype(
         ("song_speed", "f4"),
         ("song_length_s", "f8"),
         ("song_ended", "?"),
+        ("song_beat", "i8"),
         ("song_seeks", "i8"),
         ("song_tempos", "i8"),
         ("song_tempo_percent", "f4"),

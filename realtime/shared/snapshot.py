@@ -128,6 +128,8 @@ class Snapshot:
     song_length_s: float = 0.0
     song_ended: bool = False
     """Whether the song has reached its end, and none follows."""
+    song_beat: int = 0
+    """Beat of the count-in that is heard, from 1 on; 0 while none is counted."""
     song_number: int = 0
     """Number of the request for the song that is heard; see `Transport.play_now`. 0 for the one of the settings."""
     song_failed: int = 0
