@@ -1,6 +1,6 @@
 """The cue: a second mix of all stems, with faders of its own, for headphones or the stage."""
 
-from PyQt6.QtCore import pyqtSignal
+from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from stemlive.gui.choice import Choice
@@ -14,7 +14,6 @@ from stemlive.gui.strip import GainField
 from stemlive.gui.switches import mute_and_solo, wants_alone
 from stemlive.gui.theme import Theme, stem_colour
 
-_WIDTH = 286
 _WHAT = "A second mix of all stems, with the microphone: for headphones, with the voice that the room does not hear"
 
 
@@ -80,7 +79,6 @@ class CuePanel(QFrame):
         super().__init__()
         self._model, self._theme = model, theme
         self.setObjectName("bar")
-        self.setFixedWidth(_WIDTH)
         heading = QLabel("Cue")
         heading.setObjectName("heading")
         heading.setToolTip(_WHAT)
@@ -99,18 +97,20 @@ class CuePanel(QFrame):
         top = QHBoxLayout()
         for part in (heading, to, self.output):
             top.addWidget(part)
-        top.addWidget(self.preset, 1)
+        top.addStretch(1)
         top.addWidget(self.shut)
         self._rows = QWidget()
         self._row_column = QVBoxLayout(self._rows)
-        self._row_column.setContentsMargins(0, 0, 4, 0)
+        self._row_column.setContentsMargins(0, 0, 0, 0)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(self._rows)
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 4, 8, 6)
         column.setSpacing(4)
         column.addLayout(top)
+        column.addWidget(self.preset)
         column.addWidget(self.why_not)
         column.addWidget(scroll, 1)
         self.strips: dict[str, CueStrip] = {}

@@ -18,8 +18,6 @@ from stemlive.gui.file_names import dropped_files, shown
 from stemlive.gui.theme import DARK, Theme
 from stemlive.realtime.control.song_queue import SongQueue
 
-_WIDTH = 220
-
 
 class SongList(QListWidget):
     """The songs. It changes nothing itself: `moved` and `removed` carry places, `filled` paths and a place."""
@@ -91,7 +89,6 @@ class QueuePanel(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("bar")
-        self.setMaximumWidth(_WIDTH)
         self.songs = SongList()
         self.heading = QLabel("Queue")
         self.heading.setObjectName("heading")

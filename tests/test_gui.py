@@ -675,6 +675,14 @@ class TestScreen:
         parts = (playing.pages, playing.words.panel, playing.playlist.panel)
         for part in parts:
             assert part.width() >= part.minimumSizeHint().width() or part is playing.pages
+        alone = playing.pages.width()
+        playing.show_cue(on=True)
+        qapp.processEvents()
+        qapp.processEvents()
+        cue, queue = playing.cue, playing.playlist.panel
+        assert cue.width() >= cue.minimumSizeHint().width()
+        assert cue.mapTo(playing, QPoint()).y() + cue.height() <= queue.mapTo(playing, QPoint()).y()
+        assert abs(playing.pages.width() - alone) < 50
         spectrogram = playing.mixer.strips["drums"].spectrogram
         assert (
             spectrogram.mapTo(playing, spectrogram.rect().topRight()).x()
