@@ -215,8 +215,7 @@ class SongSource(FileSource):
         elif (begins_percent := song_requests.first_tempo_of(self._memory.parameters, song.number)) != 100:
             song.reader.seek(0, begins_percent)
         self._gain = song_requests.gain_of(self._memory.parameters, song.number)
-        self._block = round(_BLOCK_S * song.rate_hz)
-        fade = round(_FADE_S * song.rate_hz)
+        self._block, fade = round(_BLOCK_S * song.rate_hz), round(_FADE_S * song.rate_hz)
         self._rise = np.asarray((np.arange(fade)[:, None] + 0.5) / fade, np.float32)
 
     def _go_on_from_here(self, playing: bool) -> None:
