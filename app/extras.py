@@ -16,6 +16,9 @@ def how_to_add(extra: str) -> str:
         installed = distribution("stemlive")
     except PackageNotFoundError:
         return f'pip install "stemlive[{extra}]"'
+    installer = (installed.read_text("INSTALLER") or "").strip()
+    if installer == "dpkg":
+        return f"not in the Debian package, but where ./install.sh {extra} runs in a clone"
     here = Path(sys.prefix)
     if (here.parent / "install.sh").is_file() and _requirement(installed) == str(here.parent):
         return f"{'.' if here.parent == Path.cwd() else here.parent}/install.sh {extra}"
@@ -23,8 +26,7 @@ def how_to_add(extra: str) -> str:
     if tool:  # they make the environment anew, with nothing but what is named
         extras = ",".join(sorted({*_held(installed), extra}))
         return f'{tool} install --force "{_requirement(installed, f"[{extras}]")}"'
-    with_uv = (installed.read_text("INSTALLER") or "").strip() == "uv"
-    pip = f"uv pip install --python {sys.executable}" if with_uv else f"{sys.executable} -m pip install"
+    pip = f"uv pip install --python {sys.executable}" if installer == "uv" else f"{sys.executable} -m pip install"
     return f'{pip} "{_requirement(installed, f"[{extra}]")}"'
 
 

@@ -77,6 +77,12 @@ def test_pipx_and_uv_make_the_environment_anew_so_every_extra_is_named(place, tm
     assert how_to_add("remote") == f'{tool} install --force "{wheel}[gui,remote]"'
 
 
+def test_the_debian_package_says_that_it_is_whole(place):
+    installed, _ = place
+    (installed / "INSTALLER").write_text("dpkg\n")
+    assert how_to_add("train") == "not in the Debian package, but where ./install.sh train runs in a clone"
+
+
 def test_from_an_index_its_name_is_enough(place):
     installed, here = place
     assert how_to_add("gui") == '/there/bin/python -m pip install "stemlive[gui]"'
