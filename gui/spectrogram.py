@@ -16,6 +16,7 @@ from stemlive.gui.theme import DARK, Theme, number_font
 from stemlive.realtime.dsp.meters import COLUMN_BINS, HIGHEST_HZ, LOWEST_HZ, RANGE_DB
 
 GUTTER = 38
+_LEAST_WIDTH = GUTTER + 30
 _MARKS_HZ = ((100, "100"), (300, "300"), (1000, "1k"), (3000, "3k"), (10000, "10k"))
 _COLOURS = {True: "magma", False: "CET-L17"}
 """From black to bright on dark, from white to a dark blue on light."""
@@ -67,8 +68,8 @@ class Spectrogram(QWidget):
         return QSize(600, 90)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
-        """Return the smallest usable size."""
-        return QSize(GUTTER + 10, 54)
+        """Return the smallest size: where room is short, none is left for the picture."""
+        return QSize(0, 54)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
         """Rescale the kept columns to the new height."""
@@ -80,6 +81,9 @@ class Spectrogram(QWidget):
         """Draw the picture, and the labels only if they need repainting."""
         assert event is not None
         painter = QPainter(self)
+        if self.width() < _LEAST_WIDTH:
+            painter.fillRect(self.rect(), self._panel())
+            return
         rect = self._picture_rect()
         view = self._ring.view(rect.width())
         # A pointer (missing in the stubs) avoids a copy; `view` outlives the image.
@@ -138,6 +142,8 @@ class TimeAxis(QWidget):
         painter.setFont(number_font(10))
         painter.setPen(QColor(self.theme.faint))
         left = self.indent + GUTTER
+        if self.width() < self.indent + _LEAST_WIDTH:
+            return
         span_s = (self.width() - left) * self._hop_s
         tick_s = next((tick for tick in _TICKS_S if span_s / tick <= 12), _TICKS_S[-1])
         centre = Qt.AlignmentFlag.AlignCenter
