@@ -84,6 +84,15 @@ class Theme:
                 background: white; }}
             QRadioButton::indicator:disabled {{ border-color: {self.line}; }}
             QRadioButton:disabled {{ color: {self.faint}; }}
+            QScrollBar {{ background: transparent; border: 0; }}
+            QScrollBar:vertical {{ width: 10px; }}
+            QScrollBar:horizontal {{ height: 10px; }}
+            QScrollBar::handle {{ background: {self.line}; border-radius: 4px; margin: 1px; }}
+            QScrollBar::handle:hover {{ background: {self.faint}; }}
+            QScrollBar::handle:vertical {{ min-height: 24px; }}
+            QScrollBar::handle:horizontal {{ min-width: 24px; }}
+            QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
+            QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
             QScrollArea {{ background: transparent; border: none; }}
             QScrollArea > QWidget > QWidget {{ background: transparent; }}
             QToolButton#mute:checked {{ background: {self.bad}; border-color: {self.bad}; }}

@@ -17,7 +17,7 @@ from stemlive.realtime.audio_files.words_file import KINDS, find_words, read_wor
 
 _STEP_S = 0.1
 _MOST_S = 60.0
-_LEAST_PAGE = 380
+_LEAST_PAGE = 390
 _HINT = (
     "There are no words to this song. Put a file of the same name that ends in .lrc or .txt beside it, "
     "drop one here, or open one."
