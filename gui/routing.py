@@ -39,7 +39,8 @@ class Routing(QObject):
     def ends(self) -> tuple[End, ...]:
         """What can be chosen beside the outputs of the mix: further pairs, and a last single one."""
         if self.count is None:
-            return tuple({channels: None for _, channels in self.wanted.routes} | ({self.wanted.cue: None}))
+            wished = (*(channels for _, channels in self.wanted.routes), self.wanted.cue)
+            return tuple(dict.fromkeys(end for end in wished if end))
         rest = range(_FIRST_TWO + 1, self.count + 1)
         return tuple(tuple(rest[place : place + 2]) for place in range(0, len(rest), 2))
 

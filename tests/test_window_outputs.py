@@ -144,6 +144,15 @@ class TestRoutes:
         qtbot.waitUntil(lambda: again.rig.devices.outputs != () and runs_with(again, Outputs()))
         assert texts(again.mixer.strips["drums"].route) == ["Main", "3 + 4"]
 
+    def test_while_no_device_is_listed_there_is_nothing_to_choose_but_what_is_wished(self, make_window, qtbot):
+        window = make_window(command=listing())
+        route = window.mixer.strips["drums"].route
+        assert (route.isEnabled(), texts(route)) == (False, ["Main"])
+        assert "known once it is listed" in route.toolTip()
+        window.rig.routing.send("bass", (3, 4))
+        window.show_devices()
+        assert (route.isEnabled(), texts(route)) == (True, ["Main", "3 + 4"])
+
     def test_a_model_without_the_stem_plays_without_its_route(self, playing, qtbot, engines):
         choose(playing.mixer.strips["drums"].route, "3 + 4")
         qtbot.waitUntil(lambda: len(engines.made) == 2)
