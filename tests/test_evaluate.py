@@ -366,7 +366,7 @@ def test_an_onnx_model_is_scored_as_it_streams(corpus, tmp_path):
     for method in ("stream", "segments"):
         done = run(
             *["--model", model, "--data", corpus, "--cache", tmp_path / "cache", "--inference", method],
-            *["--json", "--late-voice", 0.5, "--late-voice", 10, "--mono"],
+            *["--seconds", 1, "--json", "--late-voice", 0.5, "--late-voice", 10, "--mono"],
         )
         assert done.exit_code == 0, done.output
         reports.append(json.loads(done.stdout))
@@ -375,7 +375,7 @@ def test_an_onnx_model_is_scored_as_it_streams(corpus, tmp_path):
         assert "\nmixed down to mono, dB  " in said
     streamed, pieces = reports
     assert streamed["model"] == "tiny"
-    assert streamed["songs"] == pieces["songs"]  # three seconds are one segment
+    assert streamed["songs"] == pieces["songs"]  # a second is one segment
     assert [row["late_ms"] for row in streamed["late_voice"]] == [0.5, 10]
     assert streamed["late_voice"] == pieces["late_voice"]
     assert set(streamed["mono"]) == {"vocals", "accompaniment"}
@@ -531,7 +531,7 @@ def test_the_peer_stands_beside_the_bundled_model_in_one_table(corpus, tmp_path,
     networks = {"vocals": Share(1.0), "accompaniment": Share(3.0)}
     monkeypatch.setattr(peer_spleeter, "load_networks", lambda: networks)
     monkeypatch.setattr(compare, "_BENCH_S", 1.0)
-    options = ["--data", str(corpus), "--cache", str(tmp_path / "cache")]
+    options = ["--data", str(corpus), "--cache", str(tmp_path / "cache"), "--seconds", "1"]
     done = CliRunner().invoke(main, ["compare", *options])
     told = CliRunner().invoke(main, ["compare", *options, "--json"])
     assert done.exit_code == told.exit_code == 0, done.output + told.output

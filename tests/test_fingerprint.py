@@ -32,10 +32,15 @@ def write(path, audio, **options):
             file.write(audio[start : start + 65536])
 
 
-@pytest.fixture
-def corpus(tmp_path):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("fingerprint")
+
+
+@pytest.fixture(scope="module")
+def corpus(folder):
     """One song to be scored, and recordings that hold a part of it, or nothing."""
-    root = tmp_path / "corpus"
+    root = folder / "corpus"
     voice, music = tune(1, 12), tune(2, 12)
     write(root / "valid/song/vocals.wav", voice)
     write(root / "valid/song/accompaniment.wav", music)
@@ -51,9 +56,9 @@ def corpus(tmp_path):
     return root
 
 
-def test_what_is_scored_is_found_again_whatever_became_of_it(corpus, tmp_path):
-    valid = scan([corpus], tmp_path / "cache", RATE, "valid", scoring=True)
-    sources = scan([corpus], tmp_path / "cache", RATE)
+def test_what_is_scored_is_found_again_whatever_became_of_it(corpus, folder):
+    valid = scan([corpus], folder / "cache", RATE, "valid", scoring=True)
+    sources = scan([corpus], folder / "cache", RATE)
     recordings = [recording for kind in ("vocals", "accompaniment", "other") for recording in sources.recordings(kind)]
     found = {overlap.name: overlap.song for _, overlap in overlaps(Scored(valid.songs, RATE), recordings)}
     assert found == dict.fromkeys(
@@ -61,9 +66,9 @@ def test_what_is_scored_is_found_again_whatever_became_of_it(corpus, tmp_path):
     )
 
 
-def test_it_is_left_out_of_training_and_named(corpus, tmp_path, caplog):
-    valid = scan([corpus], tmp_path / "cache", RATE, "valid", scoring=True)
-    sources = scan([corpus], tmp_path / "cache", RATE)
+def test_it_is_left_out_of_training_and_named(corpus, folder, caplog):
+    valid = scan([corpus], folder / "cache", RATE, "valid", scoring=True)
+    sources = scan([corpus], folder / "cache", RATE)
     with caplog.at_level(logging.WARNING):
         drop_scored(sources, valid, RATE)
     assert sorted(sources.songs) == ["good"]  # a song goes whole: its stems belong together

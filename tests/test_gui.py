@@ -1416,6 +1416,8 @@ for path in order.paths:
 
     def test_the_key_is_that_of_the_stream(self, tmp_path, song):
         """Another key, by `stream` and by the export: the same sound, but for where the blocks are cut."""
+        sound, rate_hz = soundfile.read(song, stop=32000)
+        soundfile.write(song, sound, rate_hz)
         mix = Mix.of(STEMS).preset("karaoke")
         order = Order(song, (heard(mix, -3, bypass=False),), "WAV, 32 bit float").into(tmp_path)
         command = [sys.executable, "-P", "-m", "stemlive.window_export", order.to_text()]
@@ -1423,7 +1425,7 @@ for path in order.paths:
         stream = [sys.executable, "-P", "-m", "stemlive", "stream", "-i", str(song), "-o", str(tmp_path / "stream.wav")]
         subprocess.run([*stream, "--preset", "karaoke", "--key", "-3"], check=True, capture_output=True)
         ours, theirs = soundfile.read(order.paths[0])[0], soundfile.read(tmp_path / "stream.wav")[0]
-        assert len(ours) == len(theirs) == 80000
+        assert len(ours) == len(theirs) == 32000
         assert np.sqrt(np.square(ours - theirs).mean()) < 0.01 * np.sqrt(np.square(theirs).mean())
 
     def test_bypass_is_the_song_as_it_is(self):

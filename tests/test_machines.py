@@ -18,6 +18,9 @@ pwd.getpwuid = pwd.getpwnam = nobody
 """
 
 
+PROGRAM = "from stemlive.__main__ import run; run()"
+
+
 @pytest.fixture(params=["no home", "a home that is no folder", "a home that cannot be written"])
 def run(request, tmp_path):
     """Runs Python code after `CHILD`, on a machine that lacks something."""
@@ -42,20 +45,28 @@ def run(request, tmp_path):
     return run
 
 
-def test_training_data_is_prepared_in_a_temporary_folder(run, tmp_path):
+def write_song(folder):
     sound = 0.1 * np.random.default_rng(0).standard_normal((44100, 2))
-    (tmp_path / "data" / "train" / "song").mkdir(parents=True)
-    soundfile.write(tmp_path / "data" / "train" / "song" / "vocals.wav", sound, 44100)
+    (folder / "data" / "train" / "song").mkdir(parents=True)
+    soundfile.write(folder / "data" / "train" / "song" / "vocals.wav", sound, 44100)
+
+
+def test_training_data_is_prepared_in_a_temporary_folder(run, tmp_path):
+    write_song(tmp_path)
     before = set(tmp_path.iterdir())
-    program = "from stemlive.__main__ import run; run()"
-    result = run(program, "prepare", "--data", "data", "--json")
+    result = run(PROGRAM, "prepare", "--data", "data", "--json")
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["splits"]["train"]["songs"] == 1
     (line,) = result.stderr.splitlines()
     assert line.startswith("stemlive: warning: decoded audio is not kept, because ~/.cache/stemlive cannot be made")
     assert "--cache" in line
     assert set(tmp_path.iterdir()) == before
-    result = run(program, "prepare", "--data", "data", "--cache", "mine", "--json")
+
+
+@pytest.mark.parametrize("run", ["a home that cannot be written"], indirect=True)
+def test_training_data_is_prepared_where_one_says(run, tmp_path):
+    write_song(tmp_path)
+    result = run(PROGRAM, "prepare", "--data", "data", "--cache", "mine", "--json")
     assert (result.returncode, result.stderr) == (0, "")
     assert list((tmp_path / "mine").glob("*.npy"))
 
