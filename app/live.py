@@ -77,10 +77,7 @@ def play(
                 controls = engine.controls
                 tell_terms(engine.snapshot().terms)
                 set_up(controls)
-                controls.set_microphone_gain_db(options.microphone_gain_db)
-                controls.set_microphone_reverb(options.microphone_reverb)
-                controls.set_guide_db(options.guide_db)
-                controls.set_sync_ms(options.sync_ms)
+                _set_up(controls, options)
                 if recorder is not None:
                     recorder.start()
                 follower = _Follower(engine, recorder, options, settings, words, quiet=quiet, system=system)
@@ -109,6 +106,14 @@ def play(
         raise click.exceptions.Exit(stop.exit_code)
     if recorder is not None and recorder.status().problem:
         raise click.exceptions.Exit(1)  # it was told when it happened
+
+
+def _set_up(controls: "Controls", options: LiveOptions) -> None:
+    controls.set_microphone_gain_db(options.microphone_gain_db)
+    controls.set_microphone_reverb(options.microphone_reverb)
+    controls.set_guide_db(options.guide_db)
+    controls.set_sync_ms(options.sync_ms)
+    controls.set_howling_guard(options.howling_guard)
 
 
 class _Follower:

@@ -42,6 +42,7 @@ class LiveOptions:
     microphone_reverb: float
     guide_db: float
     sync_ms: float
+    howling_guard: bool
     osc: tuple[str, int] | None
     remote: tuple[str, int] | None
     midi: str | None
@@ -164,6 +165,7 @@ def live_options(function: Callable[..., Any]) -> Callable[..., Any]:
                     show_default=True,
                     help="Reverberation, 0 (dry) to 1.",
                 ),
+                _option("--no-howling-guard", is_flag=True, help="Do not turn the microphone down when it howls."),
                 _option(
                     "--guide",
                     metavar="DB",
@@ -210,6 +212,7 @@ def read_options(
     microphone_reverb: float,
     guide: str,
     sync: float,
+    no_howling_guard: bool,
     osc: str | None,
     remote: str | None,
     midi: str | None,
@@ -245,6 +248,7 @@ def read_options(
         microphone_reverb=microphone_reverb,
         guide_db=_guide_db(guide),
         sync_ms=sync,
+        howling_guard=not no_howling_guard,
         osc=None if osc is None else parse_address(osc, "an OSC address"),
         remote=None if remote is None else parse_address(remote, "an address for the remote"),
         midi=midi,

@@ -60,7 +60,7 @@ class MicrophoneBar(QFrame):
         self.fader.colour = self.reverb.colour = _COLOUR
         self.delay = _number(
             "Delay of the microphone",
-            "From the microphone to the output, as far as the devices tell",
+            "From the microphone to the output, as far as the devices tell; while it howls, how far it is turned down",
             widest="delay 000 ms",
         )
         self.key = Choice("Key", _KEY_TIP, least_characters=5)
@@ -162,7 +162,8 @@ class MicrophoneBar(QFrame):
         self._fold()
         known = now is not None and now.microphone_samples > 0
         delay = f"{now.latency.ms(now.microphone_samples):3.0f}" if now is not None and known else "  -"
-        text = f"delay {delay} ms"
+        turned_db = 0 if now is None else round(now.microphone_guard_db)
+        text = f"howls {turned_db} dB" if turned_db else f"delay {delay} ms"
         if text != self.delay.text():
             self.delay.setText(text)
         later = now.latency.ms(now.latency.key) if now is not None else 0.0

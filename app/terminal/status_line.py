@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _RANGE_DB = 48.0
 _TROUBLE_CELLS = 40
+_TOLD_DB = 0.5
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 # Cells of a bar, letters of a stem's name, whether to show decibels, whether to show the parts of the latency.
 _LAYOUTS = (
@@ -92,7 +93,8 @@ def _parts(
         total += f" (in {'+'.join(f'{latency.ms(part):.0f}' for part in parts)} out{sync})"
     yield total
     if now.microphone_samples:
-        yield f"microphone {latency.ms(now.microphone_samples):.0f} ms"
+        guard = f" {now.microphone_guard_db:.0f} dB for howling" if now.microphone_guard_db < -_TOLD_DB else ""
+        yield f"microphone {latency.ms(now.microphone_samples):.0f} ms{guard}"
     if with_db or now.dropouts:
         yield f"{now.dropouts} dropouts"
 

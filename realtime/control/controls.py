@@ -34,6 +34,7 @@ class Controls(StemControls):
         self._microphone_reverb = 0.0
         self._guide_db = -math.inf
         self._sync_ms = 0.0
+        self._howling_guard = True
         if write:
             self.write()
             self.cue.write()
@@ -119,6 +120,17 @@ class Controls(StemControls):
             self.write()
 
     @property
+    def howling_guard(self) -> bool:
+        """Whether a microphone that howls is turned down."""
+        return self._howling_guard
+
+    def set_howling_guard(self, on: bool = True) -> None:
+        """Let a microphone that howls be turned down, or not."""
+        with self._lock:
+            self._howling_guard = on
+            self.write()
+
+    @property
     def sync_ms(self) -> float:
         """How much later the output's device sounds than it says."""
         return self._sync_ms
@@ -161,3 +173,4 @@ class Controls(StemControls):
         self._memory.parameters["microphone_reverb"] = self._microphone_reverb
         self._memory.parameters["guide"] = 10 ** (self._guide_db / 20)
         self._memory.parameters["sync_ms"] = self._sync_ms
+        self._memory.parameters["howling_guard"] = self._howling_guard

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from stemlive.guarded_thread import GuardedThread
 from stemlive.realtime.dsp.meters import LevelMeter
 from stemlive.realtime.dsp.reverb import Reverb
+from stemlive.realtime.engine.howling_guard import HowlingGuard
 from stemlive.realtime.engine.playout import Playout
 from stemlive.realtime.engine.worker import Source
 from stemlive.realtime.separation.analysis_path import clean
@@ -22,6 +23,8 @@ from stemlive.realtime.shared.priority import raise_priority
 FloatArray = NDArray[np.float32]
 
 LONGEST_MICROPHONE_BLOCK = 8192
+_TURNING_S = 0.05
+"""Time that the guard takes from full to none."""
 _PRIORITY = 11
 """Above the engine's thread: the deadline is shorter, and the work is less."""
 
@@ -40,6 +43,9 @@ class MicrophoneStrip:
         self._wet = np.zeros((LONGEST_MICROPHONE_BLOCK, 2), np.float32)
         self._level = LevelMeter(sample_rate_hz, LONGEST_MICROPHONE_BLOCK, 1)
         self._places = places
+        self.guard = HowlingGuard(memory, sample_rate_hz)
+        """Turns it down when it howls, once it is started."""
+        self._guarded, self._steepest = 1.0, 1 / (_TURNING_S * sample_rate_hz)
         self._last_gain = float(memory.parameters["microphone_gain"])
         self._last_amount = float(memory.parameters["microphone_reverb"])
         self._sounding = 0
@@ -52,8 +58,12 @@ class MicrophoneStrip:
         count = len(block)
         clean(block)  # a NaN would never leave the reverberation
         parameters, telemetry = self._memory.parameters, self._memory.telemetry
-        gain = self._towards(self._last_gain, float(parameters["microphone_gain"]), count)
-        self._last_gain = float(parameters["microphone_gain"])
+        most = self._steepest * count
+        self._guarded += min(most, max(-most, self.guard.gain - self._guarded))
+        wanted = float(parameters["microphone_gain"]) * self._guarded
+        gain = self._towards(self._last_gain, wanted, count)
+        self._last_gain = wanted
+        self.guard.hear(block[:, 0])
         side, mono = self._side[:count], self._mono[:count]
         mono[:] = 0
         for channel in range(block.shape[1]):

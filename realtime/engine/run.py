@@ -15,6 +15,7 @@ from stemlive.realtime.devices.open_devices import Microphone, open_ends
 from stemlive.realtime.devices.song_source import SongSource
 from stemlive.realtime.dsp.key_change import KeyChange
 from stemlive.realtime.engine.heard_clock import HeardClock
+from stemlive.realtime.engine.howling_guard import HowlingGuard
 from stemlive.realtime.engine.inline_worker import InlineWorker
 from stemlive.realtime.engine.microphone import LONGEST_MICROPHONE_BLOCK, MicrophoneStrip, MicrophoneWorker
 from stemlive.realtime.engine.output_delay import OutputDelay
@@ -49,8 +50,8 @@ class LiveRun:
         self._inline: InlineWorker | None = None
         self._began = False
         """Whether `step` was called. In mode inline the callback computes from then on, and is the one to publish."""
-        self._note = ""
-        self._microphone_samples = 0
+        self._note, self._microphone_samples = "", 0
+        self._guard: HowlingGuard | None = None
         self._worker: LiveWorker | None = None
         self._strip: MicrophoneStrip | None = None
         self._microphone_worker: MicrophoneWorker | None = None
@@ -97,8 +98,7 @@ class LiveRun:
         return _RESTING_POLL_S if resting else self._working_poll_s
 
     def _portion_poll_s(self) -> float:
-        longest = max(device.block_samples for device in self._ends.devices)
-        return min(0.001, longest / self._ends.sample_rate_hz / 8)
+        return min(0.001, max(device.block_samples for device in self._ends.devices) / self._ends.sample_rate_hz / 8)
 
     def watch(self) -> State:
         """Check the devices, every 20 ms, and return the state. DeviceError or AudioFileError when one failed."""
@@ -148,6 +148,8 @@ class LiveRun:
         """Yield what has failed while the sound goes on."""
         if self._microphone_worker is not None and self._microphone_worker.problem:
             yield f"the microphone is not heard any more: {self._microphone_worker.problem}"
+        if self._guard is not None and self._guard.trouble:
+            yield self._guard.trouble
         if self._key.problem:
             yield f"the key cannot be changed: {self._key.problem}"
         for device in self._ends.devices:
@@ -164,8 +166,9 @@ class LiveRun:
 
     def close(self) -> None:
         """Release everything. A file that `finish` did not complete is discarded."""
-        if self._microphone_worker is not None:
-            self._microphone_worker.close()
+        for thread in (self._guard, self._microphone_worker):
+            if thread is not None:
+                thread.close()
         self._ends.close()
         while self._begun_taps:
             self._begun_taps.pop().end()
@@ -222,7 +225,8 @@ class LiveRun:
             )
             delay += inside
             self._microphone_worker.start(self._portion_poll_s())
-        self._microphone_samples = delay
+        self._microphone_samples, self._guard = delay, strip.guard
+        strip.guard.start()
         self._tell_microphone()
 
     def _tell_microphone(self) -> None:

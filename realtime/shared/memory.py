@@ -34,6 +34,7 @@ _PARAMETERS = np.dtype(
         ("guide", "f4"),
         ("key", "f4"),
         ("sync_ms", "f4"),
+        ("howling_guard", "u1"),
         ("bypass", "u1"),
         ("stop", "u1"),
         ("playing", "u1"),
@@ -100,6 +101,9 @@ _TELEMETRY = np.dtype(
         ("microphone_rms", "f4"),
         ("microphone_samples", "i8"),
         ("microphone_late", "i8"),
+        ("microphone_howls", "i8"),
+        ("microphone_guard_db", "f4"),
+        ("microphone_howl_hz", "f4"),
     ],
     align=True,
 )

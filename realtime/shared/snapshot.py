@@ -113,6 +113,12 @@ class Snapshot:
     """Latency from the microphone to the output, by the devices' reports and the sync; 0 without a microphone."""
     microphone_late: int = 0
     """Blocks of the microphone that came too late to be heard in full."""
+    microphone_howls: int = 0
+    """How often it has howled, and was turned down."""
+    microphone_guard_db: float = 0.0
+    """What the guard against howling does to its gain."""
+    microphone_howl_hz: float = 0.0
+    """Frequency of the last howl."""
     stem_peak: tuple[float, ...] = ()
     """After the gains, in the order of `stems`; 0 unless `EngineSettings.stem_levels` asks for it."""
     hop_s: float = 0.0
