@@ -35,7 +35,7 @@ def _facts(info: "ModelInfo", size_bytes: int) -> list[list[str]]:
             f"analysis {info.analysis_samples}, synthesis {info.synthesis_samples}, hop {info.hop_samples} samples at "
             f"{rate} Hz",
         ],
-        ["latency", f"{info.framing.latency_samples} samples, {1000 * info.framing.latency_samples / rate:.1f} ms"],
+        ["latency", f"{info.latency_samples} samples, {1000 * info.latency_samples / rate:.1f} ms"],
         ["licence", info.licence],
         *([["terms", info.card["terms"]]] if info.card.get("terms") else []),
     ]

@@ -229,7 +229,7 @@ def check_parity(model: BSRNN, path: Path, limit: float = PARITY_LIMIT) -> Parit
         for frame in frames.split(1, dim=1):
             stems, state = model(frame, state)
             parts.append(stems)
-        single = framing.inverse(torch.cat(parts, dim=2))[0, ..., :count]
+        single = framing.inverse(torch.cat(parts, dim=2))[0, ..., model.config.lookahead_samples :][..., :count]
     session = Session(path)
     separator = Separator(session, max_frames=1)
     hop = model.config.framing.hop_samples
@@ -249,7 +249,9 @@ def check_parity(model: BSRNN, path: Path, limit: float = PARITY_LIMIT) -> Parit
 
 
 def _padded(model: BSRNN, mixture: Tensor) -> Tensor:
-    return functional.pad(mixture, (0, model.config.framing.synthesis_samples)).unsqueeze(0)
+    return functional.pad(
+        mixture, (0, model.config.lookahead_samples + model.config.framing.synthesis_samples)
+    ).unsqueeze(0)
 
 
 def _stems(model: BSRNN, mixture: Tensor) -> Tensor:
@@ -257,7 +259,7 @@ def _stems(model: BSRNN, mixture: Tensor) -> Tensor:
     framing = Framing(model.config.framing)
     with torch.no_grad():
         stems, _ = model(framing(_padded(model, mixture)), model.initial_state(1))
-        return framing.inverse(stems)[0, ..., : mixture.shape[-1]]
+        return framing.inverse(stems)[0, ..., model.config.lookahead_samples :][..., : mixture.shape[-1]]
 
 
 def _difference_db(model: BSRNN, other: BSRNN) -> float:

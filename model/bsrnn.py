@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stemlive.model.ahead import Delay, LookAhead
 from stemlive.model.attention import FrameAttention
 from stemlive.model.bands import equal_width_groups
 from stemlive.model.config import CHANNELS, ModelConfig
@@ -80,7 +81,8 @@ class BSRNN(nn.Module):
     Each of the `num_repeat` blocks goes over time, then over bands; if configured, the channels then exchange features
     (`tac`) and the frames attend to each other. With `harmonics`, the pitches are an additional band, the first one.
     With `panning`, the masks depend on each bin's position between left and right. With `detail_channels`, convolutions
-    over bins give the bands features of single bins, and correct the masks.
+    over bins give the bands features of single bins, and correct the masks. With `lookahead_frames`, the stems come so
+    many frames late, and the second half of the blocks knows what came meanwhile.
     """
 
     share: Tensor
@@ -117,6 +119,9 @@ class BSRNN(nn.Module):
         self.details = nn.ModuleList(DetailEncoder(config) for _ in range(detailed))
         self.detail_masks = nn.ModuleList(DetailMasks(config) for _ in range(detailed))
         self.filters = nn.ModuleList(DeepFilter(config, channels) for _ in range(config.filter_taps > 1))
+        ahead = config.lookahead_frames
+        self.ahead = nn.ModuleList(LookAhead(n, ahead) for _ in range(ahead > 0))
+        self.delays = nn.ModuleList(Delay(config.num_bins * channels * 2, ahead) for _ in range(ahead > 0))
         share = torch.tensor([1 / len(config.stems), 0.0])
         self.register_buffer("share", share[: config.mask_parts], persistent=False)
         signals = CHANNELS // channels  # that one batch item makes
@@ -126,6 +131,8 @@ class BSRNN(nn.Module):
             *_state_specs(self.attention_layers, signals),
             *_state_specs(self.filters, signals),
             *_state_specs(self.details, signals),
+            *_state_specs(self.ahead, signals * bands),
+            *_state_specs(self.delays, signals),
         )
 
     def initial_state(self, batch: int, device: torch.device | None = None) -> State:
@@ -148,6 +155,8 @@ class BSRNN(nn.Module):
         heard = [pitches(x) for pitches in self.pitches]
         z = torch.cat([*(features for _, features in heard), z]) if heard else z
         z = self._repeat(z, x.shape[0], state, new)
+        for delay in self.delays:
+            x = _remembering(delay, 0, x, state, new)
         masks, taps = self.mask(z[len(heard) :])
         masks = masks.float().reshape(-1, *x.shape[:-1], self.config.mask_parts)  # [S, B', T, F, C', 2 or 1]
         for combs, (strengths, _) in zip(self.combs, heard, strict=True):
@@ -196,6 +205,8 @@ class BSRNN(nn.Module):
                 z = z.reshape(bands, signals, -1, n).permute(1, 2, 0, 3)  # [B', T, K, N]
                 z = _remembering(self.attention_layers[index], index, z, state, new)
                 z = z.permute(2, 0, 1, 3).reshape(bands, -1, n)
+            if self.ahead and index + 1 == len(self.time_layers) // 2:
+                z = _remembering(self.ahead[0], 0, z.reshape(bands * signals, -1, n), state, new).reshape(bands, -1, n)
         return z
 
 

@@ -41,6 +41,7 @@ LEAST = {
     "filter_taps": 1,
     "detail_channels": 0,
     "pairs_from_hz": 0,
+    "lookahead_frames": 0,
 }
 
 
@@ -86,6 +87,9 @@ class ModelConfig:
     filter_taps: coefficients per bin and stem: 1 is a mask, more are a deep filter over so many frames, the present one
         and those before it (arXiv 1904.08369, arXiv 2110.05588).
     filter_top_hz: a deep filter works in the bands that end at or below it; above them is a mask.
+    lookahead_frames: the stems come so many frames late, and the second half of the blocks hears the frames between
+        (ahead.py); 0 for none. Only in a causal model of two blocks or more where `stereo` is `joint`, and not with
+        mid_side, harmonics, panning, detail_channels or filter_taps.
     causal: unidirectional in time; otherwise bidirectional in time.
     """
 
@@ -119,6 +123,7 @@ class ModelConfig:
     residual_stem: bool = False
     filter_taps: int = 1
     filter_top_hz: float = 5000.0
+    lookahead_frames: int = 0
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -145,6 +150,12 @@ class ModelConfig:
         if self.residual_stem and set(self.stems) != set(STEMS):
             raise UsageError(
                 f"residual_stem needs all of {', '.join(STEMS)}: what {', '.join(self.stems)} leave over is no stem"
+            )
+        others = (self.harmonics, self.panning, self.mid_side, self.folded, self.detail_channels, self.filter_taps > 1)
+        if self.lookahead_frames and (any(others) or not self.causal or self.num_repeat < 2):
+            raise UsageError(
+                "lookahead_frames needs causal = true, num_repeat of 2 or more and stereo 'joint', and neither "
+                "mid_side, harmonics, panning, detail_channels nor filter_taps"
             )
         top_hz = self._top_hz(self.band_widths[0])
         if self.filter_taps > 1 and not self.filtered_widths:
@@ -178,6 +189,11 @@ class ModelConfig:
     def framing(self) -> FramingPreset:
         """Lengths and windows of the preset."""
         return PRESETS[self.preset]
+
+    @property
+    def lookahead_samples(self) -> int:
+        """Samples that the stems are late for look-ahead."""
+        return self.lookahead_frames * self.framing.hop_samples
 
     @property
     def num_bins(self) -> int:

@@ -23,6 +23,8 @@ PARTS = {
     "combs": "harmonics",
     "panning": "panning",
     "details": "detail",
+    "ahead": "look-ahead",
+    "delays": "look-ahead",
     "detail_masks": "masks of detail",
 }
 """Children of BSRNN that compute, with their display names."""
@@ -60,7 +62,7 @@ def total_cost(costs: dict[str, Cost]) -> Cost:
 def _macs_per_frame(config: ModelConfig, steps: int) -> dict[str, float]:
     """Operations per frame of each child of BSRNN in PARTS that the model has, run on so many frames at once."""
     with torch.device("meta"), torch.no_grad():
-        model = BSRNN(dataclasses.replace(config, num_repeat=1))
+        model = BSRNN(dataclasses.replace(config, num_repeat=2 if config.lookahead_frames else 1))
         frames = torch.zeros(1, steps, config.num_bins, CHANNELS, 2)
         with FlopCounterMode(display=False) as counter:
             model(frames, model.initial_state(1))

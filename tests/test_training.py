@@ -291,12 +291,17 @@ def test_compiled_trains_as_it_does_uncompiled(sources, tmp_path, monkeypatch):
 
 
 def test_a_run_that_begins_with_weights_keeps_their_hours(sources, tmp_path):
-    Trainer(recipe(2), sources, Sources(), tmp_path / "first").run()
+    trainer = Trainer(recipe(2), sources, Sources(), tmp_path / "first")
+    trainer.run()
+    third = next(trainer.segments.batches(2))["targets"]
     first = load_checkpoint(tmp_path / "first/weights.pt")[1]["progress"]
     bigger = dataclasses.replace(recipe(1), model=dataclasses.replace(TINY, num_repeat=2))
     for steps, start in ((1, tmp_path / "first/weights.pt"), (2, None)):
         more = dataclasses.replace(bigger, train=dataclasses.replace(bigger.train, steps=steps))
-        Trainer(more, sources, Sources(), tmp_path / "second", start_weights=start).run()
+        trainer = Trainer(more, sources, Sources(), tmp_path / "second", start_weights=start)
+        if start is not None:  # it goes on in the row of segments where the first run ended: none is heard again
+            assert torch.equal(next(trainer.segments.batches(0))["targets"], third)
+        trainer.run()
     model, provenance = load_checkpoint(tmp_path / "second/weights.pt")
     assert provenance["progress"]["before_audio_s"] == first["audio_s"] > 0
     assert provenance["progress"]["before_wall_s"] == first["wall_s"]

@@ -37,11 +37,13 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     complex ones; or middle and side for left and right with magnitudes and real masks, which computes the same only
     where the masks of left and right are alike; or another framing whose analysis window is as long: what becomes of a
     frame is the same, how often frames come is not; or one whose window is twice as long, with bands of twice as many
-    bins (see `_of_longer_window`).
+    bins (see `_of_longer_window`). A model without look-ahead may be given one: then its stems are the same, but later.
     """
     small, provenance = load_checkpoint(checkpoint)
     if _twice_the_bins(small.config, config):
         small = _of_longer_window(small, config)
+    if config.lookahead_frames and not small.config.lookahead_frames:
+        small = _with_lookahead(small, config.lookahead_frames)
     if config.mid_side and not small.config.mid_side and (config.inputs, small.config.mask) == ("magnitudes", "real"):
         small = _of_mid_side(small)
     if small.config == config:
@@ -134,6 +136,14 @@ def _masks_of(old: Tensor, of: list[int], head: MaskHead) -> Tensor:
     """Weights or biases `[..., (value and gate) * masks * C * 2]` of a band whose mask i is the old one `of[i]`."""
     value: Tensor = old.unflatten(-1, (1 + head.gated, -1, head.per_bin))[..., of, :]
     return value.flatten(-3)
+
+
+def _with_lookahead(model: BSRNN, frames: int) -> BSRNN:
+    """Return the model so many frames late, which what comes in these frames does not change yet."""
+    result = BSRNN(dataclasses.replace(model.config, lookahead_frames=frames))
+    fresh = {name: _grown(name, value, None, 0, result.config) for name, value in result.state_dict().items()}
+    result.load_state_dict({**fresh, **model.state_dict()})
+    return result
 
 
 def _of_mid_side(model: BSRNN) -> BSRNN:

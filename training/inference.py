@@ -79,9 +79,10 @@ def separate_batch(model: BSRNN, framing: Framing, mixtures: Tensor) -> Tensor:
     """The same of several mixtures `[B, C, n]` at once: stems `[B, S, C, n]`."""
     preset = framing.preset
     count = mixtures.shape[-1]
-    padded = functional.pad(mixtures, (0, preset.synthesis_samples + -count % preset.hop_samples))
+    late = model.config.lookahead_samples
+    padded = functional.pad(mixtures, (0, late + preset.synthesis_samples + -count % preset.hop_samples))
     if model.config.causal:
-        return torch.cat(list(_stream(model, framing, padded)), dim=-1)[..., :count]
+        return torch.cat(list(_stream(model, framing, padded)), dim=-1)[..., late : late + count]
     frames = framing(padded)
     return framing.inverse(model(frames, model.initial_state(len(mixtures), mixtures.device))[0])[..., :count]
 

@@ -89,9 +89,7 @@ def find_audio(roots: list[Path], split: str = "train", *, scoring: bool = False
         if len(layout.files()) == before:
             pools = " and no pool/<stem>" if split == "train" and not scoring else ""
             others = [other for other in SPLITS if other != split and song_folders(root, other)] if scoring else []
-            known = "check `roots`"
-            if others:
-                known = f"it has {' and '.join(others)}: evaluate takes them with --split; validation needs {split}/"
+            known = f'it has {" and ".join(others)}: give `split="{others[-1]}"`' if others else "check `roots`"
             raise TrainingError(f"{root} has no {split}/<song>/<stem>{pools} audio files: {known}")
     return layout
 

@@ -95,9 +95,10 @@ class Trainer:
             check_compiler(on_gpu)
             self.model.compile(dynamic=False)
         at = self.accelerator
-        self.segments = Segments(sources, recipe, at.process_index, at.num_processes, workers)
         self.stopping = False
         self._resume()
+        before_s = self.progress.before_audio_s
+        self.segments = Segments(sources, recipe, at.process_index, at.num_processes, workers, heard_s=before_s)
         self.run_log = RunLog(
             folder,
             quiet=not self.accelerator.is_main_process,
@@ -197,7 +198,7 @@ class Trainer:
         """One step of the optimiser on the gradients of all batches, as if they were one; returns their mean loss."""
         c, device, framing = self.recipe.train, self.accelerator.device, self.framing
         losses = []
-        batches = prepare(segments, self.recipe.model.stems, device)
+        batches = prepare(segments, self.recipe.model.stems, device, self.recipe.model.lookahead_samples)
         before: list[Tensor] = []  # what stems of the piece before overlap with this one
         parts = [piece for batch in batches for piece in pieces(batch, framing.preset, c.carry)]
         for piece in parts:

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from stemlive.model.framing import Framing, FramingPreset
 from stemlive.training.losses import Comparison, group_weights, loudness_weight, separation_loss
@@ -18,6 +19,7 @@ class Batch:
 
     level_weight `[B]`: what makes quiet and loud segments count alike.
     weight `[B, G]`: sums to one over all batches of a step, so that each group counts alike, whatever batch it is in.
+    late_mixtures `[B, C, n]`: the mixtures, as late as the targets are for a model with look-ahead.
     context: hops at the beginning that belong to the piece before: the frames begin behind, but reach back over them.
     """
 
@@ -26,25 +28,36 @@ class Batch:
     groups: Tensor
     level_weight: Tensor
     weight: Tensor
+    late_mixtures: Tensor
     context: int = 0
 
     def item(self, index: int) -> "Batch":
         """One segment, without the first axis."""
-        fields = (self.mixtures, self.targets, self.groups, self.level_weight, self.weight)
-        mixture, targets, groups, level_weight, weight = (field[index] for field in fields)
-        return Batch(mixture, targets, groups, level_weight, weight, self.context)
+        fields = (self.mixtures, self.targets, self.groups, self.level_weight, self.weight, self.late_mixtures)
+        mixture, targets, groups, level_weight, weight, late = (field[index] for field in fields)
+        return Batch(mixture, targets, groups, level_weight, weight, late, self.context)
 
 
-def prepare(segments: list[dict[str, Tensor]], stems: tuple[str, ...], device: torch.device) -> list[Batch]:
-    """The batches of one step, as the mixer makes them, on the device and for a model with these stems."""
+def prepare(
+    segments: list[dict[str, Tensor]], stems: tuple[str, ...], device: torch.device, late_samples: int = 0
+) -> list[Batch]:
+    """The batches of one step, as the mixer makes them, on the device and for a model with these stems, so late."""
     batches = []
     pairs = [(item["targets"].to(device), item["groups"].to(device)) for item in segments]
     restricted = [restrict_groups(*pair, stems) for pair in pairs]
     weights = group_weights(torch.cat([groups for _, groups in restricted])).split([len(pair[0]) for pair in pairs])
     for (whole, _), (targets, groups), weight in zip(pairs, restricted, weights, strict=True):
         mixtures = whole.sum(1)
-        batches.append(Batch(mixtures, targets, groups, loudness_weight(mixtures), weight))
+        level = loudness_weight(mixtures)
+        batches.append(
+            Batch(mixtures, _late(targets, late_samples), groups, level, weight, _late(mixtures, late_samples))
+        )
     return batches
+
+
+def _late(audio: Tensor, samples: int) -> Tensor:
+    """Silence of so many samples, then the audio, to the length that it had."""
+    return functional.pad(audio, (samples, -samples)) if samples else audio
 
 
 def pieces(batch: Batch, framing: FramingPreset, count: int) -> list[Batch]:
@@ -59,9 +72,12 @@ def pieces(batch: Batch, framing: FramingPreset, count: int) -> list[Batch]:
     result = []
     for first, stop in pairwise(bounds):
         context = min(first, framing.analysis_samples // hop - 1)
-        mixtures, targets = (x[..., (first - context) * hop : stop * hop] for x in (batch.mixtures, batch.targets))
+        part = slice((first - context) * hop, stop * hop)
+        mixtures, targets, late = (x[..., part] for x in (batch.mixtures, batch.targets, batch.late_mixtures))
         weight = batch.weight * ((stop - max(first, unfinished)) / (hops - unfinished))
-        result.append(replace(batch, mixtures=mixtures, targets=targets, weight=weight, context=context))
+        result.append(
+            replace(batch, mixtures=mixtures, targets=targets, weight=weight, late_mixtures=late, context=context)
+        )
     return result
 
 
@@ -97,7 +113,7 @@ def _item_loss(stems: Tensor, item: Batch, framing: Framing, config: TrainConfig
         targets[..., complete],
         spectra[:, :, :, before:],
         target_spectra,
-        item.mixtures.unsqueeze(0)[..., complete],
+        item.late_mixtures.unsqueeze(0)[..., complete],
     )
     level_weight = item.level_weight.unsqueeze(0) if config.loudness_weight else None
     weight = item.weight[active].unsqueeze(0)

@@ -1,5 +1,6 @@
 """Which process trains on which segments, and the loader that mixes them."""
 
+import math
 import signal
 from collections.abc import Iterator
 from itertools import islice
@@ -32,14 +33,21 @@ class FromIndex(Sampler[int]):
 class Segments:
     """The segments that one process trains on, step by step of the optimiser."""
 
-    def __init__(self, sources: Sources, recipe: Recipe, rank: int, processes: int, workers: int) -> None:
-        """`workers` helper processes mix them (0: the process that trains)."""
+    def __init__(
+        self, sources: Sources, recipe: Recipe, rank: int, processes: int, workers: int, *, heard_s: float = 0.0
+    ) -> None:
+        """`workers` helper processes mix them (0: the process that trains).
+
+        `heard_s`: seconds of audio that the weights heard in other runs. With equal seeds those were of the same
+        segments, so that this run goes on behind them.
+        """
         rate_hz, hop = recipe.model.sample_rate_hz, recipe.model.framing.hop_samples
         self._mixer = SegmentMixer(sources, recipe.mix, rate_hz, hop, recipe.train.seed)
         self._batch, self._accumulate = recipe.train.batch, recipe.train.accumulate
         self._rank, self._processes, self._workers = rank, processes, workers
         self.step_s = recipe.mix.segment_s * self._batch * self._accumulate * processes
         """Seconds of audio in one step of all processes."""
+        self._first = math.ceil(heard_s / self.step_s)
 
     def batches(self, step: int) -> Iterator[dict[str, Tensor]]:
         """The batches from that step on, `accumulate` for each step."""
@@ -51,7 +59,7 @@ class Segments:
         return {name for index in mine for name in self._mixer.files(index)}
 
     def _indices(self, step: int) -> FromIndex:
-        return FromIndex(step * self._accumulate, self._batch, self._rank, self._processes)
+        return FromIndex((self._first + step) * self._accumulate, self._batch, self._rank, self._processes)
 
 
 def segment_batches(mixer: Dataset[dict[str, Tensor]], sampler: FromIndex, workers: int) -> Iterator[dict[str, Tensor]]:

@@ -99,7 +99,7 @@ def command(
         ours = Contestant(
             f"stemlive {info.card['name']}",
             True,
-            1000 * info.framing.latency_samples / rate_hz,
+            1000 * info.latency_samples / rate_hz,
             info.parameters,
             measure(model, _BENCH_S, 1, 1).processor_time_factor,
             *judged(estimator, songs, None),

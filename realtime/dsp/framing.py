@@ -45,11 +45,6 @@ class Framing:
         """Number of frames that contribute to each sample."""
         return self.synthesis_samples // self.hop_samples
 
-    @property
-    def latency_samples(self) -> int:
-        """Delay of a streaming separation in samples: the synthesis window."""
-        return self.synthesis_samples
-
     @cached_property
     def analysis_window(self) -> FloatArray:
         """Float32 [A]: a rising quarter sine, then the square root of the second half of a Hann window of W samples."""

@@ -126,11 +126,15 @@ class LivePath:
         self._next += 1
         if separated:
             stems = self._spectra.run(frame)
+            if not stems.shape[1]:  # a model with look-ahead holds the first frames back
+                return
             mix(stems, gains, self._mixed, self._weighted)
             self.meter.write(stems, frame, self._mixed)
         else:
-            mixture = frame.transpose(0, 2, 1)  # [1, F, C]
-            self._mixed[0] = mixture if self.channels > 1 else mixture.mean(axis=-1, keepdims=True)
+            mixture = self._spectra.skip(frame)
+            if not len(mixture):
+                return
+            self._mixed[0] = mixture
             stems = np.broadcast_to(
                 self._mixed / np.float32(len(self.stems)), (len(self.stems), *self._mixed.shape[1:])
             )

@@ -53,7 +53,7 @@ def card_of(session: Session) -> ModelCard:
         default=session.name == DEFAULT_MODEL,
         description=info.card["description"],
         stems=list(info.stems),
-        latency_ms=1000 * info.framing.latency_samples / info.sample_rate_hz,
+        latency_ms=1000 * info.latency_samples / info.sample_rate_hz,
         sample_rate_hz=info.sample_rate_hz,
         preset=info.preset,
         size_bytes=session.path.stat().st_size,

@@ -51,6 +51,16 @@ class ModelInfo:
         return Framing(self.analysis_samples, self.synthesis_samples, self.hop_samples)
 
     @property
+    def lookahead_hops(self) -> int:
+        """So many hops late are the stems that the model returns, for what it hears in between."""
+        return int(self.config.get("lookahead_frames", 0))
+
+    @property
+    def latency_samples(self) -> int:
+        """Delay of a streaming separation in samples: the synthesis window and the look-ahead."""
+        return self.framing.synthesis_samples + self.lookahead_hops * self.hop_samples
+
+    @property
     def terms_line(self) -> str:
         """Return the conditions on using the model and the model without any, in one line; empty if there are none."""
         terms = self.card.get("terms", "")

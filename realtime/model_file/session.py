@@ -14,6 +14,8 @@ from stemlive.realtime.model_file.metadata import ModelInfo
 from stemlive.realtime.model_file.provider import onnx_providers
 
 MAX_THREADS = 64
+AHEAD, DELAYED = "ahead", "delayed"
+"""State of models with look-ahead: features and spectra of the frames that are held back (`stemlive.model.ahead`)."""
 
 
 class Session:
@@ -57,6 +59,7 @@ class Session:
         info = ModelInfo.read(self._onnx, str(self.path))
         self.info = info.in_low(file.name) if file.low else info
         self._hop: _BoundHop | None = None
+        self._state: dict[str, NDArray[np.float32]] = {}
         self._outputs = ["stems", *(f"new_{state.name}" for state in self.info.state)]
         self.reset()
         self._try_out()
@@ -66,9 +69,10 @@ class Session:
         """Copies of the recurrent state, by name."""
         return {name: values.copy() for name, values in self._state.items()}
 
-    def reset(self) -> None:
-        """Set all state to zero."""
-        self._state = {state.name: np.zeros(state.shape, np.float32) for state in self.info.state}
+    def reset(self, *, keep: tuple[str, ...] = ()) -> None:
+        """Set all state to zero, but that of these names."""
+        kept = {name: self._state[name] for name in keep if name in self._state}
+        self._state = {state.name: np.zeros(state.shape, np.float32) for state in self.info.state} | kept
 
     def run(self, frames: NDArray[np.complex64]) -> NDArray[np.complex64]:
         """Return the stems' spectra complex64 [S, T, C, F] for spectra complex64 [T, C, F], and advance the state.
@@ -84,6 +88,27 @@ class Session:
         self._state = dict(zip(self._state, outputs[1:], strict=True))
         stems = outputs[0].view(np.complex64)[0, ..., 0]  # [S, T, F, C]
         return stems.transpose(0, 1, 3, 2)
+
+    def late(self, frames: NDArray[np.complex64]) -> NDArray[np.complex64]:
+        """Return the mixture of the frames that the next `run` with `frames` [T, C, F] is about, as [T, F, C].
+
+        These are the same frames, but for a model with look-ahead: it holds the last ones back.
+        """
+        heard = frames.transpose(0, 2, 1)
+        if not self.info.lookahead_hops:
+            return heard
+        held: NDArray[np.complex64] = self._state[DELAYED].view(np.complex64).reshape(-1, *heard.shape[1:])
+        if len(heard) == 1:  # the live case allocates nothing
+            return held[:1]
+        both: NDArray[np.complex64] = np.concatenate([held, heard])
+        return both[: len(heard)]
+
+    def skip(self, frame: NDArray[np.complex64]) -> None:
+        """Let a frame [1, C, F] pass that the model has no time for, so that what it holds back stays in order."""
+        if self.info.lookahead_hops:
+            held = self._state[DELAYED].view(np.complex64).reshape(-1, *frame.shape[:0:-1])
+            held[:-1] = held[1:]
+            held[-1] = frame[0].T
 
     def run_hop(self, frame: NDArray[np.complex64]) -> NDArray[np.complex64]:
         """Do what `run` does for one frame [1, C, F], without allocating: the result is valid until the next call.

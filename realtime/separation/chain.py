@@ -41,13 +41,16 @@ class Chain:
         number at any rate.
         """
         if self._incoming is None or self._outgoing is None:
-            return self.framing.latency_samples
-        model_samples = self.framing.latency_samples + self._outgoing.ahead_samples
+            return self.session.info.latency_samples
+        model_samples = self.session.info.latency_samples + self._outgoing.ahead_samples
         return -(-model_samples * self.sample_rate_hz // self.model_rate_hz) + self._incoming.ahead_samples
 
     @property
     def latency_samples(self) -> int:
-        """Delay at which every block of input yields as much output; at the model's rate, the synthesis window."""
+        """Delay at which every block of input yields as much output.
+
+        At the model's rate, the synthesis window and the look-ahead.
+        """
         return self.behind_samples - (self._incoming is not None)
 
     @property

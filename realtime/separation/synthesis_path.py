@@ -26,6 +26,8 @@ class _SameRate:
         return max(0, self._samples.end - self._next)
 
     def read(self, count: int) -> NDArray[np.float32]:
+        if not count:  # a model with look-ahead may have written nothing yet
+            return self._samples.view(self._samples.end, 0)
         outputs = self._samples.view(self._next, count)
         self._next += count
         self._samples.forget(self._next)
