@@ -12,9 +12,8 @@ from urllib.request import url2pathname
 
 def how_to_add(extra: str) -> str:
     """Return the command that adds an extra such as "gui", and leaves those that are here."""
-    try:
-        installed = distribution("stemlive")
-    except PackageNotFoundError:
+    installed = _own()
+    if installed is None:
         return f'pip install "stemlive[{extra}]"'
     installer = (installed.read_text("INSTALLER") or "").strip()
     if installer == "dpkg":
@@ -28,6 +27,11 @@ def how_to_add(extra: str) -> str:
         return f'{tool} install --force "{_requirement(installed, f"[{extras}]")}"'
     pip = f"uv pip install --python {sys.executable}" if installer == "uv" else f"{sys.executable} -m pip install"
     return f'{pip} "{_requirement(installed, f"[{extra}]")}"'
+
+
+def _own() -> Distribution | None:
+    """Return what is installed beside this file, not what building left in a clone that is the current folder."""
+    return next(iter(Distribution.discover(name="stemlive", path=[str(Path(__file__).parent.parent)])), None)
 
 
 _TOOLS = {"pipx_metadata.json": "pipx", "uv-receipt.toml": "uv tool"}

@@ -833,7 +833,7 @@ def test_ctrl_c_while_python_imports_ends_quietly(tmp_path, model, module, answe
         ("raise RuntimeError('DefaultCPUAllocator: can\\'t allocate memory')", "not enough memory: close other"),
         (
             "raise ImportError('long advice\\n\\nOriginal error was: x.so: bad ELF\\n')",
-            "(x.so: bad ELF): run ./install",
+            "(x.so: bad ELF): install stemlive again",
         ),
         (
             "raise OSError('sndfile library not found')",

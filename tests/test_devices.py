@@ -254,6 +254,7 @@ def test_another_rate_and_one_channel(tmp_path, model):
         assert np.abs(recorded[: 8900 + now["inside"], side]).max() < 1e-3
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("mode", ["rtmixer", "callback"])
 def test_a_long_period_is_seen_through_the_blocks_that_it_is_cut_into(tmp_path, model, mode):
     """PortAudio calls back for 4 blocks of 1024 at once; the queue has to hold all of them but the first hop."""

@@ -33,6 +33,7 @@ def place(tmp_path, monkeypatch):
         return PathDistribution(installed)
 
     monkeypatch.setattr(extras, "distribution", distribution)
+    monkeypatch.setattr(extras, "_own", lambda: PathDistribution(installed) if "stemlive" in here else None)
     monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
     monkeypatch.setattr(sys, "executable", "/there/bin/python")
     return installed, here

@@ -16,6 +16,7 @@ from test_controls import NOW, STEMS
 from waiting import wait_until
 
 from stemlive.errors import StemliveError, UsageError
+from stemlive.extras import how_to_add
 from stemlive.live_remotes import invitation
 from stemlive.realtime.control.conductor import Conductor
 from stemlive.realtime.control.controls import Controls
@@ -153,8 +154,8 @@ class TestDesk:
             {"do": "mute", "stem": 1, "value": True},
             {"do": "mute", "stem": "drums", "value": 1},
             {"do": "preset", "value": "x"},
-            {"do": "key", "value": 0.5},
-            {"do": "key", "value": 7},
+            {"do": "key by", "value": 0.5},
+            {"do": "key by", "value": 7},
             {"do": "seek", "value": -1},
             {"do": "seek", "value": 10**400},
         ],
@@ -284,7 +285,9 @@ class TestServer:
 
     def test_without_the_package(self, desk, monkeypatch):
         monkeypatch.setitem(sys.modules, "aiohttp", None)
-        with pytest.raises(StemliveError, match=r'pip install "stemlive\[remote\]"'):
+        with pytest.raises(
+            StemliveError, match=f"the remote needs the package aiohttp: {re.escape(how_to_add('remote'))}"
+        ):
             Remote(desk, "127.0.0.1", 0, complain=print)
 
     def test_for_the_network_it_tells_an_address_and_a_qr_code(self, desk, remote):

@@ -43,7 +43,7 @@ class RemoteDesk:
             "solo": lambda sent: controls.solo(_text(sent, "stem"), _switch(sent)),
             "preset": lambda sent: controls.apply_preset(_text(sent, "value")),
             "bypass": lambda sent: controls.set_bypass(_switch(sent)),
-            "key": lambda sent: controls.set_semitones(_whole(sent)),
+            "key by": lambda sent: controls.set_semitones(controls.semitones + _whole(sent)),
         }
         if microphone:
             self._commands |= {
