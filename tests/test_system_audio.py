@@ -293,7 +293,7 @@ def test_the_window_takes_a_player_and_gives_it_back(server, tmp_path, qtbot):
             assert server.places()[other] == "out", "another program stays where it is"
             choose(f"Monitor of other, {server.kind}")
             wait(lambda: server.places()[one] == "out")
-            assert as_it_was(server)
+            wait(lambda: as_it_was(server))
             choose("What the computer plays")
             wait(lambda: server.places()[one] == server.places()[other] == "stemlive")
         finally:
