@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import math
+import re
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from terminals import Terminal
 from waiting import wait_until
 
 from stemlive.errors import StemliveError, UsageError
+from stemlive.extras import how_to_add
 from stemlive.live_events import EventWriter, Moment, changes, levels, started
 from stemlive.realtime.control.controls import Controls
 from stemlive.realtime.control.midi import MidiControl, MidiMap, fader_db
@@ -505,7 +507,7 @@ class TestOsc:
 
     def test_without_the_package(self, controls, monkeypatch):
         monkeypatch.setitem(sys.modules, "pythonosc.dispatcher", None)
-        with pytest.raises(StemliveError, match=r'pip install "stemlive\[live\]"'):
+        with pytest.raises(StemliveError, match=re.escape(how_to_add("live"))):
             OscControl(controls, "127.0.0.1", 0, complain=print)
 
 
@@ -631,5 +633,5 @@ class TestMidi:
         with pytest.raises(StemliveError, match=r"no MIDI system that python-rtmidi can use \(no ALSA sequencer\)"):
             midi.open("x")
         monkeypatch.setitem(sys.modules, "mido", None)
-        with pytest.raises(StemliveError, match=r'pip install "stemlive\[live\]"'):
+        with pytest.raises(StemliveError, match=re.escape(how_to_add("live"))):
             midi.open("x")

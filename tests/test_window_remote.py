@@ -114,7 +114,7 @@ def test_what_a_phone_moves_is_seen_and_remembered_in_the_window_in_every_engine
 
     obey("preset", value="karaoke")
     obey("play", value=False)
-    obey("key", value=-2)
+    obey("key by", value=-2)
     qtbot.waitUntil(lambda: not window.rig.player.plays and window.transport.play.text().endswith("Play"))
     qtbot.waitUntil(window.mixer.strips["vocals"].mute.isChecked)
     qtbot.waitUntil(lambda: window.microphone.key.currentText() == "−2")
