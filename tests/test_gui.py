@@ -24,6 +24,7 @@ pytest.importorskip("PyQt6", reason="the gui extra is not installed")
 import itertools
 
 from gui_fakes import STEMS, fake_engines
+from gui_windows import NO_DEVICES, windows
 from PyQt6.QtCore import QMimeData, QPoint, QPointF, QProcess, QRect, QSettings, QSize, Qt, QTimer, QUrl
 from PyQt6.QtGui import QDrag, QDropEvent, QWheelEvent
 from PyQt6.QtTest import QTest
@@ -58,7 +59,6 @@ from stemlive.gui.outline_span import Span
 from stemlive.gui.player import Phase
 from stemlive.gui.practice import Practice
 from stemlive.gui.presets import BUILT_IN, OwnPresets
-from stemlive.gui.program import build_window
 from stemlive.gui.record_dialog import RecordDialog
 from stemlive.gui.remembered import Remembered
 from stemlive.gui.scale import fader_db, fader_place, meter_place, read_db, write_db, write_time
@@ -85,7 +85,6 @@ ON_SERVER = [
     {"name": name, "host_interface": "PipeWire", "inputs": 2, "outputs": 0, "server_name": server_name}
     for name, server_name in (("Monitor of out", "out.monitor"), ("Monitor of stemlive", "stemlive.monitor"))
 ]
-NO_DEVICES = (sys.executable, "-c", "print('[]')")
 
 
 @pytest.fixture
@@ -144,24 +143,8 @@ def settings_file(tmp_path):
 @pytest.fixture
 def make_window(qapp, qtbot, tmp_path, engines, settings_file, nothing_left):
     """Windows with the fake engine; what they remember is in `tmp_path`."""
-    windows = []
-
-    def make():
-        settings = QSettings(str(settings_file), QSettings.Format.IniFormat)
-        window = build_window(settings, tmp_path / "presets.json", make=engines)
-        window.rig.devices._command = NO_DEVICES
-        window.outline._command = (sys.executable, "-c", "")
-        window.start()
-        window.show()
-        windows.append(window)
-        return window
-
-    yield make
-    for window in windows:
-        window.close()
-        window.finish()
-        window.deleteLater()
-    windows.clear()
+    with windows(tmp_path, engines) as make:
+        yield make
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The window goes on while ffmpeg is awaited, however long it takes."""
 
 import shutil
-import sys
 import threading
 from functools import partial
 
@@ -13,10 +12,9 @@ pytest.importorskip("PyQt6", reason="the gui extra is not installed")
 
 from encoded import ffmpeg
 from gui_fakes import fake_engines
-from PyQt6.QtCore import QSettings
+from gui_windows import windows
 
 from stemlive.gui.player import Phase
-from stemlive.gui.program import build_window
 from stemlive.realtime.audio_files import ffmpeg_reader
 
 
@@ -47,18 +45,11 @@ def go_on(tmp_path, monkeypatch):
 def window(qapp, qtbot, tmp_path, songs, monkeypatch):
     """A window that plays the first song."""
     monkeypatch.setattr(qtbot, "waitUntil", partial(qtbot.waitUntil, timeout=60_000))
-    settings = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
-    window = build_window(settings, tmp_path / "presets.json", make=fake_engines())
-    window.rig.devices._command = (sys.executable, "-c", "print('[]')")
-    window.outline._command = (sys.executable, "-c", "")
-    window.start()
-    window.show()
-    window.rig.open_song(songs[0])
-    qtbot.waitUntil(lambda: window.rig.player.phase == Phase.LIVE)
-    yield window
-    window.close()
-    window.finish()
-    window.deleteLater()
+    with windows(tmp_path, fake_engines()) as show:
+        window = show()
+        window.rig.open_song(songs[0])
+        qtbot.waitUntil(lambda: window.rig.player.phase == Phase.LIVE)
+        yield window
 
 
 def awaited():

@@ -11,12 +11,12 @@ import soundfile
 pytest.importorskip("PyQt6", reason="the gui extra is not installed")
 
 from gui_fakes import STEMS, fake_engines
-from PyQt6.QtCore import QSettings, Qt
+from gui_windows import settings_in, windows
+from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
 
 from stemlive.gui.device_list import DeviceList
 from stemlive.gui.player import Phase
-from stemlive.gui.program import build_window
 from stemlive.realtime.shared.outputs import Outputs
 
 BIG, SMALL = "Interface, JACK", "Speakers, JACK"
@@ -47,24 +47,13 @@ def engines():
 
 @pytest.fixture
 def make_window(qapp, qtbot, tmp_path, engines):
-    windows = []
+    with windows(tmp_path, engines) as show:
 
-    def make(output=BIG, command=BOTH):
-        settings = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
-        settings.setValue("devices/output", output)
-        window = build_window(settings, tmp_path / "presets.json", make=engines)
-        window.rig.devices._command = command
-        window.outline._command = (sys.executable, "-c", "")
-        window.start()
-        window.show()
-        windows.append(window)
-        return window
+        def make(output=BIG, command=BOTH):
+            settings_in(tmp_path).setValue("devices/output", output)
+            return show(command)
 
-    yield make
-    for window in windows:
-        window.close()
-        window.finish()
-        window.deleteLater()
+        yield make
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ import soundfile
 pytest.importorskip("PyQt6", reason="the gui extra is not installed")
 
 from gui_fakes import fake_engines
-from PyQt6.QtCore import QMimeData, QPointF, QSettings, Qt
+from gui_windows import windows
+from PyQt6.QtCore import QMimeData, QPointF, Qt
 from PyQt6.QtGui import QDropEvent
 from PyQt6.QtTest import QTest
 
 from stemlive.gui.file_names import url_of
 from stemlive.gui.player import Phase
-from stemlive.gui.program import build_window
 from stemlive.realtime.shared import song_requests
 
 
@@ -37,23 +37,8 @@ def songs(tmp_path):
 
 @pytest.fixture
 def make_window(qapp, tmp_path):
-    windows = []
-
-    def make():
-        settings = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
-        window = build_window(settings, tmp_path / "presets.json", make=fake_engines())
-        window.rig.devices._command = (sys.executable, "-c", "print('[]')")
-        window.outline._command = (sys.executable, "-c", "")
-        window.start()
-        window.show()
-        windows.append(window)
-        return window
-
-    yield make
-    for window in windows:
-        window.close()
-        window.finish()
-        window.deleteLater()
+    with windows(tmp_path, fake_engines()) as make:
+        yield make
 
 
 @pytest.fixture

@@ -14,11 +14,10 @@ pytest.importorskip("aiohttp", reason="the remote extra is not installed")
 
 import segno
 from gui_fakes import fake_engines
-from PyQt6.QtCore import QSettings
+from gui_windows import windows
 
 from stemlive.gui import remote_corner
 from stemlive.gui.player import Phase
-from stemlive.gui.program import build_window
 from stemlive.gui.remote_sheet import RemoteSheet, qr_code
 from stemlive.realtime.control import remote_address
 
@@ -31,17 +30,10 @@ def qtbot(qtbot, monkeypatch):
 
 @pytest.fixture
 def window(qapp, qtbot, tmp_path):
-    settings = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
-    window = build_window(settings, tmp_path / "presets.json", make=fake_engines())
-    window.rig.devices._command = (sys.executable, "-c", "print('[]')")
-    window.outline._command = (sys.executable, "-c", "")
-    window.start()
-    window.show()
-    yield window
-    window.close()
-    window.finish()
+    with windows(tmp_path, fake_engines()) as show:
+        window = show()
+        yield window
     assert window.remote.remote is None
-    window.deleteLater()
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ import soundfile
 pytest.importorskip("PyQt6", reason="the gui extra is not installed")
 
 from gui_fakes import fake_engines
+from gui_windows import settings_in, windows
 from jack_server import RATE_HZ
-from PyQt6.QtCore import QMimeData, QPointF, QSettings, Qt
+from PyQt6.QtCore import QMimeData, QPointF, Qt
 from PyQt6.QtGui import QColor, QDropEvent, QImage
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QFileDialog
@@ -51,20 +52,13 @@ def song(tmp_path):
 
 @pytest.fixture
 def settings(tmp_path):
-    return QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
+    return settings_in(tmp_path)
 
 
 @pytest.fixture
-def window(qapp, tmp_path, settings):
-    window = build_window(settings, tmp_path / "presets.json", make=fake_engines())
-    window.rig.devices._command = (sys.executable, "-c", "print('[]')")
-    window.outline._command = (sys.executable, "-c", "")
-    window.start()
-    window.show()
-    yield window
-    window.close()
-    window.finish()
-    window.deleteLater()
+def window(qapp, tmp_path):
+    with windows(tmp_path, fake_engines()) as show:
+        yield show()
 
 
 @pytest.fixture
