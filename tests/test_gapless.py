@@ -156,9 +156,9 @@ class TestGapless:
         songs("b.wav", 4000, seed=1)
         deck = make_deck()
         first = deck.transport.play_now(tmp_path / "a.wav")
-        number = deck.transport.play_next(tmp_path / "b.wav")
         begin(deck)
         deck.read_until(lambda: deck.now.song_number == first)
+        number = deck.transport.play_next(tmp_path / "b.wav")
 
         def fail(_):
             raise soundfile.SoundFileError("a bad spot")
