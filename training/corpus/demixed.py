@@ -1,0 +1,125 @@
+"""Songs that a teacher takes apart into all four stems (`peer_demucs`), for personal and research use only.
+
+``ROOT/train/sung-<source>-<song>/{drums,bass,other,vocals}.flac``: of a song with singing up to three minutes from its
+middle. ``ROOT/train/played-<package>-<song>/{drums,bass,other}.flac``: passages of game music, which has no voice, so
+that what the teacher takes for one goes to `other`; only those in which it hears drums or a bass. All stems of a song
+sum to the song. **These labels are a separator's, up to 9 dB right**, which `about.txt` beside them says too.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from stemlive.training.corpus.files import staging, write_flac
+from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
+from stemlive.training.corpus.taught import FADE_SAMPLES, plain, read_song
+from stemlive.training.peer_demucs import HOP_SAMPLES, STEMS, WINDOW_SAMPLES, Demucs, fetch, fit_samples
+from stemlive.whole_file import publish, whole_file
+
+Teacher = Callable[[Audio], Audio]
+"""Stems ``[4, n, 2]`` of a mixture ``[n, 2]`` at 44.1 kHz, as long as `fit_samples` says."""
+
+SUNG, PLAYED, RECORDS = "sung-", "played-", "demixed"
+"""What is made is named with, and where it stands what was done."""
+EDGE_SAMPLES = SAMPLE_RATE_HZ // 4  # left out at both ends, where the teacher hears one side only
+SUNG_HOPS = 23
+PLAYED_HOPS, PLAYED_PASSAGES = 1, 2
+FLOOR_DBFS, RHYTHM_DB = -45.0, -25.0
+"""Least level of a passage of music, and of its drums or bass against it."""
+
+
+@functools.cache
+def demucs(root: Path) -> Teacher:
+    """The teacher of a corpus, loaded once a process."""
+    return Demucs(fetch_teacher(root)).separate
+
+
+def fetch_teacher(root: Path) -> Path:
+    """The teacher's file; it is fetched if it is not there. Raises StemliveError as `peer_demucs.fetch` does."""
+    return fetch(root / "models" / "demucs")
+
+
+def demix_sung(root: Path, source: str, path: Path, teacher: Teacher | None = None) -> bool:
+    """Take a song with singing apart; False if that was done before, or it is shorter than a window of the teacher."""
+    record = _record(root, source, path)
+    if record.exists():
+        return False
+    song = read_song(path)
+    count = fit_samples(min(len(song), WINDOW_SAMPLES + SUNG_HOPS * HOP_SAMPLES))
+    if count:
+        start = (len(song) - count) // 2
+        stems = (teacher or demucs(root))(song[start : start + count])[:, EDGE_SAMPLES:-EDGE_SAMPLES]
+        _place(root, f"{SUNG}{source}-{plain(path.stem)}", dict(zip(STEMS, stems, strict=True)))
+    _note(record, f"{source}: {path.name}", count)
+    return count > 0
+
+
+def demix_played(root: Path, package: str, path: Path, teacher: Teacher | None = None) -> bool:
+    """Take passages of a piece of music without a voice apart; False if that was done before or none is kept."""
+    record = _record(root, package, path)
+    if record.exists():
+        return False
+    song, count = read_song(path), WINDOW_SAMPLES + PLAYED_HOPS * HOP_SAMPLES
+    rng = np.random.default_rng([*package.encode(), 0, *path.stem.encode()])
+    passages = max(1, min(PLAYED_PASSAGES, len(song) // (2 * count))) if len(song) >= count else 0
+    parts = np.linspace(0, len(song) - count, passages + 1).astype(int)
+    kept = []
+    for first, last in itertools.pairwise(parts):
+        start = int(rng.integers(first, last + 1))
+        passage = song[start : start + count]
+        if _level_db(passage) < FLOOR_DBFS:
+            continue
+        stems = (teacher or demucs(root))(passage)[:, EDGE_SAMPLES:-EDGE_SAMPLES]
+        rhythm_db = max(_level_db(stems[STEMS.index(stem)]) for stem in ("drums", "bass"))
+        if rhythm_db - _level_db(passage) >= RHYTHM_DB:
+            kept.append(stems)
+        elif not kept:
+            break  # it has none elsewhere either, as a rule
+    if kept:
+        stems = dict(zip(STEMS, functools.reduce(_join, kept), strict=True))
+        stems["other"] = stems["other"] + stems.pop("vocals")
+        _place(root, f"{PLAYED}{package}-{plain(path.stem)}", stems)
+    _note(record, f"{package}: {path.name}", len(kept) * count)
+    return bool(kept)
+
+
+def _record(root: Path, source: str, path: Path) -> Path:
+    return root / RECORDS / source / f"{plain(path.stem)}.txt"
+
+
+def _note(record: Path, name: str, count: int) -> None:
+    """Say what was done, so that it is not done again."""
+    record.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(record) as part:
+        part.write_text(f"{name}: {count / SAMPLE_RATE_HZ:.0f} s taken apart\n", encoding="utf-8")
+
+
+def _place(root: Path, name: str, stems: dict[str, Audio]) -> None:
+    """The stems of a song, together or not at all, and where one is beyond full scale all of them lower."""
+    folder = root / "train" / name
+    if folder.exists():
+        return
+    gain = 1 / max(1.0, *(float(np.abs(audio).max()) for audio in stems.values()))
+    about = f"{name}: these labels are a separator's (Hybrid Transformer Demucs): for personal and research use only.\n"
+    with staging(root) as part_folder:
+        for stem, audio in stems.items():
+            write_flac(part_folder / f"{stem}.flac", audio * np.float32(gain))
+        (part_folder / "about.txt").write_text(about, encoding="utf-8")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        publish(part_folder, folder)
+
+
+def _join(first: Audio, second: Audio) -> Audio:
+    """Two passages ``[4, n, 2]``, one fading into the other."""
+    rise = np.linspace(0, 1, FADE_SAMPLES, dtype=np.float32)[:, None]
+    middle = first[:, -FADE_SAMPLES:] * (1 - rise) + second[:, :FADE_SAMPLES] * rise
+    return np.concatenate([first[:, :-FADE_SAMPLES], middle, second[:, FADE_SAMPLES:]], 1)
+
+
+def _level_db(audio: Audio) -> float:
+    return float(10 * np.log10(np.square(audio, dtype=np.float64).mean() + 1e-12))
