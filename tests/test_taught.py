@@ -303,7 +303,7 @@ def test_songs_of_packages_are_fetched_and_taken_apart(tmp_path, monkeypatch):
 def test_wrong_use_of_the_teacher_says_what_to_do(tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     for parent in ("a", "b"):
-        song(tmp_path / parent / "mixes" / "x.wav", 1, [])
+        song(tmp_path / parent / "songs" / "x.wav", 1, [])
     with monkeypatch.context() as patch:
         patch.setattr(importlib.util, "find_spec", lambda name: None)
         done = build(tmp_path / "corpus", "--taught")
@@ -314,9 +314,17 @@ def test_wrong_use_of_the_teacher_says_what_to_do(tmp_path, monkeypatch):
         f"no songs in {tmp_path / 'empty'}: name a folder"
         in build(tmp_path / "c", "--mixes", tmp_path / "empty").output
     )
-    two = [argument for parent in "ab" for argument in ("--mixes", tmp_path / parent / "mixes")]
+    two = [argument for parent in "ab" for argument in ("--mixes", tmp_path / parent / "songs")]
     assert "two folders of songs have one name" in build(tmp_path / "c", *two).output
     assert not (tmp_path / "c").exists()
+
+
+def test_songs_of_two_corpora_are_named_after_the_corpora(tmp_path):
+    folders = [tmp_path / name / "mixes" for name in ("Corpus", "corpus-nc")]
+    for folder in folders:
+        song(folder / "x.wav", 1, [])
+    taught.require_songs(folders)
+    assert [taught.source_name(folder) for folder in folders] == ["corpus", "corpus-nc"]
 
 
 def test_listed_songs_are_of_no_package_that_is_kept_for_validation():

