@@ -24,7 +24,7 @@ from stemlive.training import inference, peer_spleeter
 from stemlive.training.inference import SEGMENTS, overlap_add, separate_pieces, separate_whole
 from stemlive.training.long_play import long_play
 from stemlive.training.oracle import ideal_ratio_mask
-from stemlive.training.probes import late_voice, mono
+from stemlive.training.probes import backing_voices, late_voice, mono
 from stemlive.training.references import Reference, load_reference
 from stemlive.training.report import average, csdr, judge
 from stemlive.training.scores import HIGHEST_DB, chunk_sdr, leakage, median_sdr, usdr, vocal_bleed
@@ -481,6 +481,34 @@ def test_a_late_voice_is_late_in_a_mixture_file_too():
     late = Reference("song", RATE, {"vocals": vocals}, (), mixed).with_late_voice(22)
     torch.testing.assert_close(late.mixture[0], mixed[0])
     torch.testing.assert_close(late.mixture[1, 22:], mixed[1, 22:] - vocals[1, 22:] + vocals[1, :-22])
+
+
+def test_of_backing_voices_and_lead_it_is_told_what_is_left_in_the_accompaniment(tmp_path):
+    voices, rest = [noise(seed, 4.0) for seed in range(3)], noise(9, 4.0)
+    for name, voice in zip("abc", voices, strict=True):
+        write(tmp_path / f"corpus/valid/{name}/vocals.wav", voice)
+        write(tmp_path / f"corpus/valid/{name}/accompaniment.wav", rest)
+    songs = scan([tmp_path / "corpus"], tmp_path / "cache", RATE, "valid", scoring=True).songs
+    heard = {}
+
+    def estimate(name, mixture):
+        lead = voices["abc".index(name)]
+        heard[name] = mixture - rest - lead
+        return {"vocals": 0.9 * lead + 0.5 * heard[name]}
+
+    result = backing_voices(songs, estimate, RATE)
+    assert result.lead_db == pytest.approx(-20, abs=0.1)  # a tenth
+    assert result.backing_db == pytest.approx(-6.02, abs=0.1)  # a half
+    backing = heard["a"]
+    level_db = 10 * torch.log10(backing.square().mean() / voices[0].square().mean())
+    assert level_db.item() == pytest.approx(-6, abs=0.05)
+    one, other = voices[1].mean(0), voices[2].mean(0)  # each on its own side, and a tenth of it on the other
+    for side, (near, far) in zip(backing, ((one, other), (other, one)), strict=True):
+        assert (side @ near / near.square().sum() / (side @ far / far.square().sum())).item() == pytest.approx(
+            10, rel=0.1
+        )
+    with pytest.raises(TrainingError, match="and 2 have a voice: give more"):
+        backing_voices({name: songs[name] for name in "ab"}, estimate, RATE)
 
 
 def test_in_mono_who_knows_the_middle_only_hears_all_as_voice(tmp_path):

@@ -1,7 +1,10 @@
-"""Test whether a model recognises the voice or only the middle of the stereo image, by moving the voice."""
+"""Test what a model takes for the voice: by moving it between the sides, and by adding backing voices."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+import torch
+from torch import Tensor
 
 from stemlive.errors import TrainingError
 from stemlive.training.estimates import Estimator
@@ -11,6 +14,9 @@ from stemlive.training.report import average, rounded
 from stemlive.training.scores import usdr
 
 TARGETS = ("vocals", "accompaniment")
+BACKING_DB = -6.0
+BACKING_PAN = 0.1
+"""Of a backing voice: how loud both are together against the lead, and how much of one is on its other side."""
 
 Songs = Mapping[str, Mapping[str, Recording]]
 
@@ -42,6 +48,48 @@ def mono(songs: Songs, estimator: Estimator, sample_rate_hz: int, seconds: float
     `seconds` limits songs to their beginning. Raises TrainingError when no song has a voice.
     """
     return _mean_usdr(songs, estimator, sample_rate_hz, Reference.in_mono, seconds)
+
+
+@dataclass(frozen=True)
+class BackingVoices:
+    """How much of lead and backing voices is left in the accompaniment, in dB: means over the songs with a voice."""
+
+    lead_db: float
+    backing_db: float
+
+
+def backing_voices(
+    songs: Songs, estimator: Estimator, sample_rate_hz: int, seconds: float | None = None
+) -> BackingVoices:
+    """Give each song two backing voices, those of the next songs, one to the left and one to the right.
+
+    What is left of lead and backing is the least-squares share of each in the accompaniment, as karaoke has it.
+    `seconds` limits songs to their beginning. Raises TrainingError where not three songs have a voice.
+    """
+    loaded = (load_reference(song, name, sample_rate_hz, seconds) for name, song in sorted(songs.items()))
+    sung = [reference for reference in loaded if "vocals" in reference.targets]
+    if len(sung) < 3:
+        raise TrainingError(f"backing voices are those of two other songs, and {len(sung)} have a voice: give more")
+    shares = []
+    for number, reference in enumerate(sung):
+        lead = reference.tracks["vocals"]
+        one, other = (sung[(number + step) % len(sung)].tracks["vocals"] for step in (1, 2))
+        left = _fitted(one.mean(0), lead.shape[-1])
+        right = _fitted(other.mean(0), lead.shape[-1])
+        backing = torch.stack([left + BACKING_PAN * right, right + BACKING_PAN * left])
+        backing = backing * (10 ** (BACKING_DB / 20) * lead.square().mean().sqrt() / backing.square().mean().sqrt())
+        mixture = reference.mixture + backing
+        left_over = mixture - estimator(reference.name, mixture)["vocals"]
+        parts = torch.stack([part.flatten() for part in (lead, backing, reference.mixture - lead)], 1).double()
+        share = torch.linalg.lstsq(parts, left_over.flatten()[:, None].double()).solution[:2, 0]
+        shares.append(20 * share.abs().clamp_min(1e-6).log10())
+    lead_db, backing_db = torch.stack(shares).mean(0).tolist()
+    return BackingVoices(round(lead_db, 2), round(backing_db, 2))
+
+
+def _fitted(voice: Tensor, count: int) -> Tensor:
+    """A voice `[n]` at length `count`, repeated where it is shorter."""
+    return voice.repeat(-(-count // len(voice)))[:count]
 
 
 def _mean_usdr(

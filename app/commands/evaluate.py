@@ -68,6 +68,12 @@ _NAME_WIDTH = 46
     is_flag=True,
     help="Score the songs again mixed down to mono, where only its sound tells a voice.",
 )
+@click.option(
+    "--backing-voices",
+    "backing",
+    is_flag=True,
+    help="Give each song backing voices left and right, and tell how much of them and of the lead karaoke keeps.",
+)
 @cache_option
 @json_option("Print the scores as JSON.")
 @threads_option
@@ -84,6 +90,7 @@ def command(
     minutes: float | None,
     late_ms: tuple[float, ...],
     in_mono: bool,
+    backing: bool,
     cache: Path,
     as_json: bool,
     threads: int,
@@ -106,7 +113,8 @@ def command(
     """
     if sum(choice is not None for choice in (model, checkpoint, estimates)) > 1:
         raise UsageError("name one of --model, --checkpoint and --estimates")
-    options = {"--inference": method, "--long-play": minutes, "--late-voice": late_ms, "--mono": in_mono}
+    options: dict[str, object] = {"--inference": method, "--long-play": minutes, "--late-voice": late_ms}
+    options |= {"--mono": in_mono, "--backing-voices": backing}
     for option, value in options.items():
         if estimates is not None and value:
             raise UsageError(f"{option} is about running a model: leave it out with --estimates")
@@ -115,7 +123,7 @@ def command(
     from stemlive.training.estimates import estimates_in
     from stemlive.training.evaluate import judge_songs, report, torch_estimator
     from stemlive.training.long_play import long_play
-    from stemlive.training.probes import late_voice, mono
+    from stemlive.training.probes import backing_voices, late_voice, mono
     from stemlive.training.sources import scan
 
     rate_hz, preset = ESTIMATES_RATE_HZ, "offline"
@@ -147,6 +155,7 @@ def command(
         result["long_play"] = asdict(long_play(songs, estimator, rate_hz, minutes))
     result["late_voice"] = [asdict(late_voice(songs, estimator, rate_hz, ms, seconds)) for ms in late_ms]
     result["mono"] = mono(songs, estimator, rate_hz, seconds) if in_mono else None
+    result["backing_voices"] = asdict(backing_voices(songs, estimator, rate_hz, seconds)) if backing else None
     if as_json:
         echo_json(result)
         return
@@ -180,6 +189,10 @@ def lines(result: dict[str, Any]) -> list[str]:
         table.append(("", []))
         table.append(("mixed down to mono, dB", [*columns]))
         table.append(("uSDR", [in_mono.get(c) for c in columns]))
+    if shares := result.get("backing_voices"):
+        table.append(("", []))
+        table.append(("left in the accompaniment, dB", ["lead", "backing"]))
+        table.append(("of voices", [shares["lead_db"], shares["backing_db"]]))
     text = [f"{title:<{_NAME_WIDTH}}{''.join(f'{_text(value):>15}' for value in row)}".rstrip() for title, row in table]
     return [*text, "", *result["summary"]]
 
