@@ -33,6 +33,8 @@ class Karaoke:
     """Of the microphone's device, from 1 on: one, or two for the left and the right."""
     guide_db: float = -math.inf
     """The voice of the song is heard at this gain at least, until somebody sings; -inf is off."""
+    howling_guard: bool = True
+    """Whether a microphone that howls is turned down."""
 
     @property
     def used(self) -> bool:
@@ -45,20 +47,25 @@ class Karaoke:
         controls.set_microphone_reverb(self.reverb)
         controls.set_semitones(self.semitones)
         controls.set_guide_db(self.guide_db)
+        controls.set_howling_guard(self.howling_guard)
 
     def to_json(self) -> list[Any]:
         """Return the settings as JSON values; -inf becomes null."""
         gain_db, guide_db = (None if value == -math.inf else value for value in (self.gain_db, self.guide_db))
-        return [self.device, gain_db, self.reverb, self.semitones, list(self.channels), guide_db]
+        return [
+            *(self.device, gain_db, self.reverb, self.semitones),
+            *(list(self.channels), guide_db, self.howling_guard),
+        ]
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
         """Return the settings that `to_json` has written. ValueError or TypeError for anything else."""
-        device, gain_db, reverb, semitones, *more = value  # older settings have no channels, or no guide
+        device, gain_db, reverb, semitones, *more = value  # older settings have no channels, guide, or guard
         channels = tuple(int(channel) for channel in (more[0] if more else (1,)))
         guide_db = more[1] if len(more) > 1 else None
         gains_db = (-math.inf if gain is None else float(gain) for gain in (gain_db, guide_db))
-        karaoke = cls(str(device), next(gains_db), float(reverb), int(semitones), channels, next(gains_db))
+        guarded = bool(more[2]) if len(more) > 2 else True
+        karaoke = cls(str(device), next(gains_db), float(reverb), int(semitones), channels, next(gains_db), guarded)
         in_range = karaoke.gain_db <= MAX_GAIN_DB and 0 <= karaoke.reverb <= 1 and karaoke.guide_db <= 0
         has_channels = len(channels) in (1, 2) and min(channels) > 0
         if not (in_range and has_channels and abs(karaoke.semitones) <= MOST_SEMITONES):

@@ -170,7 +170,7 @@ class Rig(QObject):
         self.connect_engine()
 
     def set_microphone(self, **changes: Any) -> None:
-        """Set the microphone's `gain_db` or `reverb`, or the guide's `guide_db`."""
+        """Set the microphone's `gain_db`, `reverb` or `howling_guard`, or the guide's `guide_db`."""
         self._set_karaoke(replace(self.player.karaoke, **changes))
 
     def set_key(self, semitones: int) -> None:

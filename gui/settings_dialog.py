@@ -1,6 +1,15 @@
 """The dialog for the engine's settings."""
 
-from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import (
+    QCheckBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QLabel,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 
 from stemlive.gui.choice import Choice
 from stemlive.gui.remembered import Remembered
@@ -59,6 +68,8 @@ class SettingsDialog(QDialog):
         self.sync.setValue(remembered.sync_ms(rig.output))
         self.sync.setToolTip(f"How much later {rig.output} sounds than it says; remembered for this output")
         self.sync.valueChanged.connect(self._hear)
+        self.howling_guard = QCheckBox("Turn a microphone down that &howls")
+        self.howling_guard.setChecked(rig.player.karaoke.howling_guard)
         form = QFormLayout()
         form.addRow("&Block size", self.block)
         form.addRow("&Latency", self.latency)
@@ -66,10 +77,11 @@ class SettingsDialog(QDialog):
         form.addRow("&Threads", self.threads)
         form.addRow("&Processor", self.provider)
         form.addRow("&Sync", self.sync)
+        form.addRow("", self.howling_guard)
         note = QLabel(
             "Sync is how much later this output sounds than it says: 100 to 300 ms by Bluetooth, less than 0 for a "
             "picture that comes late. The words and the place of a song follow at once. The sound of a live input is "
-            "delayed by Latency, and cannot come earlier: a video player can delay its picture. When anything but "
+            "delayed by Latency, and cannot come earlier: a video player can delay its picture. When anything above "
             "Sync changes, the sound stops for a moment."
         )
         note.setWordWrap(True)
@@ -93,6 +105,7 @@ class SettingsDialog(QDialog):
             provider=self.provider.currentData(),
         )
         self._remembered.keep_sync(self._rig.output, self.sync.value())
+        self._rig.set_microphone(howling_guard=self.howling_guard.isChecked())
         super().accept()
 
     def reject(self) -> None:

@@ -405,18 +405,21 @@ class TestOsc:
         client.send_message("/stemlive/bypass", 1)
         client.send_message("/microphone/gain", -3)
         client.send_message("/stemlive/microphone/reverb", 0.25)
+        client.send_message("/stemlive/sync", -80)
+        client.send_message("/stemlive/howling-guard", 0)
         assert self.settle(client) == [("/stemlive/pong", 7)]
         assert complaints == []
         assert controls.gains_db == {"vocals": 0, "drums": -6, "bass": -math.inf, "other": 0}
         assert (controls.muted, controls.soloed, controls.bypass) == (set(), {"other"}, True)
         assert (controls.microphone_gain_db, controls.microphone_reverb) == (-3, 0.25)
+        assert (controls.sync_ms, controls.howling_guard) == (-80, False)
         assert memory.parameters["microphone_gain"] == pytest.approx(10 ** (-3 / 20))
 
     def test_the_microphone_has_its_older_name_too(self, osc, controls):
         _, client, complaints = osc
         client.send_message("/monitor/gain", -4)
         client.send_message("/stemlive/monitor/reverb", 0.5)
-        answers = dict(self.settle(client, "/stemlive/state", 5 * len(STEMS) + 8))
+        answers = dict(self.settle(client, "/stemlive/state", 5 * len(STEMS) + 10))
         assert complaints == []
         assert (controls.microphone_gain_db, controls.microphone_reverb) == (-4, 0.5)
         for name in ("microphone", "monitor"):
@@ -427,7 +430,7 @@ class TestOsc:
         controls.mute("bass")
         controls.set_gain_db("bass", -math.inf)
         answers = dict(self.settle(client, "/stemlive/state", len(server.state())))
-        assert len(answers) == 5 * len(STEMS) + 8
+        assert len(answers) == 5 * len(STEMS) + 10
         assert (answers["/stemlive/bass/mute"], answers["/stemlive/bass/gain"]) == (1, -math.inf)
 
     def test_patterns(self, osc, controls):

@@ -1246,6 +1246,18 @@ class TestMemory:
         playing.remembered._settings.setValue("devices/sync", '{"headset": 1001, "default": "x"}')
         assert (playing.remembered.sync_ms("headset"), playing.remembered.sync_ms("default")) == (0, 0)
 
+    def test_the_guard_against_howling_is_switched_in_the_settings_and_remembered(
+        self, playing, make_window, engines, settings_dialog
+    ):
+        parameters = engines.made[0].memory.parameters
+        settings_dialog(lambda dialog: dialog.howling_guard.setChecked(False), accepts=False)
+        assert parameters["howling_guard"]
+        settings_dialog(lambda dialog: dialog.howling_guard.setChecked(False))
+        assert not parameters["howling_guard"]
+        assert len(engines.made) == 1  # nothing is interrupted
+        playing.close()
+        assert make_window().remembered.karaoke.howling_guard is False
+
     def test_the_sound_can_be_delayed_by_a_latency_in_milliseconds(self, playing, qtbot, engines, settings_dialog):
         settings_dialog(lambda dialog: dialog.latency.setCurrentIndex(dialog.latency.findData("400")))
         qtbot.waitUntil(lambda: len(engines.made) == 2)

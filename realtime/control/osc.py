@@ -13,6 +13,8 @@
 | /stemlive/key | -6 to 6 | key change in semitones |
 | /stemlive/tempo | 50 to 150 | tempo of a song in percent |
 | /stemlive/guide | dB, -inf to 0 | the voice at this gain at least, while nobody sings |
+| /stemlive/sync | -1000 to 1000 | how many ms later the output sounds than it says |
+| /stemlive/howling-guard | 1 or 0 | turn a microphone down that howls |
 | /stemlive/microphone/gain | dB, -inf to 12 | fader of the microphone |
 | /stemlive/microphone/reverb | 0 to 1 | its reverberation |
 | /stemlive/ping | anything | replies /stemlive/pong with the same arguments |
@@ -108,6 +110,8 @@ class OscControl:
         state.append((f"{_PREFIX}/key", controls.semitones))
         state.append((f"{_PREFIX}/tempo", controls.song.tempo_percent))
         state.append((f"{_PREFIX}/guide", float(controls.guide_db)))
+        state.append((f"{_PREFIX}/sync", float(controls.sync_ms)))
+        state.append((f"{_PREFIX}/howling-guard", int(controls.howling_guard)))
         for name in _MICROPHONE:
             state.append((f"{_PREFIX}/{name}/gain", float(controls.microphone_gain_db)))
             state.append((f"{_PREFIX}/{name}/reverb", float(controls.microphone_reverb)))
@@ -125,6 +129,8 @@ class OscControl:
         yield f"{_PREFIX}/cue/preset", lambda _, name: controls.cue.apply_preset(str(name))
         yield f"{_PREFIX}/bypass", lambda _, v: controls.set_bypass(_switch(v))
         yield f"{_PREFIX}/guide", lambda _, v: controls.set_guide_db(_decibels(v))
+        yield f"{_PREFIX}/sync", lambda _, v: controls.set_sync_ms(float(v))
+        yield f"{_PREFIX}/howling-guard", lambda _, v: controls.set_howling_guard(_switch(v))
         yield f"{_PREFIX}/key", lambda _, v: controls.set_semitones(_whole(v))
         yield f"{_PREFIX}/tempo", lambda _, v: controls.song.set_tempo_percent(float(v))
         for microphone in (f"{prefix}/{name}" for prefix in (_PREFIX, "") for name in _MICROPHONE):
