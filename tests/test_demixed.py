@@ -161,7 +161,7 @@ def test_in_music_without_a_voice_what_is_taken_for_one_is_other(tmp_path):
     assert len(stems["other"]) == 2 * once - demixed.FADE_SAMPLES  # two passages, one fading into the other
 
 
-@pytest.mark.parametrize(("level_db", "kept"), [(-24.0, True), (-26.0, False)])
+@pytest.mark.parametrize(("level_db", "kept"), [(-21.0, True), (-23.0, False)])
 def test_music_without_drums_and_bass_is_left_out(tmp_path, level_db, kept):
     path = write(tmp_path / "in.wav", noise(3 * WINDOW_SAMPLES))
     level = np.float32(10 ** (level_db / 20))
@@ -171,6 +171,17 @@ def test_music_without_drums_and_bass_is_left_out(tmp_path, level_db, kept):
     assert heard is kept
     assert (tmp_path / "train" / "played-game-in").exists() is kept
     assert demixed.demix_played(tmp_path, "game", path, None) is False
+
+
+def test_a_stem_that_is_hardly_there_is_other(tmp_path):
+    path = write(tmp_path / "in.wav", noise(WINDOW_SAMPLES))
+    faint = np.float32(10 ** (-23 / 20))
+    demixed.demix_sung(
+        tmp_path, "game", path, lambda song: np.stack([song * faint, song * 0.5, song * (0.2 - faint), song * 0.3])
+    )
+    stems = read(tmp_path / "train" / "sung-game-in")
+    assert set(stems) == {"bass", "other", "vocals"}
+    np.testing.assert_allclose(stems["other"] * 5, stems["bass"] * 2, atol=1e-3)
 
 
 def test_what_is_shorter_than_a_window_is_left_out_and_noted(tmp_path):

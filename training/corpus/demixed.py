@@ -2,8 +2,9 @@
 
 ``ROOT/train/sung-<source>-<song>/{drums,bass,other,vocals}.flac``: of a song with singing up to three minutes from its
 middle. ``ROOT/train/played-<package>-<song>/{drums,bass,other}.flac``: passages of game music, which has no voice, so
-that what the teacher takes for one goes to `other`; only those in which it hears drums or a bass. All stems of a song
-sum to the song. **These labels are a separator's, up to 9 dB right**, which `about.txt` beside them says too.
+that what the teacher takes for one goes to `other`; only those in which it hears drums or a bass. A stem below FAINT_DB
+is what others have left there, and goes to `other` too. All stems of a song sum to the song. **These labels are a
+separator's, up to 9 dB right**, which `about.txt` beside them says too.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ SUNG, PLAYED, RECORDS = "sung-", "played-", "demixed"
 EDGE_SAMPLES = SAMPLE_RATE_HZ // 4  # left out at both ends, where the teacher hears one side only
 SUNG_HOPS = 23
 PLAYED_HOPS, PLAYED_PASSAGES = 1, 2
-FLOOR_DBFS, RHYTHM_DB = -45.0, -25.0
-"""Least level of a passage of music, and of its drums or bass against it."""
+FLOOR_DBFS, FAINT_DB = -45.0, -22.0
+"""Least level of a passage of music, and of a stem against the song."""
 
 
 @functools.cache
@@ -54,7 +55,7 @@ def demix_sung(root: Path, source: str, path: Path, teacher: Teacher | None = No
     if count:
         start = (len(song) - count) // 2
         stems = (teacher or demucs(root))(song[start : start + count])[:, EDGE_SAMPLES:-EDGE_SAMPLES]
-        _place(root, f"{SUNG}{source}-{plain(path.stem)}", dict(zip(STEMS, stems, strict=True)))
+        _place(root, f"{SUNG}{source}-{plain(path.stem)}", _heard(stems))
     _note(record, f"{source}: {path.name}", count)
     return count > 0
 
@@ -76,14 +77,12 @@ def demix_played(root: Path, package: str, path: Path, teacher: Teacher | None =
             continue
         stems = (teacher or demucs(root))(passage)[:, EDGE_SAMPLES:-EDGE_SAMPLES]
         rhythm_db = max(_level_db(stems[STEMS.index(stem)]) for stem in ("drums", "bass"))
-        if rhythm_db - _level_db(passage) >= RHYTHM_DB:
+        if rhythm_db - _level_db(passage) >= FAINT_DB:
             kept.append(stems)
         elif not kept:
             break  # it has none elsewhere either, as a rule
     if kept:
-        stems = dict(zip(STEMS, functools.reduce(_join, kept), strict=True))
-        stems["other"] = stems["other"] + stems.pop("vocals")
-        _place(root, f"{PLAYED}{package}-{plain(path.stem)}", stems)
+        _place(root, f"{PLAYED}{package}-{plain(path.stem)}", _heard(functools.reduce(_join, kept), ("vocals",)))
     _note(record, f"{package}: {path.name}", len(kept) * count)
     return bool(kept)
 
@@ -112,6 +111,16 @@ def _place(root: Path, name: str, stems: dict[str, Audio]) -> None:
         (part_folder / "about.txt").write_text(about, encoding="utf-8")
         folder.parent.mkdir(parents=True, exist_ok=True)
         publish(part_folder, folder)
+
+
+def _heard(stems: Audio, never: tuple[str, ...] = ()) -> dict[str, Audio]:
+    """Those of ``[4, n, 2]`` that sound, by name; what is too faint, and what the song never has, goes to `other`."""
+    found = dict(zip(STEMS, stems, strict=True))
+    least_db = _level_db(stems.sum(0)) + FAINT_DB
+    for stem in STEMS:
+        if stem != "other" and (stem in never or _level_db(found[stem]) < least_db):
+            found["other"] = found["other"] + found.pop(stem)
+    return found
 
 
 def _join(first: Audio, second: Audio) -> Audio:
