@@ -21,6 +21,9 @@ RATE = 44100
 SHARES = {"drums": 0.4, "bass": 0.3, "other": 0.2, "vocals": 0.1}
 
 
+PLAYED = {"drums": 0.4, "bass": 0.3, "other": 0.29, "vocals": 0.01}
+
+
 def noise(samples, seed=0, level=0.1):
     return (np.random.default_rng(seed).standard_normal((samples, 2)) * level).astype(np.float32)
 
@@ -28,6 +31,11 @@ def noise(samples, seed=0, level=0.1):
 def sharing_teacher(song):
     """Hears a fixed share of all in each stem."""
     return np.stack([song * np.float32(SHARES[stem]) for stem in STEMS])
+
+
+def band_teacher(song):
+    """Hears hardly a voice, 40 dB below all."""
+    return np.stack([song * np.float32(PLAYED[stem]) for stem in STEMS])
 
 
 def write(path, audio):
@@ -150,15 +158,25 @@ def test_a_song_of_which_one_stem_is_beyond_full_scale_is_lowered_as_a_whole(tmp
     np.testing.assert_allclose(stems["drums"], 20 * stems["vocals"], atol=1e-3)
 
 
-def test_in_music_without_a_voice_what_is_taken_for_one_is_other(tmp_path):
+def test_in_music_without_a_voice_the_little_that_is_taken_for_one_is_other(tmp_path):
     song = noise(5 * (WINDOW_SAMPLES + HOP_SAMPLES))
     path = write(tmp_path / "in.wav", song)
-    assert demixed.demix_played(tmp_path, "game", path, sharing_teacher) is True
+    assert demixed.demix_played(tmp_path, "game", path, band_teacher) is True
     stems = read(tmp_path / "train" / "played-game-in")
     assert set(stems) == {"drums", "bass", "other"}
-    np.testing.assert_allclose(stems["other"] * 4, stems["drums"] * 3, atol=1e-3)
+    np.testing.assert_allclose(stems["other"] * 4, stems["drums"] * 3, atol=1e-3)  # 0.29 and 0.01
     once = WINDOW_SAMPLES + HOP_SAMPLES - 2 * demixed.EDGE_SAMPLES
     assert len(stems["other"]) == 2 * once - demixed.FADE_SAMPLES  # two passages, one fading into the other
+
+
+@pytest.mark.parametrize(("level_db", "kept"), [(-34.0, False), (-36.0, True)])
+def test_music_in_which_the_teacher_hears_a_voice_is_left_out(tmp_path, level_db, kept):
+    path = write(tmp_path / "in.wav", noise(3 * WINDOW_SAMPLES))
+    level = np.float32(10 ** (level_db / 20))
+    heard = demixed.demix_played(
+        tmp_path, "game", path, lambda song: np.stack([song * 0.5, song * 0, song * (0.5 - level), song * level])
+    )
+    assert heard is kept
 
 
 @pytest.mark.parametrize(("level_db", "kept"), [(-21.0, True), (-23.0, False)])
@@ -202,7 +220,8 @@ def test_a_build_takes_songs_and_the_music_that_is_there_apart(tmp_path, monkeyp
     monkeypatch.setattr(build, "fetch_teacher", lambda root: root)
     monkeypatch.setattr(build, "require_apt", lambda: None)
     monkeypatch.setattr(build, "fetch_tracks", lambda *_: debian_audio.PackageResult("none"))
-    monkeypatch.setattr(demixed, "demucs", lambda root: sharing_teacher)
+    teachers = iter([sharing_teacher, band_teacher])
+    monkeypatch.setattr(demixed, "demucs", lambda root: next(teachers))
     write(tmp_path / "songs" / "sung.wav", noise(WINDOW_SAMPLES, 1))
     root = tmp_path / "root"
     ogg = root / "pool" / "accompaniment" / "game-data" / "level.ogg"

@@ -1,10 +1,10 @@
 """Songs that a teacher takes apart into all four stems (`peer_demucs`), for personal and research use only.
 
 ``ROOT/train/sung-<source>-<song>/{drums,bass,other,vocals}.flac``: of a song with singing up to three minutes from its
-middle. ``ROOT/train/played-<package>-<song>/{drums,bass,other}.flac``: passages of game music, which has no voice, so
-that what the teacher takes for one goes to `other`; only those in which it hears drums or a bass. A stem below FAINT_DB
-is what others have left there, and goes to `other` too. All stems of a song sum to the song. **These labels are a
-separator's, up to 9 dB right**, which `about.txt` beside them says too.
+middle. ``ROOT/train/played-<package>-<song>/{drums,bass,other}.flac``: passages of game music in which the teacher
+hears drums or a bass, and no voice: a model that learned as `other` what may be one left 1.7 dB more of all voices
+there. A stem below FAINT_DB is what others have left, and goes to `other`. All stems of a song sum to the song.
+**These labels are a separator's, up to 9 dB right**, which `about.txt` beside them says too.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ SUNG, PLAYED, RECORDS = "sung-", "played-", "demixed"
 EDGE_SAMPLES = SAMPLE_RATE_HZ // 4  # left out at both ends, where the teacher hears one side only
 SUNG_HOPS = 23
 PLAYED_HOPS, PLAYED_PASSAGES = 1, 2
-FLOOR_DBFS, FAINT_DB = -45.0, -22.0
-"""Least level of a passage of music, and of a stem against the song."""
+FLOOR_DBFS, FAINT_DB, VOICE_DB = -45.0, -22.0, -35.0
+"""Least level of a passage of music, and of a stem against the song; highest of what is taken for a voice in music."""
 
 
 @functools.cache
@@ -76,11 +76,11 @@ def demix_played(root: Path, package: str, path: Path, teacher: Teacher | None =
         if _level_db(passage) < FLOOR_DBFS:
             continue
         stems = (teacher or demucs(root))(passage)[:, EDGE_SAMPLES:-EDGE_SAMPLES]
-        rhythm_db = max(_level_db(stems[STEMS.index(stem)]) for stem in ("drums", "bass"))
-        if rhythm_db - _level_db(passage) >= FAINT_DB:
+        heard_db = {stem: _level_db(sound) - _level_db(passage) for stem, sound in zip(STEMS, stems, strict=True)}
+        if max(heard_db["drums"], heard_db["bass"]) >= FAINT_DB and heard_db["vocals"] < VOICE_DB:
             kept.append(stems)
         elif not kept:
-            break  # it has none elsewhere either, as a rule
+            break  # as a rule, it is not better elsewhere
     if kept:
         _place(root, f"{PLAYED}{package}-{plain(path.stem)}", _heard(functools.reduce(_join, kept), ("vocals",)))
     _note(record, f"{package}: {path.name}", len(kept) * count)
