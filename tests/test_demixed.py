@@ -18,7 +18,7 @@ from stemlive.training.peer_demucs import HOP_SAMPLES, STEMS, WINDOW_SAMPLES, De
 from stemlive.training.sources import scan
 
 RATE = 44100
-SHARES = {"drums": 0.4, "bass": 0.3, "other": 0.2, "vocals": 0.1}
+SUNG = {"drums": 0.3, "bass": 0.2, "other": 0.1, "vocals": 0.4}
 
 
 PLAYED = {"drums": 0.4, "bass": 0.3, "other": 0.29, "vocals": 0.01}
@@ -28,9 +28,9 @@ def noise(samples, seed=0, level=0.1):
     return (np.random.default_rng(seed).standard_normal((samples, 2)) * level).astype(np.float32)
 
 
-def sharing_teacher(song):
-    """Hears a fixed share of all in each stem."""
-    return np.stack([song * np.float32(SHARES[stem]) for stem in STEMS])
+def song_teacher(song):
+    """Hears a fixed share of all in each stem, a voice 8 dB below all."""
+    return np.stack([song * np.float32(SUNG[stem]) for stem in STEMS])
 
 
 def band_teacher(song):
@@ -138,24 +138,54 @@ class TestFetch:
 def test_of_a_song_with_singing_the_middle_is_kept_as_four_stems_that_sum_to_it(tmp_path):
     song = noise(WINDOW_SAMPLES + HOP_SAMPLES + 1001)
     path = write(tmp_path / "in" / "A Song.wav", song)
-    assert demixed.demix_sung(tmp_path, "game-data", path, sharing_teacher) is True
-    stems = read(tmp_path / "train" / "sung-game-data-a-song")
+    assert demixed.demix_sung(tmp_path, "game-data", path, song_teacher) is True
+    stems = read(tmp_path / "train" / "sung-game-data-a-song-0")
     assert set(stems) == set(STEMS)
-    kept = song[500 + 11025 : 500 + WINDOW_SAMPLES + HOP_SAMPLES - 11025]
+    kept = song[500 + 11025 :][: 14 * RATE]  # whole seconds
     np.testing.assert_allclose(sum(stems.values()), kept, atol=1e-4)
-    np.testing.assert_allclose(stems["vocals"], 0.1 * kept, atol=5e-5)
-    about = (tmp_path / "train" / "sung-game-data-a-song" / "about.txt").read_text()
+    np.testing.assert_allclose(stems["vocals"], 0.4 * kept, atol=5e-5)
+    about = (tmp_path / "train" / "sung-game-data-a-song-0" / "about.txt").read_text()
     assert "labels are a separator's" in about
     assert "research use only" in about
     assert demixed.demix_sung(tmp_path, "game-data", path, None) is False  # it is not asked again
 
 
+@pytest.mark.parametrize(
+    ("voice_db", "passages"),
+    [
+        ([-8.0] * 14, [(0, 14)]),
+        ([-12.9] * 7 + [-13.1] * 7, [(0, 7)]),
+        ([-8.0] * 6 + [-30.0] + [-8.0] * 7, [(0, 14)]),  # a breath
+        ([-8.0] * 6 + [-30.0] * 2 + [-8.0] * 6, [(0, 6), (8, 14)]),
+        ([-8.0] * 5 + [-30.0] * 9, []),  # too short
+        ([5.0] * 14, []),  # more of a voice than of the song
+    ],
+)
+def test_passages_are_kept_in_which_it_is_sung(voice_db, passages):
+    song = noise(14 * RATE)
+    gains = np.repeat(10 ** (np.array(voice_db, np.float32) / 20), RATE)[:, None]
+    assert demixed.sung_seconds(song * gains, song) == passages
+    assert demixed.sung_seconds(song * gains * np.float32(1e-3), song * np.float32(1e-3)) == []  # -80 dBFS
+
+
+def test_each_passage_is_a_song(tmp_path):
+    count = WINDOW_SAMPLES + 2 * HOP_SAMPLES
+    path = write(tmp_path / "in.wav", noise(count))
+    gains = np.full((count, 1), 0.4, np.float32)
+    gains[11025 + 8 * RATE : 11025 + 12 * RATE] = 0
+    demixed.demix_sung(
+        tmp_path, "game", path, lambda song: np.stack([song * 0.3, song * 0.2, song * (0.5 - gains), song * gains])
+    )
+    lengths = {folder.name: len(read(folder)["vocals"]) / RATE for folder in (tmp_path / "train").iterdir()}
+    assert lengths == {"sung-game-in-0": 8, "sung-game-in-1": 9}
+
+
 def test_a_song_of_which_one_stem_is_beyond_full_scale_is_lowered_as_a_whole(tmp_path):
     path = write(tmp_path / "in.wav", noise(WINDOW_SAMPLES))
-    demixed.demix_sung(tmp_path, "game", path, lambda song: np.stack([song * 20, song * -20, song, song]))
-    stems = read(tmp_path / "train" / "sung-game-in")
+    demixed.demix_sung(tmp_path, "game", path, lambda song: np.stack([song * 20, song * -20, song * 0.5, song * 0.5]))
+    stems = read(tmp_path / "train" / "sung-game-in-0")
     assert max(np.abs(audio).max() for audio in stems.values()) == pytest.approx(1, abs=1e-3)
-    np.testing.assert_allclose(stems["drums"], 20 * stems["vocals"], atol=1e-3)
+    np.testing.assert_allclose(stems["drums"], 40 * stems["vocals"], atol=2e-3)
 
 
 def test_in_music_without_a_voice_the_little_that_is_taken_for_one_is_other(tmp_path):
@@ -197,7 +227,7 @@ def test_a_stem_that_is_hardly_there_is_other(tmp_path):
     demixed.demix_sung(
         tmp_path, "game", path, lambda song: np.stack([song * faint, song * 0.5, song * (0.2 - faint), song * 0.3])
     )
-    stems = read(tmp_path / "train" / "sung-game-in")
+    stems = read(tmp_path / "train" / "sung-game-in-0")
     assert set(stems) == {"bass", "other", "vocals"}
     np.testing.assert_allclose(stems["other"] * 5, stems["bass"] * 2, atol=1e-3)
 
@@ -220,7 +250,7 @@ def test_a_build_takes_songs_and_the_music_that_is_there_apart(tmp_path, monkeyp
     monkeypatch.setattr(build, "fetch_teacher", lambda root: root)
     monkeypatch.setattr(build, "require_apt", lambda: None)
     monkeypatch.setattr(build, "fetch_tracks", lambda *_: debian_audio.PackageResult("none"))
-    teachers = iter([sharing_teacher, band_teacher])
+    teachers = iter([song_teacher, band_teacher])
     monkeypatch.setattr(demixed, "demucs", lambda root: next(teachers))
     write(tmp_path / "songs" / "sung.wav", noise(WINDOW_SAMPLES, 1))
     root = tmp_path / "root"
@@ -235,8 +265,8 @@ def test_a_build_takes_songs_and_the_music_that_is_there_apart(tmp_path, monkeyp
     assert (report.files["songs in four stems"], report.files["music in stems"]) == (1, 1)
     assert report.made == 2
     sources = scan([root], tmp_path / "cache", RATE)
-    assert set(sources.songs) == {"sung-songs-sung", "played-game-data-level"}
-    assert set(sources.songs["sung-songs-sung"]) == set(STEMS)
+    assert set(sources.songs) == {"sung-songs-sung-0", "played-game-data-level"}
+    assert set(sources.songs["sung-songs-sung-0"]) == set(STEMS)
     licences = write_licences(root).read_text()
     assert "Hybrid Transformer Demucs | for personal and research use only" in licences
     assert "level (taken apart by a teacher)" in licences

@@ -1,10 +1,11 @@
 """Songs that a teacher takes apart into all four stems (`peer_demucs`), for personal and research use only.
 
-``ROOT/train/sung-<source>-<song>/{drums,bass,other,vocals}.flac``: of a song with singing up to three minutes from its
-middle. ``ROOT/train/played-<package>-<song>/{drums,bass,other}.flac``: passages of game music in which the teacher
-hears drums or a bass, and no voice: a model that learned as `other` what may be one left 1.7 dB more of all voices
-there. A stem below FAINT_DB is what others have left, and goes to `other`. All stems of a song sum to the song.
-**These labels are a separator's, up to 9 dB right**, which `about.txt` beside them says too.
+``ROOT/train/sung-<source>-<song>-<N>/{drums,bass,other,vocals}.flac``: of three minutes in the middle of a song the
+passages that are sung, each a song of its own. A model that also learned the pauses between them, and pieces without a
+voice, left more of all voices: yardstick 3.40 dB in place of 3.70.
+``ROOT/train/played-<package>-<song>/{drums,bass,other}.flac``: passages of game music in which the teacher hears drums
+or a bass, and no voice. A stem below FAINT_DB is what others have left, and goes to `other`. All stems of a song sum to
+the song. **These labels are a separator's, up to 9 dB right**, which `about.txt` beside them says too.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 
 from stemlive.training.corpus.files import staging, write_flac
 from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
-from stemlive.training.corpus.taught import FADE_SAMPLES, plain, read_song
+from stemlive.training.corpus.taught import FADE_SAMPLES, levels_db, plain, read_song, runs
 from stemlive.training.peer_demucs import HOP_SAMPLES, STEMS, WINDOW_SAMPLES, Demucs, fetch, fit_samples
 from stemlive.whole_file import publish, whole_file
 
@@ -29,6 +30,8 @@ SUNG, PLAYED, RECORDS = "sung-", "played-", "demixed"
 """What is made is named with, and where it stands what was done."""
 EDGE_SAMPLES = SAMPLE_RATE_HZ // 4  # left out at both ends, where the teacher hears one side only
 SUNG_HOPS = 23
+VOICE_AT_DB, VOICE_FLOOR_DBFS, SHORTEST_S = (-13.0, 4.0), -45.0, 6
+"""Level of a voice against the song in each second that is sung, and by itself at least; length of what is kept."""
 PLAYED_HOPS, PLAYED_PASSAGES = 1, 2
 FLOOR_DBFS, FAINT_DB, VOICE_DB = -45.0, -22.0, -35.0
 """Least level of a passage of music, and of a stem against the song; highest of what is taken for a voice in music."""
@@ -46,18 +49,32 @@ def fetch_teacher(root: Path) -> Path:
 
 
 def demix_sung(root: Path, source: str, path: Path, teacher: Teacher | None = None) -> bool:
-    """Take a song with singing apart; False if that was done before, or it is shorter than a window of the teacher."""
+    """Take a song with singing apart; False if that was done before, or nothing of it is kept."""
     record = _record(root, source, path)
     if record.exists():
         return False
     song = read_song(path)
     count = fit_samples(min(len(song), WINDOW_SAMPLES + SUNG_HOPS * HOP_SAMPLES))
+    kept: list[tuple[int, int]] = []
     if count:
         start = (len(song) - count) // 2
         stems = (teacher or demucs(root))(song[start : start + count])[:, EDGE_SAMPLES:-EDGE_SAMPLES]
-        _place(root, f"{SUNG}{source}-{plain(path.stem)}", _heard(stems))
-    _note(record, f"{source}: {path.name}", count)
-    return count > 0
+        kept = sung_seconds(stems[STEMS.index("vocals")], stems.sum(0))
+        for number, (first, end) in enumerate(kept):
+            here = slice(first * SAMPLE_RATE_HZ, end * SAMPLE_RATE_HZ)
+            name = f"{SUNG}{source}-{plain(path.stem)}-{number}"
+            _place(root, name, _heard(stems[:, here]))
+    _note(record, f"{source}: {path.name}", sum(end - first for first, end in kept) * SAMPLE_RATE_HZ)
+    return bool(kept)
+
+
+def sung_seconds(voice: Audio, song: Audio) -> list[tuple[int, int]]:
+    """First second, and the one after the last, of each passage that is sung; its pauses last a second at most."""
+    voice_db, song_db = levels_db(voice), levels_db(song)
+    least_db, most_db = VOICE_AT_DB
+    sung = (voice_db - song_db > least_db) & (voice_db - song_db < most_db) & (voice_db > VOICE_FLOOR_DBFS)
+    sung[1:-1] |= sung[:-2] & sung[2:]
+    return [(first, end) for first, end in runs(sung) if end - first >= SHORTEST_S]
 
 
 def demix_played(root: Path, package: str, path: Path, teacher: Teacher | None = None) -> bool:
