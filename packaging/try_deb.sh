@@ -4,6 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 missing=""
+apt-get update -qq
 /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 for command in Xvfb:xvfb xdotool:xdotool; do
     command -v "${command%%:*}" >/dev/null || missing="$missing ${command##*:}"
