@@ -123,7 +123,7 @@ class Demucs:
         for index in range(_FRAMES):
             sound[..., index * _STEP : index * _STEP + _FFT] += frames[..., index, :]
         weight = np.square(self._window).reshape(-1, _STEP).sum(0)[0]  # of all windows that a sample lies in
-        return sound[..., _PAD : _PAD + WINDOW_SAMPLES] / weight
+        return np.asarray(sound[..., _PAD : _PAD + WINDOW_SAMPLES] / weight, np.float32)
 
 
 def fit_samples(count: int) -> int:
