@@ -205,6 +205,37 @@ def test_what_belongs_together_is_told_on_a_busy_machine(period, apart_ms, late_
     assert portions.samples == portion
 
 
+def test_blocks_that_come_right_after_a_look_are_not_yet_seen():
+    """A period of four blocks, the last three of which come between a look and the question whether all is known."""
+    card = Card(MODEL_RATE_HZ, 4096, 1024)
+    portions = pace.Portions(card)
+    card.samples, card.block_samples = 1024, 1024
+    portions.look(1.0)
+    card.samples = 4096
+    assert not portions.known
+    for period in range(5):
+        portions.look(1.001 + period * 4096 / MODEL_RATE_HZ)
+        card.samples += 4096
+    assert portions.known
+    assert portions.samples == 4096
+
+
+def test_a_portion_in_the_making_does_not_count():
+    """Of the third period half has been seen, when there would be enough of halves (seen on JACK: a queue of 1600)."""
+    card = Card(MODEL_RATE_HZ, 4096, 1024)
+    portions = pace.Portions(card)
+    card.block_samples = 1024
+    for seen, now_s in ((1024, 1.0), (4096, 1.0004), (8192, 1.093), (10240, 1.186)):
+        card.samples = seen
+        portions.look(now_s)
+    assert not portions.known
+    for seen, now_s in ((12288, 1.1864), (16384, 1.279)):
+        card.samples = seen
+        portions.look(now_s)
+    assert portions.known
+    assert portions.samples == 4096
+
+
 @pytest.mark.parametrize("rate_hz", [8000, 44100])
 def test_a_delay_that_is_asked_for_has_room(session, rate_hz):
     check_one_card(session, rate_hz, 512, 512, latency=2000.0)

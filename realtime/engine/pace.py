@@ -38,9 +38,9 @@ class Portions:
         if not count:
             return
         self._seen += count
-        # New samples after less than half of their own duration belong to the portion before them: on a busy machine
-        # the blocks of one period lie milliseconds apart.
-        if self._portions and now_s - self._began_s < 0.5 * count / self._device.sample_rate_hz:
+        # New samples before half of what the portion lasts has passed belong to it: on a busy machine the blocks of one
+        # period lie milliseconds apart, and the last of four came later than half a block.
+        if self._portions and now_s - self._began_s < 0.5 * self._portions[-1] / self._device.sample_rate_hz:
             self._portions[-1] += count
         else:
             self._portions.append(count)
@@ -49,13 +49,14 @@ class Portions:
     @property
     def samples(self) -> int:
         """Samples per portion as measured so far: at least a block, 0 before the first."""
-        # The first is often odd, and a late look takes two for one: hence the median of the others.
-        return max(self._device.block_samples, median_low(self._portions[1:] or self._portions or [0]))
+        # The first is often odd, the last may be in the making, and a late look takes two for one: hence the median of
+        # the others.
+        return max(self._device.block_samples, median_low(self._portions[1:-1] or self._portions or [0]))
 
     @property
     def known(self) -> bool:
-        """Whether enough portions were seen."""
-        return self._device.samples >= _PORTIONS * self.samples > 0
+        """Whether enough portions were seen: in looks, for the device may have gone on since the last one."""
+        return len(self._portions) > 2 and self._seen >= _PORTIONS * self.samples
 
 
 class Pace:
