@@ -38,9 +38,9 @@ class Portions:
         if not count:
             return
         self._seen += count
-        # New samples before half of what the portion lasts has passed belong to it: on a busy machine the blocks of one
-        # period lie milliseconds apart, and the last of four came later than half a block.
-        if self._portions and now_s - self._began_s < 0.5 * self._portions[-1] / self._device.sample_rate_hz:
+        # New samples after less than half of their own duration belong to the portion before them: on a busy machine
+        # the blocks of one period lie milliseconds apart.
+        if self._portions and now_s - self._began_s < 0.5 * count / self._device.sample_rate_hz:
             self._portions[-1] += count
         else:
             self._portions.append(count)
@@ -56,7 +56,7 @@ class Portions:
     @property
     def known(self) -> bool:
         """Whether enough portions were seen: in looks, for the device may have gone on since the last one."""
-        return len(self._portions) > 2 and self._seen >= _PORTIONS * self.samples
+        return self._seen >= _PORTIONS * self.samples > 0
 
 
 class Pace:
