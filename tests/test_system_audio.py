@@ -261,6 +261,7 @@ def test_a_player_is_heard_as_karaoke_once_and_all_is_as_before(server, tmp_path
     assert np.median(high[loud]) < 0.01, "and no voice"
 
 
+@pytest.mark.alone
 def test_the_window_takes_a_player_and_gives_it_back(server, tmp_path, qtbot):
     """Chosen in the list of inputs; another input, and the end of the window, give it back."""
     model = onnx_models.write_split_model(tmp_path / "split.onnx", 2000)
@@ -304,7 +305,7 @@ def test_the_window_takes_a_player_and_gives_it_back(server, tmp_path, qtbot):
     low, high = levels(heard, 500), levels(heard, 4000)
     loud = low > 0.02
     assert np.median(low[loud]) == pytest.approx(0.2, abs=0.02)
-    assert 0.05 < loud.mean() < 0.35, "bursts, and nothing after them"  # some are lost where much else runs
+    assert 0.15 < loud.mean() < 0.35, "each burst once, and nothing after it"
     assert np.median(high[loud]) < 0.01, "and no voice"
 
 
