@@ -12,7 +12,7 @@ from scipy import fft
 
 from stemlive import cli
 from stemlive.training import peer_spleeter
-from stemlive.training.corpus import debian_audio, taught
+from stemlive.training.corpus import debian_audio, files, taught
 from stemlive.training.corpus.licences import write_licences
 from stemlive.training.sources import scan
 
@@ -171,7 +171,7 @@ def test_an_interrupted_song_leaves_nothing_and_is_done_the_next_time(tmp_path, 
         written.append(target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(taught, "write_ogg", stop_at_the_second)
+        patch.setattr(files, "write_ogg", stop_at_the_second)
         with pytest.raises(KeyboardInterrupt):
             taught.teach(root, "game", path, band_teacher)
     assert list(root.iterdir()) == []

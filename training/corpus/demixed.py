@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from stemlive.training.corpus.files import staging, write_flac
+from stemlive.training.corpus.files import place_song
 from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
 from stemlive.training.corpus.taught import FADE_SAMPLES, levels_db, plain, read_song, runs
 from stemlive.training.peer_demucs import HOP_SAMPLES, STEMS, WINDOW_SAMPLES, Demucs, fetch, fit_samples
-from stemlive.whole_file import publish, whole_file
+from stemlive.whole_file import whole_file
 
 Teacher = Callable[[Audio], Audio]
 """Stems ``[4, n, 2]`` of a mixture ``[n, 2]`` at 44.1 kHz, as long as `fit_samples` says."""
@@ -116,18 +116,11 @@ def _note(record: Path, name: str, count: int) -> None:
 
 
 def _place(root: Path, name: str, stems: dict[str, Audio]) -> None:
-    """The stems of a song, together or not at all, and where one is beyond full scale all of them lower."""
-    folder = root / "train" / name
-    if folder.exists():
-        return
-    gain = 1 / max(1.0, *(float(np.abs(audio).max()) for audio in stems.values()))
+    """The stems of a song, and where one is beyond full scale all of them lower."""
+    gain = np.float32(1 / max(1.0, *(float(np.abs(audio).max()) for audio in stems.values())))
     about = f"{name}: these labels are a separator's (Hybrid Transformer Demucs): for personal and research use only.\n"
-    with staging(root) as part_folder:
-        for stem, audio in stems.items():
-            write_flac(part_folder / f"{stem}.flac", audio * np.float32(gain))
-        (part_folder / "about.txt").write_text(about, encoding="utf-8")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        publish(part_folder, folder)
+    lower = {stem: audio * gain for stem, audio in stems.items()}
+    place_song(root, root / "train" / name, lower, about, ".flac")
 
 
 def _heard(stems: Audio, never: tuple[str, ...] = ()) -> dict[str, Audio]:

@@ -1,10 +1,11 @@
-"""Write the corpus's files atomically."""
+"""Write the corpus's files atomically, and bring what others publish."""
 
 from __future__ import annotations
 
 import shutil
+import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from stemlive.errors import StemliveError
 from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
-from stemlive.whole_file import whole_file
+from stemlive.whole_file import publish, whole_file
 
 STAGING_PREFIX = ".part-"
 
@@ -52,3 +54,26 @@ def remove_leftovers(root: Path) -> None:
     """Remove the temporary folders that a killed build has left."""
     for folder in root.glob(f"{STAGING_PREFIX}*"):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def place_song(root: Path, folder: Path, stems: Mapping[str, Audio], about: str, suffix: str) -> None:
+    """The stems of a song, as files with that suffix, and `about.txt`: together or not at all."""
+    if folder.exists():
+        return
+    write = {".flac": write_flac, ".ogg": write_ogg}[suffix]
+    with staging(root) as part_folder:
+        for stem, audio in stems.items():
+            write(part_folder / f"{stem}{suffix}", audio)
+        (part_folder / "about.txt").write_text(about, encoding="utf-8")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        publish(part_folder, folder)
+
+
+def download(command: list[str], into: Path, what: str, instead: str) -> None:
+    """Run pip or npm in `into`. StemliveError when it is missing or fails, naming what can be done `instead`."""
+    if shutil.which(command[0]) is None:
+        raise StemliveError(f"{command[0]} not found: install it, or {instead}")
+    fetched = subprocess.run(command, cwd=into, capture_output=True, text=True, check=False)
+    if fetched.returncode:
+        reason = (fetched.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise StemliveError(f"cannot download {what} ({reason}): try again, or {instead}")

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -24,7 +22,7 @@ import numpy.typing as npt
 
 from stemlive.errors import StemliveError
 from stemlive.training.corpus.debian_audio import PackageResult
-from stemlive.training.corpus.files import staging, write_ogg
+from stemlive.training.corpus.files import download, staging, write_ogg
 from stemlive.training.corpus.singers_speakers import SPEAKERS_FOLDER
 from stemlive.whole_file import publish
 
@@ -93,12 +91,7 @@ def fetch_kokoro(root: Path) -> PackageResult:
 
 
 def _fetch(command: list[str], into: Path) -> None:
-    if shutil.which(command[0]) is None:
-        raise StemliveError(f"{command[0]} not found: install it, or make singers without `voices`")
-    fetched = subprocess.run(command, cwd=into, capture_output=True, text=True, check=False)
-    if fetched.returncode:
-        reason = (fetched.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise StemliveError(f"cannot download Kokoro ({reason}): try again, or make singers without `voices`")
+    download(command, into, "Kokoro", "make singers without `voices`")
 
 
 def speak(root: Path, seed: int, index: int) -> bool:

@@ -25,10 +25,10 @@ import soundfile
 import soxr
 
 from stemlive.errors import StemliveError
-from stemlive.training.corpus.files import staging, write_ogg
+from stemlive.training.corpus.files import place_song, write_ogg
 from stemlive.training.corpus.render_effects import SAMPLE_RATE_HZ, Audio
 from stemlive.training.layout import SUFFIXES
-from stemlive.whole_file import publish, whole_file
+from stemlive.whole_file import whole_file
 
 Teacher = Callable[[Audio], Audio]
 """The voice in a song, both ``[samples, 2]`` at 44.1 kHz."""
@@ -202,7 +202,7 @@ def teach(root: Path, source: str, path: Path, teacher: Teacher | None = None, t
     )
     if kept:
         stems = {"vocals": joined(voice, kept), "accompaniment": joined(song - voice, kept)}
-        _place(root, root / "train" / f"{PREFIX}{source}-{name}", stems, about)
+        place_song(root, root / "train" / f"{PREFIX}{source}-{name}", stems, about, ".ogg")
     if empty:
         folder = root / "pool" / "accompaniment" / f"{PREFIX}{source}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -212,18 +212,6 @@ def teach(root: Path, source: str, path: Path, teacher: Teacher | None = None, t
     with whole_file(record) as part:
         part.write_text(about, encoding="utf-8")
     return bool(kept or empty)
-
-
-def _place(root: Path, folder: Path, stems: dict[str, Audio], about: str) -> None:
-    """The stems of a song, together or not at all."""
-    if folder.exists():
-        return
-    with staging(root) as part_folder:
-        for stem, audio in stems.items():
-            write_ogg(part_folder / f"{stem}.ogg", audio)
-        (part_folder / "about.txt").write_text(about, encoding="utf-8")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        publish(part_folder, folder)
 
 
 def _seconds(passages: list[Passage]) -> int:
