@@ -195,7 +195,7 @@ def test_nor_at_any_other_rate_and_period(session, rate_hz, period, blocks):
 def test_what_belongs_together_is_told_on_a_busy_machine(period, apart_ms, late_ms, portion):
     card = Card(MODEL_RATE_HZ, period, min(period, 1024))
     portions = pace.Portions(card)
-    for number in range(12):
+    for number in range(max(12, MODEL_RATE_HZ // (2 * period))):
         for block in range(-(-period // 1024)):
             card.samples += min(period, 1024)
             card.block_samples = min(period, 1024)
@@ -229,9 +229,25 @@ def test_a_portion_in_the_making_does_not_count():
         card.samples = seen
         portions.look(now_s)
     assert not portions.known
-    for seen, now_s in ((12288, 1.1864), (16384, 1.279)):
+    for seen, now_s in ((12288, 1.1864), (16384, 1.279), (20480, 1.372)):
         card.samples = seen
         portions.look(now_s)
+    assert portions.known
+    assert portions.samples == 4096
+
+
+def test_a_first_period_that_comes_in_pieces_is_not_believed():
+    """Seen in CI: the first four blocks lay more than half a block apart, and were enough."""
+    card = Card(MODEL_RATE_HZ, 4096, 1024)
+    portions = pace.Portions(card)
+    card.block_samples = 1024
+    for block in range(4):
+        card.samples += 1024
+        portions.look(1.0 + 0.013 * block)
+    assert not portions.known
+    for period in range(1, 5):
+        card.samples += 4096
+        portions.look(1.0 + period * 4096 / MODEL_RATE_HZ)
     assert portions.known
     assert portions.samples == 4096
 

@@ -1,7 +1,7 @@
 """How many samples the devices hand over at a time, and how long the engine's queues must be for that."""
 
 import math
-from statistics import median_low
+from itertools import accumulate
 from time import perf_counter, sleep
 
 from stemlive.errors import DeviceError
@@ -17,7 +17,8 @@ _CARRYING_S = 0.003
 """Time for the microphone's thread where its device has a clock of its own."""
 _HIGH_HOPS = 4
 """Hops that latency `high` adds to the queue: 46 ms of `live`."""
-_PORTIONS = 4
+_PORTIONS, _SETTLING_S = 4, 0.3
+"""How much is looked at before a portion is believed. The first calls of a device come apart on a busy machine."""
 
 
 class Portions:
@@ -31,12 +32,16 @@ class Portions:
         self._device = device
         self._seen, self._began_s = device.samples, 0.0
         self._portions: list[int] = []
+        self._first_s = self._looked_s = 0.0
 
     def look(self, now_s: float) -> None:
         """Look for new samples. Call it several times per block."""
         count = self._device.samples - self._seen
+        self._looked_s = now_s
         if not count:
             return
+        if not self._portions:
+            self._first_s = now_s
         self._seen += count
         # New samples after less than half of their own duration belong to the portion before them: on a busy machine
         # the blocks of one period lie milliseconds apart.
@@ -49,14 +54,19 @@ class Portions:
     @property
     def samples(self) -> int:
         """Samples per portion as measured so far: at least a block, 0 before the first."""
-        # The first is often odd, the last may be in the making, and a late look takes two for one: hence the median of
-        # the others.
-        return max(self._device.block_samples, median_low(self._portions[1:-1] or self._portions or [0]))
+        # The first is often odd, the last may be in the making, a late look takes two for one, and blocks of a period
+        # may lie apart: hence the length in which half of the sound comes, of the others.
+        portions = sorted(self._portions[1:-1] or self._portions or [0])
+        half = sum(portions) / 2
+        middle = next(length for length, so_far in zip(portions, accumulate(portions), strict=True) if so_far >= half)
+        return max(self._device.block_samples, middle)
 
     @property
     def known(self) -> bool:
-        """Whether enough portions were seen: in looks, for the device may have gone on since the last one."""
-        return self._seen >= _PORTIONS * self.samples > 0
+        """Whether enough was seen: in looks, for the device may have gone on since the last one."""
+        # A file hands over nothing: it is ahead of all.
+        settled = not self._portions or self._looked_s - self._first_s >= _SETTLING_S
+        return settled and self._seen >= _PORTIONS * self.samples > 0
 
 
 class Pace:
