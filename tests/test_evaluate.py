@@ -312,7 +312,7 @@ def test_estimates_may_lack_stems_and_have_another_rate(corpus, tmp_path, caplog
         (["--estimates", "unknown"], "no song of valid has estimates"),
         (["--estimates", "broken"], "is not audio of a known kind"),
         (["--estimates", "nowhere"], "does not exist"),
-        (["--estimates", "short", "--model", "live"], "name one of --model, --checkpoint and --estimates"),
+        (["--estimates", "short", "--model", "live"], "name one of RECIPE, --model, --checkpoint and --estimates"),
         (["--estimates", "short", "--inference", "segments"], "leave it out with --estimates"),
         (["--estimates", "short", "--late-voice", "10"], "--late-voice is about running a model: leave it out"),
         (["--estimates", "short", "--mono"], "--mono is about running a model: leave it out"),
@@ -358,6 +358,24 @@ def test_a_checkpoint_is_scored_by_each_method(corpus, tmp_path):
     assert usdr_db["causal", "stream"] == pytest.approx(usdr_db["causal", "segments"], abs=0.02)
     assert usdr_db["offline", "segments"] == pytest.approx(usdr_db["offline", "overlap-add"], abs=0.02)
     assert run("--checkpoint", tmp_path / "offline.pt", "--inference", "stream", "--data", corpus).exit_code == 2
+
+
+def test_a_recipe_stands_for_its_run_or_for_the_bundled_model_of_its_name(corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = ["--data", "corpus", "--cache", "cache", "--seconds", 1, "--json"]
+    missing = run("musdb18-live", *options)
+    assert missing.exit_code == 2
+    assert "no weights of musdb18-live yet: train them" in missing.stderr
+    assert "did you mean musdb18-live?" in run("musdb18-liv", *options).stderr
+    assert json.loads(run("live-free", *options).stdout)["model"] == "live-free"
+    for folder in ("musdb18-live", "live-free"):
+        (tmp_path / "runs" / folder).mkdir(parents=True)
+        save_checkpoint(BSRNN(TINY).eval(), tmp_path / "runs" / folder / "best.pt", {})
+        scored = json.loads(run(folder, *options).stdout)
+        assert scored["checkpoint"] == f"runs/{folder}/best.pt"
+        assert scored["yardstick"] == json.loads(run("--checkpoint", f"runs/{folder}", *options).stdout)["yardstick"]
+    (tmp_path / "tiny.toml").write_text("")
+    assert "no weights of tiny yet" in run("tiny.toml", *options).stderr
 
 
 def test_an_onnx_model_is_scored_as_it_streams(corpus, tmp_path):

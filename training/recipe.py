@@ -168,6 +168,11 @@ def find_recipe(name: Path) -> Path:
     return name
 
 
+def run_of(recipe: Path) -> Path:
+    """The folder in which a recipe's run is, unless another is named."""
+    return Path("runs") / recipe.stem
+
+
 def read_recipe(name: Path) -> Recipe:
     """The recipe of that name or in that file. Raises UsageError for a file, a table or a name that does not fit."""
     path = find_recipe(name)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stemlive.errors import TrainingError, UsageError, check_exists
+from stemlive.errors import MissingFileError, TrainingError, UsageError, check_exists
 from stemlive.options import (
     Weights,
     beginning_option,
@@ -33,6 +33,7 @@ _NAME_WIDTH = 46
 
 
 @click.command()
+@click.argument("recipe", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @songs_options
 @model_option
 @click.option(
@@ -79,6 +80,7 @@ _NAME_WIDTH = 46
 @threads_option
 def command(
     *,
+    recipe: Path | None,
     roots: tuple[Path, ...],
     split: str,
     model: str | None,
@@ -97,7 +99,8 @@ def command(
 ) -> None:
     """Score stems in dB, song by song and on average, next to the mixture and an ideal ratio mask.
 
-    Scored are the bundled model, or what one of --model, --checkpoint and --estimates names.
+    Scored are the bundled model, or the best weights of a RECIPE's run in the folder runs, or what one of --model,
+    --checkpoint and --estimates names. Of a recipe that was not run here, the bundled model of that name is.
 
     The yardstick is the one number to choose by: the mean over songs of the mean uSDR of their stems, over the songs
     whose four stems are known or, where there are none, over all. A stem below -60 dBFS counts in no average.
@@ -111,8 +114,9 @@ def command(
     or the sum of the stems where there is none. A folder without `valid`, as MUSDB18-HQ is, has as its split `valid`
     the official validation songs of its `train`, and these never count as `train`.
     """
-    if sum(choice is not None for choice in (model, checkpoint, estimates)) > 1:
-        raise UsageError("name one of --model, --checkpoint and --estimates")
+    if sum(choice is not None for choice in (recipe, model, checkpoint, estimates)) > 1:
+        raise UsageError("name one of RECIPE, --model, --checkpoint and --estimates")
+    model, checkpoint = weights_of(recipe) if recipe is not None else (model, checkpoint)
     options: dict[str, object] = {"--inference": method, "--long-play": minutes, "--late-voice": late_ms}
     options |= {"--mono": in_mono, "--backing-voices": backing}
     for option, value in options.items():
@@ -161,6 +165,20 @@ def command(
         return
     for line in lines(result):
         click.echo(line)
+
+
+def weights_of(recipe: Path) -> tuple[str | None, Path | None]:
+    """Return the bundled model of a recipe's name, or the checkpoint of its run, where there is one."""
+    from stemlive.realtime.model_file.bundled import bundled_models
+    from stemlive.training.recipe import find_recipe, run_of
+
+    recipe = find_recipe(recipe)
+    run = Weights().convert(run_of(recipe), None, None)
+    if run.is_file():
+        return None, run
+    if recipe.stem in bundled_models():
+        return recipe.stem, None
+    raise MissingFileError(f"no weights of {recipe.stem} yet: train them, or name their folder by --checkpoint")
 
 
 def lines(result: dict[str, Any]) -> list[str]:

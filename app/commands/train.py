@@ -33,9 +33,8 @@ _CELLS = 16
 @click.option(
     "--run",
     "folder",
-    required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of this run: state, weights, log. A run that is there goes on.",
+    help="Folder of this run: state, weights, log. A run that is there goes on.  [default: runs/RECIPE]",
 )
 @cache_option
 @click.option("--processes", type=click.IntRange(1), default=1, show_default=True, help="One per core, or per GPU.")
@@ -67,7 +66,7 @@ def command(
     recipe: Path,
     roots: tuple[Path, ...],
     validation_roots: tuple[Path, ...],
-    folder: Path,
+    folder: Path | None,
     cache: Path,
     processes: int,
     time_limit: float | None,
@@ -92,9 +91,10 @@ def command(
         -m -- stemlive train RECIPE --data ... --run SHARED_FOLDER
     """  # noqa: D301 - the \b is click's mark of lines to be left as they are
     from stemlive.training import launch
-    from stemlive.training.recipe import find_recipe
+    from stemlive.training.recipe import find_recipe, run_of
 
     recipe = find_recipe(recipe)
+    folder = folder or run_of(recipe)
     check_exists(*roots, *validation_roots, start_from)
     if not launch.is_worker():
         from stemlive.training.recipe import read_recipe
