@@ -141,6 +141,36 @@ def test_the_microphone_waits_for_no_model_and_everything_is_told(
     assert min(lengths.values()) > RATE_HZ // 2
 
 
+@pytest.mark.alone
+def test_the_guide_steps_back_while_somebody_sings_into_the_microphone(server, model):
+    command = stream(model, "-i", "device:system", "-o", "device:system", "--json", "--guide", -12)
+    command += ["--input-channels", "1", "--microphone-channels", "2"]
+    command += [word for stem in ("vocals", "drums", "bass", "other") for word in ("--mute", stem)]
+    times_s = np.arange(7 * RATE_HZ) / RATE_HZ
+    vowel = sum(np.sin(2 * np.pi * 200 * k * times_s) / k for k in range(1, 11))  # one tone alone would howl
+    singer = 0.1 * vowel / np.std(vowel) * ((times_s > 1.5) & (times_s < 3))
+    sound = np.stack([0.5 * np.sin(2 * np.pi * 880 * times_s), singer], 1).astype(np.float32)
+    with subprocess.Popen(command, env=server.environment, stdout=subprocess.PIPE, text=True) as program:
+        try:
+            assert program.stdout is not None
+            assert json.loads(program.stdout.readline())["event"] == "started"
+            with beside(Neighbour, server.name) as neighbour:
+                neighbour.connect()
+                heard, _ = neighbour.play(sound)
+        finally:
+            program.send_signal(signal.SIGTERM)
+
+    def level_db(start_s: float) -> float:
+        """Of the song, as the middle one of 14 pieces of 50 ms has it: a hop that was late counts in one."""
+        pieces = heard[round(start_s * RATE_HZ) :, 0][: 14 * 2205].reshape(14, 2205)
+        waves = np.exp(-2j * np.pi * 880 * np.arange(2205) / RATE_HZ)
+        return float(20 * np.log10(np.median(2 * np.abs(pieces @ waves) / 2205) + 1e-9))
+
+    assert level_db(2.2) - level_db(0.7) == pytest.approx(-24, abs=1)
+    assert level_db(6.2) - level_db(0.7) == pytest.approx(-1, abs=1)  # it does not hurry back
+    assert np.std(heard[round(2.2 * RATE_HZ) : round(2.9 * RATE_HZ), 0]) == pytest.approx(0.1, rel=0.05)
+
+
 def test_a_file_is_played_to_its_real_end_and_what_is_missing_is_told(server, model, tmp_path):
     sound = 0.1 * np.random.default_rng(0).standard_normal((3 * RATE_HZ, 2))
     sound[RATE_HZ // 2 :] *= 1e-3  # the first frames are long: what a length is guessed from

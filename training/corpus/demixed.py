@@ -1,7 +1,7 @@
 """Songs that a teacher takes apart into all four stems (`peer_demucs`), for personal and research use only.
 
-``ROOT/train/sung-<source>-<song>-<N>/{drums,bass,other,vocals}.flac``: of three minutes in the middle of a song the
-passages that are sung, each a song of its own. A model that also learned the pauses between them, and pieces without a
+``ROOT/train/sung-<source>-<song>-<N>/{drums,bass,other,vocals}.flac``: the passages of a song that are sung, each a song
+of its own. A model that also learned the pauses between them, and pieces without a
 voice, left more of all voices: yardstick 3.40 dB in place of 3.70.
 ``ROOT/train/played-<package>-<song>/{drums,bass,other}.flac``: passages of game music in which the teacher hears drums
 or a bass, and no voice. A stem below FAINT_DB is what others have left, and goes to `other`. All stems of a song sum to
@@ -29,7 +29,6 @@ Teacher = Callable[[Audio], Audio]
 SUNG, PLAYED, RECORDS = "sung-", "played-", "demixed"
 """What is made is named with, and where it stands what was done."""
 EDGE_SAMPLES = SAMPLE_RATE_HZ // 4  # left out at both ends, where the teacher hears one side only
-SUNG_HOPS = 23
 VOICE_AT_DB, VOICE_FLOOR_DBFS, SHORTEST_S = (-13.0, 4.0), -45.0, 6
 """Level of a voice against the song in each second that is sung, and by itself at least; length of what is kept."""
 PLAYED_HOPS, PLAYED_PASSAGES = 1, 2
@@ -54,7 +53,7 @@ def demix_sung(root: Path, source: str, path: Path, teacher: Teacher | None = No
     if record.exists():
         return False
     song = read_song(path)
-    count = fit_samples(min(len(song), WINDOW_SAMPLES + SUNG_HOPS * HOP_SAMPLES))
+    count = fit_samples(len(song))
     kept: list[tuple[int, int]] = []
     if count:
         start = (len(song) - count) // 2
