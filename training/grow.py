@@ -32,7 +32,7 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     The second result is the checkpoint's provenance.
 
     Raises TrainingError unless the model's features are the checkpoint's or a multiple of them, its blocks and hidden
-    units as many or more, its mask heads as large, its layers recurrent, and all else the same but for panning, detail,
+    units as many or more (of GRUs and LSTMs), its mask heads as large, and all else the same but for panning, detail,
     a deep filter where the checkpoint has only a mask, both inputs where it has the complex ones, and real masks for
     complex ones; or middle and side for left and right with magnitudes and real masks, which computes the same only
     where the masks of left and right are alike; or another framing whose analysis window is as long: what becomes of a
@@ -56,7 +56,8 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     new_preset = ("preset",) if small.config.framing.analysis_samples == config.framing.analysis_samples else ()
     new = (*new_filter, *new_input, *new_mask, *new_panning, *new_detail, *new_preset)
     same = {name: getattr(small.config, name) for name in (*_GROWS, *new)}
-    layers = (config.time_layer, config.band_layer)
+    larger = any(getattr(config, name) != getattr(small.config, name) for name in _GROWS)
+    layers = (config.time_layer, config.band_layer) if larger else ()
     if (
         dataclasses.replace(config, **same) != small.config
         or config.feature_dim % small.config.feature_dim

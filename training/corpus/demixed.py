@@ -1,8 +1,8 @@
 """Songs that a teacher takes apart into all four stems (`peer_demucs`), for personal and research use only.
 
-``ROOT/train/sung-<source>-<song>-<N>/{drums,bass,other,vocals}.flac``: the passages of a song that are sung, each a song
-of its own. A model that also learned the pauses between them, and pieces without a
-voice, left more of all voices: yardstick 3.40 dB in place of 3.70.
+``ROOT/train/sung-<source>-<song>-<N>/{drums,bass,other,vocals}.flac``: the passages of a song that are sung, each one
+a song of its own. A model that also learned the pauses between them, and pieces without a voice, left more of all
+voices: yardstick 3.40 dB in place of 3.70.
 ``ROOT/train/played-<package>-<song>/{drums,bass,other}.flac``: passages of game music in which the teacher hears drums
 or a bass, and no voice. A stem below FAINT_DB is what others have left, and goes to `other`. All stems of a song sum to
 the song. **These labels are a separator's, up to 9 dB right**, which `about.txt` beside them says too.
