@@ -40,7 +40,7 @@ class PipeReader:
     def __init__(self, path: str | Path, raw: PcmFormat | None = None) -> None:
         self.name = "standard input" if str(path) == STANDARD else str(path)
         self._fd = _open(path, os.O_RDONLY, self.name)
-        self._ended = False
+        self._ended = self._came = False
         self._decoder: ffmpeg.Ffmpeg | None = None
         self._pushed = b""
         self.frames: int | None = None
@@ -76,10 +76,21 @@ class PipeReader:
         return f"{self._intake.note}; {missing}" if self._intake.note else missing
 
     def read(self, frames: int) -> NDArray[np.float32]:
-        """Wait for the next block and return it, float32 [frames, C]; shorter only at the end, empty from then on."""
+        """Wait for the next block and return it, float32 [frames, C]; shorter only at the end, empty from then on.
+
+        AudioFileError if ffmpeg finds nothing in it that it can decode.
+        """
         wanted = frames if self._left is None else min(frames, self._left)
         size = self._pcm.frame_bytes
         data = self._read_bytes(wanted * size)
+        if not data and not self._came and self._decoder is not None:
+            self._decoder.wait()
+            if why := self._decoder.complaint():
+                raise AudioFileError(
+                    f"nothing of {self.name} can be decoded (ffmpeg: {why}): a pipe cannot carry an MP4 whose index "
+                    "comes last, so name the file instead"
+                )
+        self._came = True
         block = self._pcm.decode(data[: len(data) // size * size])
         if self._left is not None:
             self._left -= len(block)
