@@ -26,15 +26,17 @@ esac
 case ",$extras," in *,key,* | *,dev,*)
     has_library librubberband.so.2 || needed="$needed librubberband2" ;;
 esac
+case ",$extras," in *,train,* | *,dev,*)
+    command -v g++ >/dev/null || needed="$needed g++" # torch.compile's; Python's headers too
+    python3 -c 'import os, sysconfig as s; os.stat(s.get_path("include") + "/Python.h")' 2>/dev/null ||
+        needed="$needed python3-dev" ;;
+esac
 case ",$extras," in *,dev,*)
     command -v Xvfb >/dev/null || needed="$needed xvfb"
     command -v xdotool >/dev/null || needed="$needed xdotool"
     command -v fluidsynth >/dev/null || needed="$needed fluidsynth"
     command -v lmms >/dev/null || needed="$needed lmms"
     [ -e /usr/share/zynaddsubfx/banks ] || needed="$needed zynaddsubfx-data"
-    command -v g++ >/dev/null || needed="$needed g++" # torch.compile's; Python's headers too
-    python3 -c 'import os, sysconfig as s; os.stat(s.get_path("include") + "/Python.h")' 2>/dev/null ||
-        needed="$needed python3-dev"
     command -v jackd >/dev/null || needed="$needed jackd2"
     command -v pulseaudio >/dev/null || needed="$needed pulseaudio"
     command -v pactl >/dev/null || needed="$needed pulseaudio-utils"

@@ -31,7 +31,7 @@ from stemlive.model.checkpoint import load_checkpoint, save_checkpoint
 from stemlive.model.config import STEMS, ModelConfig
 from stemlive.model.framing import Framing
 from stemlive.options import Weights
-from stemlive.training import bar, launch
+from stemlive.training import bar, devices, launch
 from stemlive.training.devices import fast_bfloat16, quicker_in_bfloat16, use_gpu
 from stemlive.training.inference import separate_whole
 from stemlive.training.loop import Trainer
@@ -262,7 +262,7 @@ def test_frozen_parts_stay_as_they_are_and_the_others_learn(sources, tmp_path):
 # Both are PyTorch's own, about what it does itself.
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
-def test_compiled_trains_as_it_does_uncompiled(sources, tmp_path, monkeypatch):
+def test_compiled_trains_as_it_does_uncompiled(sources, tmp_path):
     from torch._inductor import config as inductor
 
     # The compiler writes out each band and hop: two bands, and two pieces of two hops.
@@ -283,11 +283,21 @@ def test_compiled_trains_as_it_does_uncompiled(sources, tmp_path, monkeypatch):
         torch.testing.assert_close(
             weights[1][name], value, atol=2e-4, rtol=1e-3, msg=lambda m, name=name: f"{name}: {m}"
         )
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(
-        TrainingError, match="compile = true needs a C\\+\\+ compiler, and there is no no-such-compiler"
-    ):
-        Trainer(changed(panned, compile=True), sources, Sources(), tmp_path / "third")
+
+
+@pytest.mark.parametrize("missing", ["no-such-compiler", "Python.h"])
+def test_without_a_compiler_it_trains_uncompiled_and_says_so(sources, tmp_path, monkeypatch, caplog, missing):
+    if missing == "Python.h":
+        monkeypatch.setattr(devices.sysconfig, "get_path", lambda _: str(tmp_path))
+    else:
+        monkeypatch.setenv("CXX", missing)
+    torch._dynamo.utils.counters.clear()
+    caplog.set_level(logging.INFO)
+    trainer = Trainer(changed(recipe(1), compile=True), sources, Sources(), tmp_path / "run")
+    trainer.run()
+    assert trainer.progress.step == 1
+    assert not torch._dynamo.utils.counters["frames"]
+    assert f"not compiled, so slower: there is no {missing} (Debian: g++ and python3-dev)" in caplog.text
 
 
 def test_a_run_that_begins_with_weights_keeps_their_hours(sources, tmp_path):

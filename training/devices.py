@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import sysconfig
 import time
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -70,11 +72,9 @@ def _step_s(model: BSRNN, frames: Tensor, bfloat16: bool) -> float:
     return time.process_time() - began
 
 
-def check_compiler(on_gpu: bool) -> None:
-    """Raise TrainingError if torch.compile has no compiler to use."""
+def missing_compiler(on_gpu: bool) -> str:
+    """Return what torch.compile would need and this machine does not have: a program or a header; empty if nothing."""
     compiler = os.environ.get("CXX", "g++")
-    if not on_gpu and shutil.which(compiler) is None:
-        raise TrainingError(
-            f"compile = true needs a C++ compiler, and there is no {compiler}: "
-            "install it (Debian: g++ and python3-dev), or leave compile out of the recipe"
-        )
+    if on_gpu or (shutil.which(compiler) and Path(sysconfig.get_path("include"), "Python.h").exists()):
+        return ""
+    return "Python.h" if shutil.which(compiler) else compiler

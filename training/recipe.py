@@ -67,8 +67,8 @@ class TrainConfig:
         process (its helpers that mix segments not counted), so that runs on a busy machine get equal shares.
     precision: of the network; losses and the optimiser's sums are always float32. `bf16` is float32 on processor cores
         where a few steps, timed when the run begins, are no quicker in it.
-    compile: the network by torch.compile, at the run's start: a minute or two, then quicker steps. Needs a C++ compiler
-        and Python's headers (Debian: g++, python3-dev), on a GPU Triton.
+    compile: the network by torch.compile, at the run's start: a minute or two, then quicker steps. Done where there are
+        a C++ compiler and Python's headers (Debian: g++, python3-dev); on a GPU it needs Triton.
     validate_epochs: validate after so many epochs; with 0 after `validate_minutes`.
     validation_s: seconds of each song that are scored.
     patience: stop after so many validations without a better score; 0 never does.
