@@ -1,7 +1,6 @@
 """Augmentations of a single stem before it is mixed: each takes float32 `[n, 2]` and a seeded generator."""
 
 import io
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -55,25 +54,6 @@ def change_pitch_and_tempo(audio: Audio, semitones: float, tempo: float, sample_
     stretch.timeFactor = tempo
     channels = np.asarray(stretch.process(np.ascontiguousarray(audio.T[: 1 if mono else 2])), np.float32)
     return np.repeat(channels.T, 2, axis=1) if mono else channels.T
-
-
-@dataclass(frozen=True)
-class Retiming:
-    """A recording played at another speed, and moved in pitch (semitones) and in tempo apart from that."""
-
-    speed: float = 1.0
-    semitones: float = 0.0
-    tempo: float = 1.0
-
-    def length(self, count: int) -> int:
-        """Samples of the recording that give at least `count` samples."""
-        return int(np.ceil(count * self.speed * self.tempo)) + 2
-
-    def apply(self, audio: Audio, sample_rate_hz: int) -> Audio:
-        """Raises TrainingError where the library for pitch and tempo is missing."""
-        if self.semitones != 0.0 or self.tempo != 1.0:
-            audio = change_pitch_and_tempo(audio, self.semitones, self.tempo, sample_rate_hz)
-        return change_speed(audio, self.speed) if self.speed != 1.0 else audio
 
 
 def pan(audio: Audio, rng: np.random.Generator, width: float) -> Audio:

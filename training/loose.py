@@ -11,8 +11,9 @@ from stemlive.model.choices import check_types
 from stemlive.training.activity import Passages, active_passages, draw_start
 from stemlive.training.augment import (
     Audio,
-    Retiming,
     chance,
+    change_pitch_and_tempo,
+    change_speed,
     db_to_gain,
     double,
     echo,
@@ -50,7 +51,6 @@ class LooseConfig:
     speed_p, speed_spread, vocals_speed_spread: pitch, tempo and formants together, by a factor whose natural logarithm
         is at most the spread (0.2: 0.82 to 1.22).
     pitch_p, max_pitch_semitones: pitch alone. tempo_p, tempo_spread: tempo alone. Dear: see `change_pitch_and_tempo`.
-        A song's drums keep their pitch.
     swap_p, flip_p, max_pan: channels swapped, polarity inverted, balance moved by at most so much.
     effect_p, bend_db, room_p: equalised, by so many dB either way; and, of those, so many with a room.
     drive_p, widen_p, double_p, echo_p: what songs do to voices, to voices only: distorted, out of phase between the
@@ -172,12 +172,18 @@ class LooseStems:
     def _passage(self, kind: str, rng: np.random.Generator) -> tuple[Audio, float]:
         c = self.config
         recording = self._draws[kind].draw(rng)
-        retiming = draw_retiming(c, rng, c.vocals_speed_spread if kind == "vocals" else c.speed_spread)
-        audio = self._read(recording, retiming.length(self.count), rng)
+        spread = c.vocals_speed_spread if kind == "vocals" else c.speed_spread
+        speed = float(np.exp(rng.uniform(-spread, spread))) if rng.random() < c.speed_p else 1.0
+        pitch = float(rng.uniform(-c.max_pitch_semitones, c.max_pitch_semitones)) if chance(c.pitch_p, rng) else 0.0
+        tempo = float(np.exp(rng.uniform(-c.tempo_spread, c.tempo_spread))) if chance(c.tempo_p, rng) else 1.0
+        audio = self._read(recording, int(np.ceil(self.count * speed * tempo)) + 2, rng)
         if c.level_stems:
             audio = audio * np.float32(REFERENCE_RMS / recording.rms)
-        audio = fit(retiming.apply(audio, self.sample_rate_hz), self.count)
-        audio = swap_and_flip(audio, rng, c.swap_p, c.flip_p)
+        if pitch != 0.0 or tempo != 1.0:
+            audio = change_pitch_and_tempo(audio, pitch, tempo, self.sample_rate_hz)
+        if speed != 1.0:
+            audio = change_speed(audio, speed)
+        audio = swap_and_flip(fit(audio, self.count), rng, c.swap_p, c.flip_p)
         produced = chance(c.produce_p if kind == "vocals" else c.produce_music_p, rng)
         if produced and kind == "vocals":
             audio = produce_voice(audio, rng, self.sample_rate_hz, c.dry_p)  # which pans it
@@ -221,16 +227,6 @@ class LooseStems:
             if np.sqrt(np.mean(np.square(audio))) > 0.1 * recording.rms:
                 break
         return audio
-
-
-def draw_retiming(config: LooseConfig, rng: np.random.Generator, speed_spread: float) -> Retiming:
-    """Speed, pitch and tempo as the recipe says, each with its own probability."""
-    c = config
-    return Retiming(
-        float(np.exp(rng.uniform(-speed_spread, speed_spread))) if rng.random() < c.speed_p else 1.0,
-        float(rng.uniform(-c.max_pitch_semitones, c.max_pitch_semitones)) if chance(c.pitch_p, rng) else 0.0,
-        float(np.exp(rng.uniform(-c.tempo_spread, c.tempo_spread))) if chance(c.tempo_p, rng) else 1.0,
-    )
 
 
 def band_limit_hz(name: str) -> float:

@@ -1,6 +1,6 @@
 """Training segments: stems drawn and mixed, each segment a pure function of (seed, index)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,16 +11,9 @@ from torch.utils.data import Dataset
 
 from stemlive.errors import UsageError
 from stemlive.model.config import STEMS
-from stemlive.training.augment import (
-    Audio,
-    chance,
-    db_to_gain,
-    equalise_and_reverberate,
-    low_pass,
-    swap_and_flip,
-)
+from stemlive.training.augment import Audio, chance, change_speed, db_to_gain, low_pass
 from stemlive.training.drawing import WeightedDraw, song_sources
-from stemlive.training.loose import REFERENCE_RMS, LooseConfig, LooseStems, draw_retiming, fit
+from stemlive.training.loose import REFERENCE_RMS, LooseConfig, LooseStems, fit
 from stemlive.training.produce import limit
 from stemlive.training.sources import Sources
 
@@ -37,8 +30,6 @@ class MixConfig(LooseConfig):
     share_random: stems from anywhere, mixed without regard to each other.
     share_song: stems that belong together; a song without a voice may be given one.
     song_gain_db: a song's stems keep their balance to within so many dB.
-    song_effect_p: so many of a song's stems are equalised, by up to `bend_db`. Speed, pitch, tempo, swapped sides and
-        polarity are drawn once for all stems of a song.
     level_mixture: the whole is brought to a random -32 to -10 dBFS RMS, peaks to at most full scale.
     low_pass_p: share of segments without anything above a random 4 to 16 kHz.
     limit_p: share of segments through a limiter, up to 9 dB of it, as a mastered mixture is: all stems by one gain.
@@ -50,7 +41,6 @@ class MixConfig(LooseConfig):
     share_random: float = 0.3
     share_song: float = 0.25
     song_gain_db: float = 4.0
-    song_effect_p: float = 0.0
     level_mixture: bool = True
     low_pass_p: float = 0.04
     limit_p: float = 0.0
@@ -122,7 +112,7 @@ class SegmentMixer(Dataset[dict[str, Tensor]]):
         return {kind: audio for kind, (audio, _) in drawn.items()}, min(cut_hz for _, cut_hz in drawn.values())
 
     def _from_song(self, rng: np.random.Generator) -> tuple[Stems, Groups, float]:
-        """One passage of a song, its stems treated alike and in about their balance; a loose voice if it has none."""
+        """One passage of a song at one speed, stems in about their balance; a loose voice if it has none."""
         c = self.config
         song = self.sources.songs[self._songs.draw(rng)]
         groups = np.eye(GROUPS, dtype=np.float32)
@@ -132,9 +122,8 @@ class SegmentMixer(Dataset[dict[str, Tensor]]):
         elif "bass" not in song:
             groups[STEMS.index("other"), STEMS.index("bass")] = 1
             groups[STEMS.index("bass")] = 0
-        retiming = draw_retiming(c, rng, c.speed_spread)
-        count = retiming.length(self.count)
-        swapped, flipped = rng.random() < c.swap_p, rng.random() < c.flip_p
+        speed = rng.uniform(0.88, 1.14) if rng.random() < c.speed_p / 2 else 1.0
+        count = int(np.ceil(self.count * speed)) + 2
         song = {stem: recording for stem, recording in song.items() if not recording.silent}
         longest = max((recording.num_samples for recording in song.values()), default=0)
         start = int(rng.integers(max(1, longest - count)))
@@ -147,11 +136,7 @@ class SegmentMixer(Dataset[dict[str, Tensor]]):
             audio = recording.read(start, count) * np.float32(gain)
             if rng.random() < c.drop_stem_p / 2:
                 audio = np.zeros_like(audio)
-            if chance(c.song_effect_p, rng):
-                audio = equalise_and_reverberate(audio, rng, self.sample_rate_hz, None, c.bend_db)
-            own = replace(retiming, semitones=0.0) if stem == "drums" else retiming
-            audio = fit(own.apply(audio, self.sample_rate_hz), self.count)
-            stems[stem] = swap_and_flip(audio, rng, float(swapped), float(flipped))
+            stems[stem] = fit(change_speed(audio, speed) if speed != 1.0 else audio, self.count)
         cut_hz = np.inf
         if "vocals" not in song:
             stems["vocals"], cut_hz = self._loose.draw("vocals", rng)
