@@ -51,12 +51,12 @@ def draw(path: Path, picture: Path) -> None:
     hours, columns = read_log(path)
     if not hours:
         raise TrainingError(f"{path} has no validation yet: train on, with songs to validate by")
-    figure = Figure(figsize=(9, 5), layout="constrained")
+    figure = Figure(figsize=(11, 5), layout="constrained")
     scores, losses = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     for name in (name for name in columns if name != "loss"):
         scores.plot(hours, columns[name], "o-", label=f"{name} {columns[name][-1]:.2f} dB")
     scores.set_ylabel("yardstick and uSDR, dB")
-    scores.legend()
+    scores.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     losses.plot(hours, columns["loss"], "o-", color="black")
     losses.set_ylabel("loss")
     losses.set_xlabel("hours of audio heard")
