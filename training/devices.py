@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stemlive.errors import TrainingError
 from stemlive.model.bsrnn import BSRNN
@@ -72,9 +72,11 @@ def _step_s(model: BSRNN, frames: Tensor, bfloat16: bool) -> float:
     return time.process_time() - began
 
 
-def missing_compiler(on_gpu: bool) -> str:
-    """Return what torch.compile would need and this machine does not have: a program or a header; empty if nothing."""
+def compile_network(model: nn.Module, on_gpu: bool) -> str:
+    """Have PyTorch compile the network; return why that is left out, where this machine has no compiler for it."""
     compiler = os.environ.get("CXX", "g++")
     if on_gpu or (shutil.which(compiler) and Path(sysconfig.get_path("include"), "Python.h").exists()):
+        model.compile(dynamic=False)
         return ""
-    return "Python.h" if shutil.which(compiler) else compiler
+    missing = "Python.h" if shutil.which(compiler) else compiler
+    return f"not compiled, so slower: there is no {missing} (Debian: g++ and python3-dev)"

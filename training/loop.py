@@ -23,7 +23,7 @@ from stemlive.errors import TrainingError
 from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import save_checkpoint
 from stemlive.model.framing import Framing
-from stemlive.training.devices import missing_compiler, quicker_in_bfloat16, use_gpu
+from stemlive.training.devices import compile_network, quicker_in_bfloat16, use_gpu
 from stemlive.training.grow import start_model
 from stemlive.training.mixing import describe
 from stemlive.training.objective import batch_loss, pieces, prepare
@@ -91,9 +91,7 @@ class Trainer:
         optimizer = OPTIMISERS[c.optimiser](model, c.learning_rate, c.weight_decay)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.averaged.to(self.accelerator.device)
-        missing = missing_compiler(on_gpu)
-        if c.compile and not missing:
-            self.model.compile(dynamic=False)
+        uncompiled = compile_network(self.model, on_gpu) if c.compile else ""
         at = self.accelerator
         self.stopping = False
         self._resume()
@@ -108,8 +106,8 @@ class Trainer:
         )
         if slow:
             self.run_log.say("computing in float32: on this processor bf16 would take longer")
-        if c.compile and missing:
-            self.run_log.say(f"not compiled, so slower: there is no {missing} (Debian: g++ and python3-dev)")
+        if uncompiled:
+            self.run_log.say(uncompiled)
 
     @property
     def network(self) -> BSRNN:
