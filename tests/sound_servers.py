@@ -27,7 +27,7 @@ class SoundServer:
             pytest.skip(f"not installed: {', '.join(missing)} (./install.sh dev)")
         self.kind, self._folder = kind, folder
         self._processes: list[subprocess.Popen[bytes]] = []
-        runtime = folder / "run"
+        self._runtime = runtime = folder / "run"
         runtime.mkdir(mode=0o700, parents=True)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PULSE_", "PIPEWIRE_"))}
         self.environment = kept | {
@@ -41,25 +41,36 @@ class SoundServer:
         }
 
     def start(self, *sinks: str) -> None:
-        """Start it with null sinks of these names; the first is the default."""
-        if self.kind == "PulseAudio":
-            modules = ("native-protocol-unix", "stream-restore", "suspend-on-idle")
-            command = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
-            self._spawn(*command, *(f"--load=module-{module}" for module in modules))
-        else:
-            self._spawn(
-                "dbus-daemon", "--session", "--nofork", "--address", self.environment["DBUS_SESSION_BUS_ADDRESS"]
-            )
-            wait_until((self._folder / "run" / "bus").exists, "D-Bus", patience_s=PATIENCE_S)
-            self._spawn("pipewire")
-            wait_until((self._folder / "run" / "pipewire-0").exists, "PipeWire", patience_s=PATIENCE_S)
-            self._spawn("wireplumber")
-            self._spawn("pipewire-pulse")
-        wait_until(self._answers, self.kind, patience_s=PATIENCE_S)
+        """Start it with null sinks of these names, the first the default. If it does not come up, it is begun anew."""
+        for attempt in range(1, 4):
+            self._launch()
+            try:
+                wait_until(self._answers, self.kind, patience_s=PATIENCE_S / 3)
+                break
+            except AssertionError as error:
+                self.kill()
+                if attempt == 3:
+                    said = {log.stem: log.read_text(errors="replace")[-500:] for log in self._folder.glob("*.log")}
+                    raise AssertionError(f"{self.kind} does not start: {said}") from error
+                shutil.rmtree(self._runtime)
+                self._runtime.mkdir(mode=0o700)
         for sink in sinks:
             self.add_sink(sink)
         self.pactl("set-default-sink", sinks[0])
         wait_until(lambda: self.default_sink() == sinks[0], "the default", patience_s=PATIENCE_S)
+
+    def _launch(self) -> None:
+        if self.kind == "PulseAudio":
+            modules = ("native-protocol-unix", "stream-restore", "suspend-on-idle")
+            command = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
+            self._spawn(*command, *(f"--load=module-{module}" for module in modules))
+            return
+        self._spawn("dbus-daemon", "--session", "--nofork", "--address", self.environment["DBUS_SESSION_BUS_ADDRESS"])
+        wait_until((self._runtime / "bus").exists, "D-Bus", patience_s=PATIENCE_S)
+        self._spawn("pipewire")
+        wait_until((self._runtime / "pipewire-0").exists, "PipeWire", patience_s=PATIENCE_S)
+        self._spawn("wireplumber")
+        self._spawn("pipewire-pulse")
 
     def stop(self) -> None:
         for process in reversed(self._processes):
@@ -121,4 +132,5 @@ class SoundServer:
             )
 
     def _answers(self) -> bool:
-        return subprocess.run(["pactl", "info"], env=self.environment, capture_output=True, check=False).returncode == 0
+        command = ["timeout", "5", "pactl", "info"]  # one that came too early may wait for ever
+        return subprocess.run(command, env=self.environment, capture_output=True, check=False).returncode == 0

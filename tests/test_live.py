@@ -538,7 +538,7 @@ class TestEngine:
             wait_until(told_what_it_was_handed, "the place of the block before")
 
     def test_a_device_that_goes_away_is_a_state_not_a_crash(self, fake, model):
-        fake(dies_after=20 * HOP)
+        fake(dies_after=500 * HOP)  # 0.7 s, more than it is looked at before the start
         engine = Engine(EngineSettings("device:a", "device:a", model=model))
         engine.start()
         wait_until(lambda: engine.snapshot().state.ended, "the end")
