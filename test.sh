@@ -9,6 +9,6 @@ cd "$(dirname "$0")"
 if [ $# -gt 0 ]; then
     exec .venv/bin/python -m pytest "$@"
 fi
-# On every core, and one more at a time, but for those that work against the clock.
+# On every core, and one more at a time, but for those that work against the clock: two at a time, for most of it they wait.
 .venv/bin/python -m pytest --numprocesses auto --dist worksteal -m "not alone"
-.venv/bin/python -m pytest -m alone $(grep -l mark.alone tests/test_*.py) # only these: to import the others takes a while
+.venv/bin/python -m pytest --numprocesses 2 --dist worksteal -m alone $(grep -l mark.alone tests/test_*.py) # only these: to import the others takes a while
