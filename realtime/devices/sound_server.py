@@ -20,7 +20,8 @@ PLUGIN = "pulse"
 OURS = "stemlive.engine"
 """Property of every stream of an engine."""
 _SOURCE, _SINK = "PULSE_SOURCE", "PULSE_SINK"
-_CONNECT_S, _LISTEN_S, _AWAY_S = 1.0, 0.5, 5.0
+_CONNECT_S, _LISTEN_S, _AWAY_S = (0.05, 0.95), 0.5, 5.0
+"""Patience with a server; pulsectl's `connect` takes all of it, however soon the server answers: so a little first."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,16 @@ def connect(client: str) -> Any:
     for kind in (pulsectl.PulseSinkInfo, pulsectl.PulseSourceInfo):
         kind._init_from_struct = _keep_rate
     _read_any_encoding(pulsectl)
-    pulse = pulsectl.Pulse(client, connect=False)
-    try:
-        pulse.connect(timeout=_CONNECT_S)
-    except pulsectl.PulseError as error:
-        pulse.close()
-        raise DeviceError(_nobody()) from error
-    return pulse
+    pulse, problem = pulsectl.Pulse(client, connect=False), None
+    for patience_s in _CONNECT_S:
+        try:
+            pulse.connect(timeout=patience_s)
+        except pulsectl.PulseError as error:
+            problem = error
+        else:
+            return pulse
+    pulse.close()
+    raise DeviceError(_nobody()) from problem
 
 
 def server_errors() -> tuple[type[Exception], ...]:
