@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
-from PyQt6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QDialog, QFormLayout, QSpinBox, QVBoxLayout, QWidget
 
+from stemlive.gui.question import end_with
 from stemlive.realtime.audio_files.tempo import LEAST_TEMPO_PERCENT, MOST_TEMPO_PERCENT
 from stemlive.realtime.control.transport import LEAST_BPM, MOST_BEATS, MOST_BPM, MOST_ROUND_PERCENT, Transport
 
@@ -66,15 +67,9 @@ class PracticeDialog(QDialog):
         form.addRow("&Up to a tempo of", self.most)
         form.addRow("&Count-in", self.beats)
         form.addRow("&Song", self.bpm)
-        note = QLabel("Clicks come before the song goes on after it stood, and before each round of a loop.")
-        note.setObjectName("faint")
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel, self)
-        buttons.accepted.connect(self.accept)
-        buttons.rejected.connect(self.reject)
         column = QVBoxLayout(self)
         column.addLayout(form)
-        column.addWidget(note)
-        column.addWidget(buttons)
+        end_with(self, column, "Clicks come before the song goes on after it stood, and before each round of a loop.")
 
     @property
     def practice(self) -> Practice:

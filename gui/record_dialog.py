@@ -1,6 +1,8 @@
 """The dialog for the stems to record."""
 
-from PyQt6.QtWidgets import QCheckBox, QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QCheckBox, QDialog, QLabel, QVBoxLayout, QWidget
+
+from stemlive.gui.question import end_with
 
 
 class RecordDialog(QDialog):
@@ -18,16 +20,12 @@ class RecordDialog(QDialog):
             box.setChecked(stem not in left_out)
             self.boxes[stem] = box
             column.addWidget(box)
-        note = QLabel(
+        end_with(
+            self,
+            column,
             "Stems are recorded before their faders, and all of it in the song's own key.\n"
-            "A recording that is going on stays as it is."
+            "A recording that is going on stays as it is.",
         )
-        note.setObjectName("faint")
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel, self)
-        buttons.accepted.connect(self.accept)
-        buttons.rejected.connect(self.reject)
-        column.addWidget(note)
-        column.addWidget(buttons)
 
     @property
     def left_out(self) -> tuple[str, ...]:

@@ -3,15 +3,14 @@
 from PyQt6.QtWidgets import (
     QCheckBox,
     QDialog,
-    QDialogButtonBox,
     QFormLayout,
-    QLabel,
     QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
 from stemlive.gui.choice import Choice
+from stemlive.gui.question import end_with
 from stemlive.gui.remembered import Remembered
 from stemlive.gui.rig import Rig
 from stemlive.realtime.control.controls import MOST_SYNC_MS
@@ -78,21 +77,17 @@ class SettingsDialog(QDialog):
         form.addRow("&Processor", self.provider)
         form.addRow("&Sync", self.sync)
         form.addRow("", self.howling_guard)
-        note = QLabel(
+        column = QVBoxLayout(self)
+        column.addLayout(form)
+        note = end_with(
+            self,
+            column,
             "Sync is how much later this output sounds than it says: 100 to 300 ms by Bluetooth, less than 0 for a "
             "picture that comes late. The words and the place of a song follow at once. The sound of a live input is "
             "delayed by Latency, and cannot come earlier: a video player can delay its picture. When anything above "
-            "Sync changes, the sound stops for a moment."
+            "Sync changes, the sound stops for a moment.",
         )
         note.setWordWrap(True)
-        note.setObjectName("faint")
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel, self)
-        buttons.accepted.connect(self.accept)
-        buttons.rejected.connect(self.reject)
-        column = QVBoxLayout(self)
-        column.addLayout(form)
-        column.addWidget(note)
-        column.addWidget(buttons)
 
     def accept(self) -> None:
         """Save the settings and close."""
