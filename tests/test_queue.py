@@ -220,35 +220,32 @@ def test_blocks_that_come_right_after_a_look_are_not_yet_seen():
     assert portions.samples == 4096
 
 
-def test_a_portion_in_the_making_does_not_count():
-    """Of the third period half has been seen, when there would be enough of halves (seen on JACK: a queue of 1600)."""
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        # Of the third period half has been seen, when there would be enough of halves (on JACK: a queue of 1600).
+        pytest.param(
+            ((1024, 1.0), (4096, 1.0004), (8192, 1.093), (10240, 1.186)),
+            ((12288, 1.1864), (16384, 1.279), (20480, 1.372)),
+            id="a portion in the making",
+        ),
+        # The first four blocks lay more than half a block apart, and were enough (in CI: a queue of 576).
+        pytest.param(
+            tuple((1024 * (block + 1), 1.0 + 0.013 * block) for block in range(4)),
+            tuple((4096 * (period + 1), 1.0 + period * 4096 / MODEL_RATE_HZ) for period in range(1, 5)),
+            id="a first period in pieces",
+        ),
+    ],
+)
+def test_what_is_not_whole_is_not_believed(first, then):
     card = Card(MODEL_RATE_HZ, 4096, 1024)
     portions = pace.Portions(card)
     card.block_samples = 1024
-    for seen, now_s in ((1024, 1.0), (4096, 1.0004), (8192, 1.093), (10240, 1.186)):
-        card.samples = seen
-        portions.look(now_s)
-    assert not portions.known
-    for seen, now_s in ((12288, 1.1864), (16384, 1.279), (20480, 1.372)):
-        card.samples = seen
-        portions.look(now_s)
-    assert portions.known
-    assert portions.samples == 4096
-
-
-def test_a_first_period_that_comes_in_pieces_is_not_believed():
-    """Seen in CI: the first four blocks lay more than half a block apart, and were enough."""
-    card = Card(MODEL_RATE_HZ, 4096, 1024)
-    portions = pace.Portions(card)
-    card.block_samples = 1024
-    for block in range(4):
-        card.samples += 1024
-        portions.look(1.0 + 0.013 * block)
-    assert not portions.known
-    for period in range(1, 5):
-        card.samples += 4096
-        portions.look(1.0 + period * 4096 / MODEL_RATE_HZ)
-    assert portions.known
+    for looks, enough in ((first, False), (then, True)):
+        for seen, now_s in looks:
+            card.samples = seen
+            portions.look(now_s)
+        assert portions.known == enough
     assert portions.samples == 4096
 
 
