@@ -4,6 +4,9 @@ import os
 import shutil
 import signal
 import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +59,7 @@ class SoundServer:
                 self._runtime.mkdir(mode=0o700)
         for sink in sinks:
             self.add_sink(sink)
-        self.pactl("set-default-sink", sinks[0])
-        wait_until(lambda: self.default_sink() == sinks[0], "the default", patience_s=PATIENCE_S)
+        self.set_default_sink(sinks[0])
 
     def _launch(self) -> None:
         if self.kind == "PulseAudio":
@@ -97,6 +99,16 @@ class SoundServer:
         command = ["pactl", *map(str, arguments)]
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True).stdout
 
+    def set_default_sink(self, name: str) -> None:
+        self._until(lambda: self.default_sink() == name, "set-default-sink", name)
+
+    def set_default_source(self, name: str) -> None:
+        self._until(lambda: self.pactl("get-default-source").strip() == name, "set-default-source", name)
+
+    def move(self, stream: str, sink: str) -> None:
+        """Move a stream as a user does."""
+        self._until(lambda: self.places().get(stream) == sink, "move-sink-input", stream, sink)
+
     def names(self, what: str) -> list[str]:
         """Names of all `sinks` or `sources`; of `modules` name and arguments."""
         return [line.split("\t", 1)[1].split("\t\t")[0].split("\t")[0] for line in self._short(what)]
@@ -121,6 +133,16 @@ class SoundServer:
         described = ["--format=float32le", f"--rate={RATE_HZ}", "--channels=2", "--raw", "--latency-msec=50"]
         with raw.open("wb") as file:
             return subprocess.Popen(["parec", f"--device={source}", *described], env=self.environment, stdout=file)
+
+    def _until(self, true: Callable[[], bool], *command: str) -> None:
+        """Give a command until it has its effect: PipeWire may forget it where `pactl` has ended before it is done."""
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            self.pactl(*command)
+            with suppress(AssertionError):
+                wait_until(true, " ".join(command), patience_s=PATIENCE_S / 20)
+                return
+        raise AssertionError(f"{self.kind} does not do: {' '.join(command)}")
 
     def _short(self, what: str) -> list[str]:
         return [line for line in self.pactl("list", "short", what).splitlines() if line]

@@ -83,7 +83,7 @@ def test_players_are_taken_and_put_back_where_they_were(server):
             wait_until(lambda: server.places() == {one: "stemlive", two: "stemlive"}, "both to be taken")
             with player(server, name="late") as late:
                 wait_until(lambda: server.places().get(late) == "stemlive", "the third to be taken")
-            server.pactl("move-sink-input", one, "other")
+            server.move(one, "other")
             with player(server, name="later") as later:
                 wait_until(lambda: server.places().get(later) == "stemlive", "the fourth to be taken")
                 assert server.places()[one] == "other", "where a user moves it, it stays"
@@ -395,7 +395,7 @@ def test_the_windows_lists_follow_what_is_plugged_in(server, qtbot):
     [("monitor of out", "out"), ("default", "default"), ("out.monitor", "pulse")],
 )
 def test_an_input_that_hears_the_output_is_refused(server, source, target):
-    server.pactl("set-default-source", "out.monitor")
+    server.set_default_source("out.monitor")
     command = [*PROGRAM, "stream", "-i", f"device:{source}", "-o", f"device:{target}"]
     ended = subprocess.run(command, env=server.environment, capture_output=True, text=True, check=False, timeout=60)
     assert ended.returncode == 1
@@ -416,7 +416,7 @@ def test_a_headset_that_becomes_a_telephone_goes_on(server, tmp_path):
         try:
             wait_until(lambda: "headset.music" in server.places().values(), "the stream", patience_s=60)
             server.add_sink("headset.telephone", rate_hz=8000, channels=1, description="Headset")
-            server.pactl("set-default-sink", "headset.telephone")
+            server.set_default_sink("headset.telephone")
             server.pactl("unload-module", str(music))
             wait_until(lambda: "headset.telephone" in server.places().values(), "the stream to follow")
             heard = last_seconds(server, "headset.telephone.monitor", raw)
