@@ -7,6 +7,7 @@ import signal
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+import hypothesis  # noqa: F401 - before a test freezes the objects of the collector, among which it looks
 import jack_server
 import onnx_models
 import pytest

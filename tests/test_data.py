@@ -575,7 +575,7 @@ def test_overdrive_adds_harmonics_at_the_same_level():
 def test_effects_of_voices_are_for_voices_alone(tmp_path):
     for kind in ("vocals", "other"):
         write_tone(tmp_path / f"pool/{kind}/anyone/000.wav", 440.0)
-    effects = {"drive_p": 1, "widen_p": 1, "double_p": 1, "echo_p": 1}
+    effects = {"drive_p": 1, "double_p": 1, "echo_p": 1}
     plain = {"drop_vocals_p": 0, "drop_stem_p": 0, "effect_p": 0, "speed_p": 0, "second_voice_p": 0, "max_pan": 0}
     sources = scan([tmp_path], tmp_path / "cache", RATE)
     draws = [LooseStems(sources, LooseConfig(**plain, **more), RATE, RATE) for more in ({}, effects)]
@@ -594,6 +594,24 @@ def test_narrow_music_has_no_sides_and_voices_keep_theirs(tmp_path):
     assert np.array_equal(music[:, 0], music[:, 1])
     assert np.abs(music).max() > 0.01
     assert np.abs(voice[:, 0] - voice[:, 1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("share", ["share_random", "share_song"])
+def test_a_widened_voice_is_out_of_phase_in_songs_too_and_nothing_else_changes(tmp_path, share):
+    for kind in ("vocals", "drums", "bass", "other"):
+        for folder in (f"pool/{kind}/anyone/000.wav", f"train/song/{kind}.wav"):
+            write_tone(tmp_path / folder, 440.0)
+    sources = scan([tmp_path], tmp_path / "cache", RATE)
+    shares = {"share_random": 0, "share_song": 0, "share_accompaniment": 0} | {share: 1}
+    config = MixConfig(**shares, segment_s=1.0, level_mixture=False, drop_stem_p=0, drop_vocals_p=0, low_pass_p=0)
+    plain, wide = (SegmentMixer(sources, dataclasses.replace(config, widen_p=p), RATE, 512, 0) for p in (0.0, 1.0))
+    for index in range(5):
+        before, after = (mixer[index]["targets"] for mixer in (plain, wide))
+        voice, late = (targets[0] for targets in (before, after))
+        assert (late - voice).abs().max() > 0.01
+        assert torch.equal(after[1:], before[1:])
+        steady = slice(2000, -2000)  # of each side, one is as it was
+        assert min((late - voice)[side, steady].abs().max() for side in (0, 1)) < 1e-6
 
 
 def test_a_mono_segment_is_the_middle_of_what_it_was(tmp_path):

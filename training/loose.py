@@ -23,7 +23,6 @@ from stemlive.training.augment import (
     overdrive,
     pan,
     swap_and_flip,
-    widen,
 )
 from stemlive.training.drawing import WeightedDraw, song_sources
 from stemlive.training.layout import KINDS
@@ -53,8 +52,7 @@ class LooseConfig:
     pitch_p, max_pitch_semitones: pitch alone. tempo_p, tempo_spread: tempo alone. Dear: see `change_pitch_and_tempo`.
     swap_p, flip_p, max_pan: channels swapped, polarity inverted, balance moved by at most so much.
     effect_p, bend_db, room_p: equalised, by so many dB either way; and, of those, so many with a room.
-    drive_p, widen_p, double_p, echo_p: what songs do to voices, to voices only: distorted, out of phase between the
-        sides, sung again on both sides, repeated.
+    drive_p, double_p, echo_p: what songs do to voices, to voices only: distorted, sung again on both sides, repeated.
     produce_p: so many voices are produced as on a record (produce.py), in the place of all that `effect_p` to `echo_p`
         say; dry_p: of those, so many with the same on both sides. produce_music_p: so many of the other stems.
     narrow_p: other stems without what differs between the sides: so that neither tells a voice.
@@ -88,7 +86,6 @@ class LooseConfig:
     bend_db: float = 6.0
     room_p: float = 0.7
     drive_p: float = 0.0
-    widen_p: float = 0.0
     double_p: float = 0.0
     echo_p: float = 0.0
     produce_p: float = 0.0
@@ -202,8 +199,6 @@ class LooseStems:
         if kind == "vocals":
             if chance(c.drive_p, rng):
                 audio = overdrive(audio, rng)
-            if chance(c.widen_p, rng):
-                audio = widen(audio, rng, self.sample_rate_hz)
             if chance(c.double_p, rng):
                 audio = double(audio, rng, self.sample_rate_hz)
         elif chance(c.narrow_p, rng):

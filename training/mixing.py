@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from stemlive.errors import UsageError
 from stemlive.model.config import STEMS
-from stemlive.training.augment import Audio, chance, change_speed, db_to_gain, low_pass
+from stemlive.training.augment import Audio, chance, change_speed, db_to_gain, low_pass, widen
 from stemlive.training.drawing import WeightedDraw, song_sources
 from stemlive.training.loose import REFERENCE_RMS, LooseConfig, LooseStems, fit
 from stemlive.training.produce import limit
@@ -33,6 +33,7 @@ class MixConfig(LooseConfig):
     level_mixture: the whole is brought to a random -32 to -10 dBFS RMS, peaks to at most full scale.
     low_pass_p: share of segments without anything above a random 4 to 16 kHz.
     limit_p: share of segments through a limiter, up to 9 dB of it, as a mastered mixture is: all stems by one gain.
+    widen_p: share of segments whose voice is out of phase between the sides (`widen`), in songs too.
     mono_p: share of segments with the same on both sides: nothing but its sound tells a voice from the music.
     """
 
@@ -44,6 +45,7 @@ class MixConfig(LooseConfig):
     level_mixture: bool = True
     low_pass_p: float = 0.04
     limit_p: float = 0.0
+    widen_p: float = 0.0
     mono_p: float = 0.0
 
     def __post_init__(self) -> None:
@@ -89,6 +91,8 @@ class SegmentMixer(Dataset[dict[str, Tensor]]):
             stems, groups, cut_hz = self._from_song(rng)
         else:
             (stems, cut_hz), groups = self._draw_loose(STEMS, rng), np.eye(GROUPS, dtype=np.float32)
+        if chance(c.widen_p, rng):
+            stems["vocals"] = widen(stems["vocals"], rng, self.sample_rate_hz)
         targets = np.zeros((GROUPS, self.count, 2), np.float32)
         for row, members in enumerate(groups):
             for stem, audio in stems.items():
