@@ -79,7 +79,7 @@ def measure_live(settings: "EngineSettings", seconds: float, *, in_process: bool
     where = engine.pid if isinstance(engine, EngineProcess) else "self"
     heard = None
     if settings.source == settings.target:
-        info = Session(settings.model).info
+        info = Session(settings.used_model).info
         heard = loopback_samples(settings, info.sample_rate_hz, info.hop_samples)
     for stem in engine.controls.stems:
         # Muted: with a cable from output to input there would be feedback.

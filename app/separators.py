@@ -22,6 +22,8 @@ _HOPS_PER_BLOCK = 64
 class Separators:
     """Makes separators of an exported model, or with `checkpoint` of its weights (`method`, `hop_s` as in WholeSong).
 
+    `model` None is the default for songs.
+
     ModelError when it cannot be used, UsageError for options that do not belong together. Create it on the main thread;
     any thread may call `open`.
     """
@@ -33,7 +35,6 @@ class Separators:
             raise UsageError("name one of --model and --checkpoint")
         if checkpoint is None and method is not None:
             raise UsageError("--inference is for --checkpoint: an exported model streams")
-        self._model, self._threads = model, threads
         self._whole: WholeSong | None = None
         self.terms = ""
         """The conditions on using the model; empty if there are none."""
@@ -41,10 +42,12 @@ class Separators:
             self._whole = WholeSong(checkpoint, method, hop_s, sample_rate_hz=44100, channels=2)
             self.stems = self._whole.stems
             return
+        from stemlive.realtime.model_file.bundled import SONG_MODEL
         from stemlive.realtime.model_file.session import Session
         from stemlive.realtime.separation.separator import Separator
 
-        session = Session(model, threads=threads)
+        self._model, self._threads = model or SONG_MODEL, threads
+        session = Session(self._model, threads=threads)
         self._idle = [session]
         self.terms = session.info.terms_line
         self.stems = Separator(session, max_frames=1).stems

@@ -18,7 +18,7 @@ from stemlive.gui.theme import APPEARANCES
 from stemlive.gui.window_parts import WindowParts
 from stemlive.realtime.audio_files.kinds import SONG_SUFFIXES
 from stemlive.realtime.audio_files.words_file import KINDS
-from stemlive.realtime.model_file.bundled import bundled_models
+from stemlive.realtime.model_file.bundled import DEFAULT_MODEL, SONG_MODEL, bundled_models
 
 _SONGS = f"Songs ({' '.join(f'*{suffix}' for suffix in SONG_SUFFIXES)});;All files (*)"
 _MANY = f"Songs and lists ({' '.join(f'*{suffix}' for suffix in (*SONG_SUFFIXES, '.m3u', '.m3u8'))});;All files (*)"
@@ -171,8 +171,10 @@ class Dialogs:
     def _fill_models(self) -> None:
         rig = self._window.rig
         group = QActionGroup(self._window)
+        by_source = f"{SONG_MODEL} for songs, {DEFAULT_MODEL} for inputs"
+        self._choice(self._models, group, by_source, rig.model_file is None, partial(rig.choose_model, None))
         for name in bundled_models():
-            self._choice(self._models, group, name, name == rig.model_name, partial(rig.choose_model, name))
+            self._choice(self._models, group, name, name == rig.model_file, partial(rig.choose_model, name))
         self._models.addSeparator()
         other = self._models.addAction("Open a model file…")
         card = self._models.addAction("About the model")

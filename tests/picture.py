@@ -17,8 +17,8 @@ from jack_server import Server
 from x_server import Display
 
 _SECONDS = 18.0
-_MOVING_FRAMES, _FRAMES_PER_S = 48, 6
-_MOVING_FROM_S, _MOVING_WIDTH = 6.0, 960
+_MOVING_FRAMES, _FRAMES_PER_S = 20, 4
+_MOVING_FROM_S, _MOVING_WIDTH = 6.0, 800
 _START_UP_S = 3.0
 _PATIENCE_S = 60.0
 """For the engine to open, and for the outline of the stems."""
@@ -99,7 +99,7 @@ def _encode(folder: Path, target: Path) -> None:
     """Make one animated WebP of the frames in the folder."""
     command = ["ffmpeg", "-y", "-loglevel", "error", "-framerate", str(_FRAMES_PER_S), "-i", str(folder / "%03d.png")]
     scale = f"scale={_MOVING_WIDTH}:-2:flags=lanczos"
-    command += ["-vf", scale, "-c:v", "libwebp_anim", "-quality", "50", "-compression_level", "6", "-loop", "0"]
+    command += ["-vf", scale, "-c:v", "libwebp_anim", "-quality", "40", "-compression_level", "6", "-loop", "0"]
     subprocess.run([*command, str(target)], check=True)
 
 

@@ -647,7 +647,7 @@ def test_bench(model, hops):
     assert "\nreal-time factor  " in succeed(*arguments).stdout
 
 
-def test_models_is_a_table_with_the_default_first_and_each_licence_once(tmp_path, monkeypatch):
+def test_models_is_a_table_with_the_defaults_first_and_each_licence_once(tmp_path, monkeypatch):
     for name, score, terms in (("a", 1.5, "for non-commercial use only"), ("small", 2.34, ""), ("third", None, "")):
         info = onnx_models.metadata((2048, 1024, 512) if name == "third" else (128, 64, 32))
         info["card"] |= {"name": name, "terms": terms}
@@ -656,16 +656,17 @@ def test_models_is_a_table_with_the_default_first_and_each_licence_once(tmp_path
         onnx_models.write_model(tmp_path / f"{name}.onnx", info)
     monkeypatch.setattr("stemlive.realtime.model_file.bundled._ASSETS", tmp_path)
     monkeypatch.setattr("stemlive.realtime.model_file.card.DEFAULT_MODEL", "small")
+    monkeypatch.setattr("stemlive.realtime.model_file.card.SONG_MODEL", "third")
     monkeypatch.setattr("stemlive.commands.models.live_cost", lambda session: 0.254)
     assert succeed("models").stdout.splitlines() == [
         "model    delay     size     dB   cost  for whom",
-        "small     1 ms   0.0 MB   2.34    25%  anyone who plays or sings along (default)",
-        "third    23 ms   0.0 MB      -    25%  anyone",
+        "third    23 ms   0.0 MB      -    25%  anyone (default for songs)",
+        "small     1 ms   0.0 MB   2.34    25%  anyone who plays or sings along (default for devices and pipes)",
         "a         1 ms   0.0 MB   1.50    25%  not for commercial use; playing or singing along",
         "",
         "dB: the yardstick of `stemlive evaluate`; the mixture has -5.37, an ideal mask 8.53.",
         "cost: of one processor core, measured now.",
-        "small, third: MIT.",
+        "third, small: MIT.",
         "a: MIT, for non-commercial use only.",
         "More of one, its training data and scores among it: stemlive models NAME",
     ]
@@ -738,7 +739,7 @@ def test_models_prints_a_card_in_markdown(tmp_path, model):
     assert "not found" in fail("models", "nosuch")[1]
 
 
-@pytest.mark.parametrize("name", ["live", "live-free"])
+@pytest.mark.parametrize("name", ["live", "live-free", "quality"])
 def test_the_card_in_the_repository_is_that_of_the_bundled_model(name, request):
     card = request.config.rootpath / "docs" / f"{name}.md"
     assert card.read_text(encoding="utf-8") == succeed("models", name).stdout

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import soundfile
 
+import stemlive
 from stemlive.demo_song import RATE_HZ, song
-from stemlive.realtime.model_file.bundled import FREE_MODEL, IN_LOW, bundled_models
+from stemlive.realtime.model_file.bundled import DEFAULT_MODEL, FREE_MODEL, IN_LOW, SONG_MODEL, bundled_models
 from stemlive.realtime.model_file.session import Session
 from stemlive.realtime.separation.mixer import Mixer
 from stemlive.realtime.separation.offline import separate_blocks
 from stemlive.realtime.separation.separator import Separator
+from stemlive.realtime.shared.settings import EngineSettings
 
 NOISE = 0.2 * np.random.default_rng(0).standard_normal((2 * RATE_HZ, 2)).astype(np.float32)
 
@@ -42,7 +44,7 @@ FILES = [name for name in bundled_models() if name not in IN_LOW]
 
 def test_a_model_of_each_latency_is_bundled():
     latency = {name: Separator(Session(name)).latency_samples for name in bundled_models()}
-    assert latency == {"live": 1024, "live-free": 1024, "low": 512, "low-free": 512}
+    assert latency == {"live": 1024, "live-free": 1024, "low": 512, "low-free": 512, "quality": 4096}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -56,6 +58,31 @@ def test_bundled_models_hold_their_promises(name):
     assert info.licence
     assert info.card["training_data"]
     assert {"vocals", "accompaniment", "drums"} <= set(info.card["scores"]["average"])
+
+
+def test_songs_get_the_later_model_and_devices_and_pipes_the_quick_one(tmp_path):
+    by_source = {"song.wav": SONG_MODEL, "-": DEFAULT_MODEL, "device:default": DEFAULT_MODEL}
+    for source, name in by_source.items():
+        assert EngineSettings(source, "device:default").used_model == name
+    assert EngineSettings("song.wav", "device:default", model="low").used_model == "low"
+    audio = NOISE[:RATE_HZ]
+    assert Separator().latency_samples < Separator(SONG_MODEL).latency_samples
+    stems = stemlive.separate(audio, sample_rate_hz=RATE_HZ)
+    for name, equal in ((SONG_MODEL, True), (DEFAULT_MODEL, False)):
+        of_name = stemlive.separate(audio, sample_rate_hz=RATE_HZ, model=name)
+        assert np.array_equal(stems["vocals"], of_name["vocals"]) == equal
+    soundfile.write(tmp_path / "song.wav", audio, RATE_HZ, subtype="FLOAT")
+
+    def streamed(*options):
+        command = [sys.executable, "-m", "stemlive", "stream", "-o", "-", "--solo", "vocals"]
+        with (tmp_path / "song.wav").open("rb") as song:
+            ended = subprocess.run([*command, *options], stdin=song, capture_output=True, check=True, cwd=tmp_path)
+        return ended.stdout
+
+    of_song, of_pipe = streamed("-i", "song.wav"), streamed("-i", "-")
+    assert of_song == streamed("-i", "song.wav", "--model", SONG_MODEL)
+    assert of_pipe == streamed("-i", "-", "--model", DEFAULT_MODEL)
+    assert of_song != of_pipe
 
 
 def test_low_is_the_same_file_in_hops_half_as_long():

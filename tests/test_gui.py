@@ -1101,6 +1101,27 @@ class TestDevices:
         qtbot.waitUntil(lambda: engine(playing) is not None and engine(playing).settings.song)
         assert engine(playing).memory.parameters["playing"] == 0
 
+    def test_the_model_is_that_of_the_source_until_one_is_chosen(self, playing, qtbot, engines):
+        def in_use(name):
+            return lambda: engine(playing) is not None and engine(playing).settings.used_model == name
+
+        choices = {action.text(): action for action in playing.dialogs._models.actions()}
+        by_source = choices["quality for songs, live for inputs"]
+        assert by_source.isChecked()
+        assert playing.rig.model_name == "quality"
+        assert in_use("quality")()
+        playing.menus["live"].trigger()
+        qtbot.waitUntil(in_use("live"))
+        assert playing.rig.model_name == "live"
+        choices["low"].trigger()
+        qtbot.waitUntil(in_use("low"))
+        assert not by_source.isChecked()
+        playing.menus["live"].trigger()
+        qtbot.waitUntil(lambda: engine(playing) is not None and engine(playing).settings.song)
+        assert in_use("low")()
+        by_source.trigger()
+        qtbot.waitUntil(in_use("quality"))
+
     def test_what_the_computer_plays_is_an_input(self, window, qtbot, engines):
         assert not window.welcome.players.isVisibleTo(window)
         inputs, devices = window.source.input, window.rig.devices

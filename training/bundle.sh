@@ -1,7 +1,7 @@
 #!/bin/sh
 # From the weights of a run to a bundled model, in one call from the top folder of the repository:
 #   training/bundle.sh NAME WEIGHTS DATA...
-#   NAME     live or live-free; its card is that of training/recipes/NAME.toml
+#   NAME     live, quality or live-free; its card is that of training/recipes/NAME.toml
 #   WEIGHTS  weights.pt of a run, or an exported model
 #   DATA     folders whose songs in valid/ are scored: corpus, corpus-nc
 # Writes realtime/assets/NAME.onnx and its card, docs/NAME.md, with scores (`evaluate`) and speed (`bench`).

@@ -25,7 +25,7 @@ _SHORT_DELAY_MS = 15.0
 def command(model: str | None, as_json: bool) -> None:
     """List the bundled models: delay, size, quality, cost on this machine.
 
-    The default comes first. dB is the yardstick of `stemlive evaluate`, as the model's card has it. Cost is the share
+    The defaults come first. dB is the yardstick of `stemlive evaluate`, as the model's card has it. Cost is the share
     of one processor core that live use takes, measured in passing: above 100 % it is too much (`stemlive bench`
     measures with care). With MODEL, a name from this list or an .onnx file, its card is printed in Markdown: stems,
     licence, training data, scores of all songs.
@@ -44,7 +44,7 @@ def command(model: str | None, as_json: bool) -> None:
     elif names := bundled_models():
         sessions = [Session(name) for name in names]
         found = [(card_of(session), live_cost(session)) for session in sessions]
-        click.echo("\n".join(table(sorted(found, key=lambda pair: (not pair[0].default, -pair[0].latency_ms)))))
+        click.echo("\n".join(table(sorted(found, key=lambda pair: (not _default_for(pair[0]), -pair[0].latency_ms)))))
     else:
         click.echo("no model comes with this installation: make one with `stemlive export`", err=True)
 
@@ -107,4 +107,8 @@ def table(found: "list[tuple[ModelCard, float]]") -> Iterator[str]:
 def _for_whom(card: "ModelCard") -> str:
     who = "not for commercial use" if card.terms else "anyone"
     playing = " who plays or sings along" if not card.terms else "; playing or singing along"
-    return f"{who}{playing if card.latency_ms < _SHORT_DELAY_MS else ''}{' (default)' if card.default else ''}"
+    return f"{who}{playing if card.latency_ms < _SHORT_DELAY_MS else ''}{_default_for(card)}"
+
+
+def _default_for(card: "ModelCard") -> str:
+    return " (default for devices and pipes)" * card.default + " (default for songs)" * card.song_default

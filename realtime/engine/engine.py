@@ -84,7 +84,7 @@ class Engine:
         self._memory = EngineMemory.local() if memory is None else memory
         self._has_process = memory is not None  # and what the garbage collector does there is nobody else's affair
         # ONNX Runtime flushes denormals in this thread and in threads started later, the device's included.
-        self._session = Session(settings.model, threads=settings.threads, provider=settings.provider)
+        self._session = Session(settings.used_model, threads=settings.threads, provider=settings.provider)
         self._memory.set_terms(self._session.info.terms_line)
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()

@@ -9,6 +9,8 @@ FREE_MODEL = "live-free"
 """The bundled model without conditions: trained on free recordings alone, MIT licence."""
 DEFAULT_MODEL = "live"
 """FREE_MODEL if it is within 0.5 dB of the other on the yardstick (`stemlive evaluate`), otherwise the better one."""
+SONG_MODEL = "quality"
+"""The default for songs that are files: later and better, since their delay is made up for."""
 IN_LOW = {"low": "live", "low-free": "live-free"}
 """Names of bundled models that run in the framing `low`: the same file, with hops half as long."""
 _INT8 = "live-int8"

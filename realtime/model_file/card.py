@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stemlive.realtime.model_file.bundled import DEFAULT_MODEL, bundled_models
+from stemlive.realtime.model_file.bundled import DEFAULT_MODEL, SONG_MODEL, bundled_models
 from stemlive.realtime.model_file.session import Session
 
 
@@ -16,7 +16,9 @@ class ModelCard:
     """The name that `model` arguments accept, for a bundled model."""
     file: str
     default: bool
-    """Whether it is the default model."""
+    """Whether it is the default for devices and pipes."""
+    song_default: bool
+    """Whether it is the default for songs that are files."""
     description: str
     stems: list[str]
     latency_ms: float
@@ -51,6 +53,7 @@ def card_of(session: Session) -> ModelCard:
         name=session.name,
         file=str(session.path),
         default=session.name == DEFAULT_MODEL,
+        song_default=session.name == SONG_MODEL,
         description=info.card["description"],
         stems=list(info.stems),
         latency_ms=1000 * info.latency_samples / info.sample_rate_hz,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from stemlive.errors import UsageError
 from stemlive.realtime.audio_files.reader import AudioReader
+from stemlive.realtime.model_file.bundled import SONG_MODEL
 from stemlive.realtime.separation.offline import separate_blocks
 from stemlive.realtime.separation.separator import Separator
 
@@ -54,8 +55,8 @@ def separate(
 
     Files with more channels are mixed down to stereo, which the notes say.
 
-    `model` is the name of a bundled model, a file, or None for the default; `threads` is what it may take. The whole
-    song is held in memory, once for each stem: a longer one is for `Separator`, block by block.
+    `model` is the name of a bundled model, a file, or None for the default of songs, `quality`; `threads` is what it
+    may take. The whole song is held in memory, once for each stem: a longer one is for `Separator`, block by block.
 
     AudioFileError when the file cannot be read, ModelError when the model cannot be used; UsageError for samples
     of other shapes, a rate outside 4 to 384 kHz, and samples without a rate.
@@ -88,8 +89,9 @@ def faults(counts: HasCounts) -> list[str]:
 
 
 def _separator(model: str | Path | None, sample_rate_hz: int, channels: int, threads: int) -> Separator:
+    wanted = SONG_MODEL if model is None else model
     return Separator(
-        model, sample_rate_hz=sample_rate_hz, channels=channels, threads=threads, max_frames=_HOPS_PER_CALL
+        wanted, sample_rate_hz=sample_rate_hz, channels=channels, threads=threads, max_frames=_HOPS_PER_CALL
     )
 
 

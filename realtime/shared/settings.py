@@ -5,6 +5,8 @@ from pathlib import Path
 
 from stemlive.errors import UsageError
 from stemlive.realtime.audio_files.pcm import PcmFormat
+from stemlive.realtime.audio_files.pipes import is_pipe
+from stemlive.realtime.model_file.bundled import DEFAULT_MODEL, SONG_MODEL
 from stemlive.realtime.model_file.provider import PROVIDERS
 from stemlive.realtime.shared.outputs import AS_USUAL, Outputs
 
@@ -24,6 +26,8 @@ class EngineSettings:
     `input_channels` count from 1. `block_samples` None lets the host interface choose. `latency` is `low`, `high`, or
     a target in milliseconds from input to output. With `reconnect`, the engine waits for a lost device; without, it
     stops.
+
+    `model` None is the default: one for songs that are files, one for devices and pipes (`used_model`).
 
     UsageError for invalid values and combinations.
     """
@@ -81,6 +85,12 @@ class EngineSettings:
     def has_microphone(self) -> bool:
         """Whether there is a microphone."""
         return self.microphone is not None or self.microphone_channels is not None
+
+    @property
+    def used_model(self) -> str | Path:
+        """The name or file of the model: the one that is set, or the default for this source."""
+        from_file = device_of(self.source) is None and not is_pipe(self.source)
+        return self.model or (SONG_MODEL if from_file else DEFAULT_MODEL)
 
     @property
     def between_devices(self) -> bool:
