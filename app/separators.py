@@ -42,11 +42,11 @@ class Separators:
             self._whole = WholeSong(checkpoint, method, hop_s, sample_rate_hz=44100, channels=2)
             self.stems = self._whole.stems
             return
-        from stemlive.realtime.model_file.bundled import SONG_MODEL
+        from stemlive.realtime.model_file.bundled import model_for
         from stemlive.realtime.model_file.session import Session
         from stemlive.realtime.separation.separator import Separator
 
-        self._model, self._threads = model or SONG_MODEL, threads
+        self._model, self._threads = model_for(model, song=True), threads
         session = Session(self._model, threads=threads)
         self._idle = [session]
         self.terms = session.info.terms_line

@@ -48,7 +48,7 @@ def between_files(
 ) -> None:
     """Separate a file or pipe into another, lined up with it. Exits with 130 or 143 when it was asked to stop."""
     from stemlive.realtime.dsp.key_change import in_key
-    from stemlive.realtime.model_file.bundled import SONG_MODEL
+    from stemlive.realtime.model_file.bundled import model_for
     from stemlive.realtime.model_file.session import Session
     from stemlive.realtime.separation.mixer import Mixer
     from stemlive.realtime.separation.separator import Separator
@@ -58,7 +58,7 @@ def between_files(
         stack.enter_context(opened)
         reader = practice.reader(opened)
         rate = reader.sample_rate_hz
-        session = Session(model if model or is_pipe(source) else SONG_MODEL, threads=threads)
+        session = Session(model_for(model, song=not is_pipe(source)), threads=threads)
         tell_terms(session.info.terms_line)
         separator = Separator(session, sample_rate_hz=rate, channels=reader.channels)
         mixer = Mixer(separator.stems)

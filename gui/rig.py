@@ -26,7 +26,7 @@ from stemlive.realtime.audio_files.tempo import LEAST_TEMPO_PERCENT, MOST_TEMPO_
 from stemlive.realtime.control.song_queue import SongQueue
 from stemlive.realtime.dsp.key_change import MOST_SEMITONES, check_key_change
 from stemlive.realtime.engine.system_engine import PLAYERS
-from stemlive.realtime.model_file.bundled import DEFAULT_MODEL, SONG_MODEL
+from stemlive.realtime.model_file.bundled import model_for
 from stemlive.realtime.recording.recorder import Recorder
 from stemlive.realtime.shared.settings import DEVICE_PREFIX, EngineSettings
 
@@ -92,7 +92,7 @@ class Rig(QObject):
     @property
     def model_name(self) -> str:
         """The model in use, for display."""
-        return Path(self.model_file).stem if self.model_file else DEFAULT_MODEL if self.live else SONG_MODEL
+        return Path(model_for(self.model_file, song=not self.live)).stem
 
     def open_song(self, path: Path, *, play: bool = True, at_s: float = 0.0) -> None:
         """Open a song. If it cannot be read, emit `problem` and leave everything as it is."""

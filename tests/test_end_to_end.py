@@ -65,6 +65,7 @@ def test_songs_get_the_later_model_and_devices_and_pipes_the_quick_one(tmp_path)
     for source, name in by_source.items():
         assert EngineSettings(source, "device:default").used_model == name
     assert EngineSettings("song.wav", "device:default", model="low").used_model == "low"
+    assert EngineSettings("song.wav", "device:default", model="").used_model == ""  # which is told as no model's name
     audio = NOISE[:RATE_HZ]
     assert Separator().latency_samples < Separator(SONG_MODEL).latency_samples
     stems = stemlive.separate(audio, sample_rate_hz=RATE_HZ)

@@ -32,6 +32,13 @@ def bundled_models() -> list[str]:
     return sorted(files | {name for name, of in IN_LOW.items() if of in files})
 
 
+def model_for(model: str | Path | None, *, song: bool) -> str | Path:
+    """Return the model that is set, or the default for a song that is a file, or for a device or pipe."""
+    if model is not None:
+        return model
+    return SONG_MODEL if song else DEFAULT_MODEL
+
+
 def resolve_model(name_or_path: str | Path | None = None) -> ModelFile:
     """Find the file for a bundled model's name (`live`), for a path, or for None (the default model).
 

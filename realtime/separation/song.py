@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stemlive.errors import UsageError
 from stemlive.realtime.audio_files.reader import AudioReader
-from stemlive.realtime.model_file.bundled import SONG_MODEL
+from stemlive.realtime.model_file.bundled import model_for
 from stemlive.realtime.separation.offline import separate_blocks
 from stemlive.realtime.separation.separator import Separator
 
@@ -89,7 +89,7 @@ def faults(counts: HasCounts) -> list[str]:
 
 
 def _separator(model: str | Path | None, sample_rate_hz: int, channels: int, threads: int) -> Separator:
-    wanted = SONG_MODEL if model is None else model
+    wanted = model_for(model, song=True)
     return Separator(
         wanted, sample_rate_hz=sample_rate_hz, channels=channels, threads=threads, max_frames=_HOPS_PER_CALL
     )

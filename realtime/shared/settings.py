@@ -6,7 +6,7 @@ from pathlib import Path
 from stemlive.errors import UsageError
 from stemlive.realtime.audio_files.pcm import PcmFormat
 from stemlive.realtime.audio_files.pipes import is_pipe
-from stemlive.realtime.model_file.bundled import DEFAULT_MODEL, SONG_MODEL
+from stemlive.realtime.model_file.bundled import model_for
 from stemlive.realtime.model_file.provider import PROVIDERS
 from stemlive.realtime.shared.outputs import AS_USUAL, Outputs
 
@@ -89,8 +89,7 @@ class EngineSettings:
     @property
     def used_model(self) -> str | Path:
         """The name or file of the model: the one that is set, or the default for this source."""
-        from_file = device_of(self.source) is None and not is_pipe(self.source)
-        return self.model or (SONG_MODEL if from_file else DEFAULT_MODEL)
+        return model_for(self.model, song=device_of(self.source) is None and not is_pipe(self.source))
 
     @property
     def between_devices(self) -> bool:
