@@ -319,6 +319,27 @@ def test_a_run_that_begins_with_weights_keeps_their_hours(sources, tmp_path):
     assert describe(model, provenance, {}, {}).card["hours"] == {"trained": 1.5, "audio_heard": 10.25}
 
 
+def test_the_mean_forgets_weights_that_a_run_began_with_as_slowly_as_its_own(sources, tmp_path):
+    """One step moves the mean by a thousandth of it; a mean of random weights is moved by nine tenths."""
+    Trainer(recipe(1), sources, Sources(), tmp_path / "start").run()
+    start = tmp_path / "start/weights.pt"
+    moved = {}
+    for name, weights in (("random", None), ("trained", start)):
+        trainer = Trainer(
+            changed(recipe(1), ema_decay=0.999), sources, Sources(), tmp_path / name, start_weights=weights
+        )
+        before = [value.detach().clone() for value in trainer.averaged.parameters()]
+        trainer.run()
+        now, mean = trainer.network.parameters(), trainer.averaged.parameters()
+        moved[name] = [
+            float(((new - old).abs().sum() / (last - old).abs().sum()).detach())
+            for old, new, last in zip(before, mean, now, strict=True)
+            if not torch.equal(old, last)
+        ]
+    assert moved["random"] == pytest.approx([0.9] * len(moved["random"]), rel=1e-3)
+    assert moved["trained"] == pytest.approx([0.001] * len(moved["trained"]), rel=0.05)
+
+
 def test_a_run_of_an_older_version_goes_on(sources, tmp_path):
     Trainer(recipe(1), sources, Sources(), tmp_path).run()
     state = torch.load(tmp_path / "state.pt", weights_only=True)

@@ -216,7 +216,7 @@ class Trainer:
         self._check_finite(losses, norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        follow(self.averaged, self.network, min(c.ema_decay, (1 + self.progress.step) / (10 + self.progress.step)))
+        follow(self.averaged, self.network, c.ema_decay, self.progress.steps_of_weights)
         return torch.stack(losses).sum()
 
     def _check_finite(self, losses: list[Tensor], norm: Tensor | None) -> None:

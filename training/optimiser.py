@@ -33,8 +33,12 @@ def freeze(model: nn.Module, parts: Sequence[str]) -> None:
 
 
 @torch.no_grad()
-def follow(average: nn.Module, model: nn.Module, decay: float) -> None:
-    """Move the exponential moving average of a model's weights on by one step."""
+def follow(average: nn.Module, model: nn.Module, decay: float, steps: float) -> None:
+    """Move the exponential moving average of a model's weights on by one step, of which there were so many before.
+
+    In the first steps from random weights, which are soon worth nothing, it follows faster.
+    """
+    decay = min(decay, 1 - 9 / (10 + steps))
     for mean, current in zip(average.parameters(), model.parameters(), strict=True):
         mean.lerp_(current, 1 - decay)
 

@@ -34,6 +34,11 @@ class Progress:
     before_audio_s: float = 0.0
     before_wall_s: float = 0.0
 
+    @property
+    def steps_of_weights(self) -> float:
+        """Steps that made the weights; without end where the run began with weights, whose steps nobody knows."""
+        return math.inf if self.before_audio_s > 0 else self.step
+
     @classmethod
     def after(cls, provenance: Mapping[str, Any]) -> "Progress":
         """That of a run that begins with weights of this provenance."""
