@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stemlive.errors import ModelError, UsageError
-from stemlive.export.half import rounded, store_halves
 from stemlive.export.quantise import quantise
 from stemlive.export.recurrence import write_scans
+from stemlive.export.stored import rounded, store
 from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import load_checkpoint
 from stemlive.model.framing import PRESETS, Framing
@@ -30,7 +30,8 @@ from stemlive.whole_file import refuse_existing, whole_file
 
 OPSET = 17  # the first with LayerNormalization
 PARITY_LIMIT = 1e-4  # largest allowed difference of the audio between any two ways; full scale is 1
-HALVES_LIMIT_DB = -60.0  # most that weights of 16 bits may change the audio, relative to the stems
+ROUNDING_LIMITS_DB = {8: -35.0, 16: -60.0}
+"""Most that weights of so many bits may change the audio, relative to the stems; otherwise they are stored in more."""
 INT8_LIMIT = 0.05
 INT8_SUFFIX = "-int8"
 PARITY_S = 2.0
@@ -40,8 +41,8 @@ PARITY_S = 2.0
 class Parity:
     """Largest differences, on a test signal, of the audio from torch on the whole signal and of the state from zero.
 
-    Torch runs with weights rounded as in the file. `rounding_db` is the change by rounding to 16 bits, in dB relative
-    to the stems, None if that was not tried; `bits` is the size of a large weight in the file.
+    Torch runs with weights rounded as in the file. `rounding_db` is the change by rounding, in dB relative to the
+    stems, None if that was not tried; `bits` is the size of a large weight in the file.
     """
 
     frame_by_frame: float
@@ -71,16 +72,16 @@ def export_onnx(
     speed: dict[str, Any] | None = None,
     card: dict[str, Any] | None = None,
     framing: str | None = None,
+    bits: int = 16,
     int8: bool = False,
-    float32: bool = False,
     force: bool = False,
 ) -> Parity:
     """Write `checkpoint` to `output` as ONNX with all metadata, and verify that it gives the same audio.
 
     The card comes from the recipe of the checkpoint's training, or from `card`, plus `scores` and `speed`. Large
-    weights are rounded to 16 bits, unless that changes the audio by more than HALVES_LIMIT_DB or `float32` is set. With
-    `int8` they are rounded to 8 bits, and the audio may differ by INT8_LIMIT. `framing` names another framing preset
-    (see `in_framing`), which also becomes the card's name.
+    weights are stored in `bits`, 8, 16 or 32, or in more where that changes the audio by more than ROUNDING_LIMITS_DB.
+    With `int8` they are rounded to 8 bits, products are computed in them, and the audio may differ by INT8_LIMIT.
+    `framing` names another framing preset (see `in_framing`), which also becomes the card's name.
 
     ModelError when torch on the whole signal, torch frame by frame and ONNX Runtime frame by frame differ. UsageError
     when the model is not causal, the framing does not fit, or the file exists without `force`. `output` is written only
@@ -99,21 +100,23 @@ def export_onnx(
         info.card["name"] = framing
     if int8:
         info.card["name"] += INT8_SUFFIX
-    rounding_db, halves = None, False
-    if not int8 and not float32:
-        smaller = rounded(model)
+    rounding_db = None
+    while not int8 and bits < 32:
+        smaller = rounded(model, bits)
         rounding_db = _difference_db(smaller, model)
-        halves = rounding_db < HALVES_LIMIT_DB
-        model = smaller if halves else model
+        if rounding_db < ROUNDING_LIMITS_DB[bits]:
+            model = smaller
+            break
+        bits *= 2
     try:
         with whole_file(output) as part:
-            write_graph(model, part, info, halves=halves, folded=int8)
+            write_graph(model, part, info, bits=32 if int8 else bits, folded=int8)
             if int8:
                 quantise(part)
             parity = check_parity(model, part, INT8_LIMIT if int8 else PARITY_LIMIT)
     except OSError as error:
         raise ModelError(f"cannot write {output}: {error.strerror or error}") from error
-    return replace(parity, rounding_db=rounding_db, bits=8 if int8 else 16 if halves else 32)
+    return replace(parity, rounding_db=rounding_db, bits=8 if int8 else bits)
 
 
 def in_framing(model: BSRNN, preset: str) -> BSRNN:
@@ -168,11 +171,11 @@ def _hours(progress: dict[str, Any], what: str) -> float:
     return round(float(progress.get(what, 0.0) + progress.get(f"before_{what}", 0.0)) / 3600, 2)
 
 
-def write_graph(model: BSRNN, path: Path, info: ModelInfo, *, halves: bool = False, folded: bool = False) -> None:
+def write_graph(model: BSRNN, path: Path, info: ModelInfo, *, bits: int = 32, folded: bool = False) -> None:
     """Trace the model with a dynamic number of frames, and write it with the metadata.
 
     Every weight keeps its name in the state dict, after PREFIX, so that `load_checkpoint` finds it. `folded` lets the
-    tracer transpose and rename weights, as `quantise` needs it. `halves` stores large weights in 16 bits.
+    tracer transpose and rename weights, as `quantise` needs it. Large weights are stored in `bits`.
     """
     state = model.initial_state(1).flatten()
     names = [spec.name for spec in model.state_specs]
@@ -198,8 +201,8 @@ def write_graph(model: BSRNN, path: Path, info: ModelInfo, *, halves: bool = Fal
     write_scans(graph)
     if not folded:
         _add_missing(graph.graph, model)
-    if halves:
-        store_halves(graph.graph)
+    if bits < 32:
+        store(graph.graph, bits)
     for key, text in info.to_metadata().items():
         graph.metadata_props.add(key=key, value=text)
     onnx.checker.check_model(graph)

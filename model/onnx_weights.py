@@ -10,13 +10,15 @@ from stemlive.errors import MissingFileError, ModelError
 
 PREFIX = "model."
 """Stands before the name of each weight in the file."""
+SCALE = "scale."
+"""Stands before the whole name of a weight of 8 bits to name what its numbers are multiplied by."""
 
 
 def read_onnx(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor], dict[str, Any]]:
     """Return configuration, weights (float32, by their names in the state dict) and provenance.
 
-    ModelError when the file does not exist, is not a model of stemlive, or does not hold its weights by name: 8-bit
-    models do not.
+    ModelError when the file does not exist, is not a model of stemlive, or does not hold its weights by name: those
+    of `--int8` do not.
     """
     import onnx
     from onnx import numpy_helper
@@ -31,13 +33,16 @@ def read_onnx(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor], dict
         raise ModelError(
             f"{path} is not a model of `stemlive export` ({type(error).__name__}): name another"
         ) from error
+    tensors = {
+        each.name: torch.from_numpy(numpy_helper.to_array(each).copy()).float() for each in model.graph.initializer
+    }
     weights = {
-        tensor.name.removeprefix(PREFIX): torch.from_numpy(numpy_helper.to_array(tensor).copy()).float()
-        for tensor in model.graph.initializer
-        if tensor.name.startswith(PREFIX)
+        name.removeprefix(PREFIX): values * tensors.get(SCALE + name, 1.0)
+        for name, values in tensors.items()
+        if name.startswith(PREFIX)
     }
     if not any(name.endswith("weight_in") for name in weights):
         raise ModelError(
-            f"{path} does not hold its weights by name (it has 8 bits, or is of an older export): name another file"
+            f"{path} does not hold its weights by name (`export --int8` or an older export wrote it): name another file"
         )
     return config, weights, provenance

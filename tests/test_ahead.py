@@ -35,7 +35,7 @@ def model(config=AHEAD):
 def path(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ahead")
     save_checkpoint(model(), folder / "m.pt", {})
-    export_onnx(folder / "m.pt", folder / "m.onnx", float32=True)
+    export_onnx(folder / "m.pt", folder / "m.onnx", bits=32)
     return folder / "m.onnx"
 
 

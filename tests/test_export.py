@@ -86,7 +86,7 @@ def test_onnx_equals_torch_at_any_cutting(name, tmp_path, monkeypatch):
     if config.attention_heads and config.attention_window == 100:
         monkeypatch.setattr(exporter, "PARITY_S", 2.0)
     model, path = checkpoint(tmp_path, config)
-    parity = export_onnx(path, tmp_path / "m.onnx", float32=True)
+    parity = export_onnx(path, tmp_path / "m.onnx", bits=32)
     assert max(parity.frame_by_frame, parity.onnx) < 1e-5
     assert parity.state_change > 0
     audio = 0.1 * torch.randn(2, 20480, generator=torch.Generator().manual_seed(5))
@@ -125,7 +125,7 @@ def test_weights_in_another_framing_say_of_each_frame_what_they_said(tmp_path):
     model, path = checkpoint(tmp_path, TINY)
     assert (
         CliRunner()
-        .invoke(main, ["export", str(path), "-o", str(tmp_path / "low.onnx"), "--framing", "low", "--float32"])
+        .invoke(main, ["export", str(path), "-o", str(tmp_path / "low.onnx"), "--framing", "low", "--bits", "32"])
         .exit_code
         == 0
     )
@@ -204,7 +204,7 @@ def test_a_file_holds_the_weights_by_name_half_as_large_and_they_come_back(confi
     model, path = checkpoint(tmp_path, config)
     parity = export_onnx(path, tmp_path / "m.onnx")
     assert parity.bits == 16
-    assert -100 < parity.rounding_db < exporter.HALVES_LIMIT_DB
+    assert -100 < parity.rounding_db < exporter.ROUNDING_LIMITS_DB[16]
     again, provenance = load_checkpoint(tmp_path / "m.onnx")
     assert again.config == config
     assert provenance == PROVENANCE
@@ -217,11 +217,42 @@ def test_a_file_holds_the_weights_by_name_half_as_large_and_they_come_back(confi
     assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "m.onnx").read_bytes()
 
 
+@pytest.mark.parametrize("config", [LARGER, dataclasses.replace(TINY, feature_dim=24)], ids=["mingru", "lstm"])
+def test_8_bits_are_whole_numbers_times_a_scale_a_quarter_as_large_and_they_come_back(config, tmp_path):
+    model, path = checkpoint(tmp_path, config)
+    parity = export_onnx(path, tmp_path / "m.onnx", bits=8)
+    assert parity.bits == 8
+    assert -60 < parity.rounding_db < exporter.ROUNDING_LIMITS_DB[8]
+    weights, wanted = (each.state_dict() for each in (load_checkpoint(tmp_path / "m.onnx")[0], model))
+    assert weights.keys() == wanted.keys()
+    for name, values in wanted.items():
+        if values.numel() < 1024 or "bias" in name:
+            assert torch.equal(weights[name], values), name
+            continue
+        step = values.abs().amax(-1, keepdim=True) / 127
+        assert ((weights[name] - values).abs() <= 0.501 * step).all(), name
+        assert ((weights[name] / step - (weights[name] / step).round()).abs() < 0.01).all(), name
+    export_onnx(path, tmp_path / "whole.onnx", bits=32)
+    large = sum(4 * values.numel() for name, values in wanted.items() if values.numel() >= 1024 and "bias" not in name)
+    saved = (tmp_path / "whole.onnx").stat().st_size - (tmp_path / "m.onnx").stat().st_size
+    assert 0.6 * large < saved < 0.75 * large
+    export_onnx(tmp_path / "m.onnx", tmp_path / "again.onnx", bits=8)
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "m.onnx").read_bytes()
+
+
+def test_weights_are_stored_in_more_bits_where_few_would_be_heard(tmp_path, monkeypatch):
+    _, path = checkpoint(tmp_path, LARGER)
+    export_onnx(path, tmp_path / "16.onnx", bits=16)
+    monkeypatch.setitem(exporter.ROUNDING_LIMITS_DB, 8, -70.0)
+    assert export_onnx(path, tmp_path / "8.onnx", bits=8).bits == 16
+    assert (tmp_path / "8.onnx").read_bytes() == (tmp_path / "16.onnx").read_bytes()
+
+
 def test_weights_stay_in_32_bits_on_request_and_where_16_would_be_heard(tmp_path, monkeypatch):
     model, path = checkpoint(tmp_path, LARGER)
     export_onnx(path, tmp_path / "half.onnx")
-    asked = export_onnx(path, tmp_path / "asked.onnx", float32=True)
-    monkeypatch.setattr(exporter, "HALVES_LIMIT_DB", -120.0)
+    asked = export_onnx(path, tmp_path / "asked.onnx", bits=32)
+    monkeypatch.setitem(exporter.ROUNDING_LIMITS_DB, 16, -120.0)
     heard = export_onnx(path, tmp_path / "heard.onnx")
     assert (asked.bits, asked.rounding_db, heard.bits) == (32, None, 32)
     assert heard.rounding_db > -120
@@ -263,7 +294,7 @@ def test_what_is_no_exported_model_is_refused(tmp_path):
 @pytest.mark.parametrize("config", [LARGER, dataclasses.replace(TINY, feature_dim=24)], ids=["mingru", "lstm"])
 def test_weights_of_8_bits_say_nearly_the_same_in_a_quarter_of_the_space(config, tmp_path):
     _, path = checkpoint(tmp_path, config)
-    export_onnx(path, tmp_path / "whole.onnx", float32=True)
+    export_onnx(path, tmp_path / "whole.onnx", bits=32)
     parity = export_onnx(path, tmp_path / "small.onnx", int8=True)
     whole, small = (Session(tmp_path / name) for name in ("whole.onnx", "small.onnx"))
     assert small.info.card["name"] == "tiny-int8"

@@ -111,19 +111,29 @@ def test_a_larger_model_begins_as_the_smaller_one_and_all_of_it_learns(layer, si
         assert (rows[0] - rows[1]).abs().max() > 1e-3
 
 
-def test_a_model_whose_layers_cannot_grow_takes_a_filter_all_the_same(tmp_path):
+def test_layers_whose_units_cannot_grow_take_more_blocks_and_a_filter(tmp_path):
     torch.manual_seed(0)
     layers = {"time_layer": "mingru", "band_layer": "global", "mask_gate": False, "global_dim": 16, "narrow_dim": 4}
-    small = BSRNN(dataclasses.replace(TINY, **layers)).eval()
+    small = BSRNN(dataclasses.replace(TINY, num_repeat=2, **layers)).eval()
     save_checkpoint(small, tmp_path / "small.pt", {})
-    wanted = dataclasses.replace(small.config, filter_taps=3, filter_top_hz=3000.0)
+    wanted = dataclasses.replace(small.config, num_repeat=3, filter_taps=3, filter_top_hz=3000.0)
     large, _ = start_model(wanted, tmp_path / "small.pt")
     frames = random(2, 6, TINY.num_bins, 2, 2)
     expected, _ = small(frames, small.initial_state(2))
     result, _ = large(frames, large.initial_state(2))
     torch.testing.assert_close(result, expected, atol=1e-6, rtol=1e-5)
-    with pytest.raises(TrainingError, match="no smaller one"):
-        start_model(dataclasses.replace(wanted, num_repeat=2), tmp_path / "small.pt")
+    optimiser = Muon(large, lr=1e-2)
+    for _ in range(2):  # what feeds a new block's word learns once that is heard
+        optimiser.zero_grad()
+        stems, _ = large(frames, large.initial_state(2))
+        (stems * random(*stems.shape)).sum().backward()
+        still = [name for name, value in large.named_parameters() if not value.grad.any()]
+        optimiser.step()
+    assert still == []
+    deeper_and_later = {"num_repeat": 4, "lookahead_frames": 2, "filter_taps": 1}
+    for change in ({"hidden_factor": 3.0}, {"global_dim": 24}, deeper_and_later):
+        with pytest.raises(TrainingError, match="no smaller one"):
+            start_model(dataclasses.replace(wanted, **change), tmp_path / "small.pt")
 
 
 def test_real_masks_begin_as_the_real_part_of_complex_ones(tmp_path):

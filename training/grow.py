@@ -22,6 +22,8 @@ from stemlive.model.mask_head import MaskHead
 _GATES = {"lstm": 4, "gru": 3}
 _GROWS = ("feature_dim", "num_repeat", "hidden_factor", "mask_factor")
 _FILTER = ("filter_taps", "filter_top_hz")
+_SPEAKS = (".proj.", ".ways.0.out.", ".ways.1.out.", ".widen.", ".tap_", ".tell")
+"""Parts of names of what a new block, tap or detail says; zero, it adds nothing yet."""
 _UNLIKE = 0.5
 """Relative difference between the weights on the copies of a feature, so that the copies diverge in training."""
 
@@ -31,13 +33,14 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
 
     The second result is the checkpoint's provenance.
 
-    Raises TrainingError unless the model's features are the checkpoint's or a multiple of them, its blocks and hidden
-    units as many or more (of GRUs and LSTMs), its mask heads as large, and all else the same but for panning, detail,
-    a deep filter where the checkpoint has only a mask, both inputs where it has the complex ones, and real masks for
-    complex ones; or middle and side for left and right with magnitudes and real masks, which computes the same only
-    where the masks of left and right are alike; or another framing whose analysis window is as long: what becomes of a
-    frame is the same, how often frames come is not; or one whose window is twice as long, with bands of twice as many
-    bins (see `_of_longer_window`). A model without look-ahead may be given one: then its stems are the same, but later.
+    Raises TrainingError unless the model's features are the checkpoint's or a multiple of them, its blocks as many or
+    more (behind the old ones; as many with look-ahead), its hidden units too (of GRUs and LSTMs), its mask heads as
+    large, and all else the same but for panning, detail, a deep filter where the checkpoint has only a mask, both
+    inputs where it has the complex ones, and real masks for complex ones; or middle and side for left and right with
+    magnitudes and real masks, which computes the same only where the masks of left and right are alike; or another
+    framing whose analysis window is as long: what becomes of a frame is the same, how often frames come is not; or one
+    whose window is twice as long, with bands of twice as many bins (see `_of_longer_window`). A model without
+    look-ahead may be given one: then its stems are the same, but later.
     """
     small, provenance = load_checkpoint(checkpoint)
     if _twice_the_bins(small.config, config):
@@ -56,13 +59,14 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     new_preset = ("preset",) if small.config.framing.analysis_samples == config.framing.analysis_samples else ()
     new = (*new_filter, *new_input, *new_mask, *new_panning, *new_detail, *new_preset)
     same = {name: getattr(small.config, name) for name in (*_GROWS, *new)}
-    larger = any(getattr(config, name) != getattr(small.config, name) for name in _GROWS)
-    layers = (config.time_layer, config.band_layer) if larger else ()
+    wider = any(getattr(config, name) != getattr(small.config, name) for name in _GROWS if name != "num_repeat")
+    layers = (config.time_layer, config.band_layer) if wider else ()
     if (
         dataclasses.replace(config, **same) != small.config
         or config.feature_dim % small.config.feature_dim
         or config.mask_dim != small.config.mask_dim
         or config.num_repeat < small.config.num_repeat
+        or (config.lookahead_frames and config.num_repeat > small.config.num_repeat)
         or config.hidden_dim < small.config.hidden_dim
         or any(layer not in _GATES for layer in layers)
         or config.attention_heads
@@ -182,7 +186,7 @@ def _widened(name: str, old: Tensor, times: int) -> Tensor:
 def _grown(name: str, fresh: Tensor, old: Tensor | None, hidden: int, config: ModelConfig) -> Tensor:
     """Return the value of a parameter: `old` as far as it goes, `fresh` into new units, 0 out of new units."""
     if old is None:  # a new block, tap or detail adds nothing yet
-        return torch.zeros_like(fresh) if any(part in name for part in (".proj.", ".tap_", ".tell")) else fresh
+        return torch.zeros_like(fresh) if any(part in name for part in _SPEAKS) else fresh
     if old.shape == fresh.shape:
         return old
     if name.startswith(("mask.weights_out", "mask.biases_out")):  # the real part of a complex mask

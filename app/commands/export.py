@@ -42,12 +42,17 @@ from stemlive.errors import UsageError, check_exists
     type=click.Path(dir_okay=False, path_type=Path),
     help="Take name, description, licence and training data from the [card] of this recipe, not of the one trained by.",
 )
-@click.option("--float32", is_flag=True, help="Keep the weights in 32 bits: twice the size.")
+@click.option(
+    "--bits",
+    type=click.Choice(["8", "16", "32"]),
+    help="Bits in which weights are stored, by default 16; they are computed with in 32. 8 are a whole number times a "
+    "scale, and half the size: what is bundled has them.",
+)
 @click.option(
     "--int8",
     is_flag=True,
-    help="Round the weights to 8 bits: a quarter of the size, not faster on every processor (see `stemlive bench`). "
-    "What comes out then depends slightly on the number of hops per call.",
+    help="Compute in 8 bits, too: not faster on every processor (see `stemlive bench`). What comes out then depends "
+    "slightly on the number of hops per call.",
 )
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 def command(
@@ -57,18 +62,18 @@ def command(
     speed_file: Path | None,
     framing: str | None,
     card_file: Path | None,
-    float32: bool,
+    bits: str | None,
     int8: bool,
     force: bool,
 ) -> None:
     """Write CHECKPOINT as an ONNX model with all that the runtime needs to know, and prove that it says the same.
 
-    CHECKPOINT is weights.pt of a run, or an exported model (.onnx). Weights are stored in 16 bits, unless that changes
-    the audio by more than -60 dB. Nothing is written unless PyTorch on the whole signal, PyTorch frame by frame
-    and ONNX Runtime frame by frame agree.
+    CHECKPOINT is weights.pt of a run, or an exported model (.onnx). Weights are stored in more bits than asked for
+    where the audio would change by more than -35 dB (8 bits) or -60 dB (16). Nothing is written unless PyTorch on the
+    whole signal, PyTorch frame by frame and ONNX Runtime frame by frame agree.
     """
-    if int8 and float32:
-        raise UsageError("--int8 and --float32 exclude each other: give one")
+    if int8 and bits:
+        raise UsageError("--int8 and --bits exclude each other: give one")
     from stemlive.export.exporter import export_onnx
     from stemlive.training.recipe import read_recipe
 
@@ -80,11 +85,11 @@ def command(
         speed=speed,
         card=read_recipe(card_file).card if card_file else None,
         framing=framing,
+        bits=int(bits or 16),
         int8=int8,
-        float32=float32,
         force=force,
     )
-    change = "" if parity.rounding_db is None else f" (16 change the audio by {parity.rounding_db:.0f} dB)"
+    change = "" if parity.rounding_db is None else f" (rounding changes the audio by {parity.rounding_db:.0f} dB)"
     click.echo(
         f"{output}: {output.stat().st_size / 1e6:.1f} MB, weights in {parity.bits} bits{change}; audio differs from "
         f"whole-file PyTorch by at most {parity.frame_by_frame:.1e} frame by frame, {parity.onnx:.1e} in ONNX Runtime"
