@@ -43,6 +43,6 @@ def read_onnx(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor], dict
     }
     if not any(name.endswith("weight_in") for name in weights):
         raise ModelError(
-            f"{path} does not hold its weights by name (it computes in 8 bits, or is of an older export): name another file"
+            f"{path} does not hold its weights by name (computing in 8 bits, or an older export): name another file"
         )
     return config, weights, provenance
