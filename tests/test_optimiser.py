@@ -21,6 +21,18 @@ def random(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+def still_in_a_second_step(model, frames):
+    """Names of what has no gradient even then: what feeds new parts learns once these feed something."""
+    optimiser = Muon(model, lr=1e-2)
+    for _ in range(2):
+        optimiser.zero_grad()
+        stems, _ = model(frames, model.initial_state(len(frames)))
+        (stems * random(*stems.shape)).sum().backward()
+        still = [name for name, value in model.named_parameters() if not value.grad.any()]
+        optimiser.step()
+    return still
+
+
 @pytest.mark.parametrize("shape", [(3, 16, 16), (2, 5, 8, 24), (4, 40, 10)])
 def test_orthogonal_keeps_the_directions_and_levels_their_strengths(shape):
     matrices = random(*shape) * 7.0
@@ -98,14 +110,7 @@ def test_a_larger_model_begins_as_the_smaller_one_and_all_of_it_learns(layer, si
     result, _ = large(frames, large.initial_state(2))
     torch.testing.assert_close(result, expected, atol=1e-6, rtol=1e-5)
     torch.manual_seed(1)
-    optimiser = Muon(large, lr=1e-2)
-    for _ in range(2):  # what feeds new units learns once these feed something
-        optimiser.zero_grad()
-        stems, _ = large(frames, large.initial_state(2))
-        (stems * random(*stems.shape)).sum().backward()
-        still = [name for name, value in large.named_parameters() if not value.grad.any()]
-        optimiser.step()
-    assert still == []
+    assert still_in_a_second_step(large, frames) == []
     if (times := config.feature_dim // small_config.feature_dim) > 1:  # the copies of a feature have parted
         rows = large.time_layers[0].proj.weight.unflatten(0, (times, -1))
         assert (rows[0] - rows[1]).abs().max() > 1e-3
@@ -122,14 +127,7 @@ def test_layers_whose_units_cannot_grow_take_more_blocks_and_a_filter(tmp_path):
     expected, _ = small(frames, small.initial_state(2))
     result, _ = large(frames, large.initial_state(2))
     torch.testing.assert_close(result, expected, atol=1e-6, rtol=1e-5)
-    optimiser = Muon(large, lr=1e-2)
-    for _ in range(2):  # what feeds a new block's word learns once that is heard
-        optimiser.zero_grad()
-        stems, _ = large(frames, large.initial_state(2))
-        (stems * random(*stems.shape)).sum().backward()
-        still = [name for name, value in large.named_parameters() if not value.grad.any()]
-        optimiser.step()
-    assert still == []
+    assert still_in_a_second_step(large, frames) == []
     deeper_and_later = {"num_repeat": 4, "lookahead_frames": 2, "filter_taps": 1}
     for change in ({"hidden_factor": 3.0}, {"global_dim": 24}, deeper_and_later):
         with pytest.raises(TrainingError, match="no smaller one"):
