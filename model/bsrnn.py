@@ -20,6 +20,7 @@ from stemlive.model.detail import DetailEncoder, DetailMasks
 from stemlive.model.global_layer import GlobalLayer
 from stemlive.model.harmonics import Combs, Pitches
 from stemlive.model.layers import LAYERS
+from stemlive.model.low import Apart, LowLayer, Motion
 from stemlive.model.mask_head import MaskHead, batched_linear
 from stemlive.model.panning import Panning, side_of
 from stemlive.model.state import State, StateSpec
@@ -82,7 +83,8 @@ class BSRNN(nn.Module):
     (`tac`) and the frames attend to each other. With `harmonics`, the pitches are an additional band, the first one.
     With `panning`, the masks depend on each bin's position between left and right. With `detail_channels`, convolutions
     over bins give the bands features of single bins, and correct the masks. With `lookahead_frames`, the stems come so
-    many frames late, and the second half of the blocks knows what came meanwhile.
+    many frames late, and the second half of the blocks knows what came meanwhile. With `low_bands`, the lowest bands
+    know more of themselves and of each other.
     """
 
     share: Tensor
@@ -96,12 +98,22 @@ class BSRNN(nn.Module):
         self.pitches = nn.ModuleList(Pitches(config) for _ in range(config.harmonics))
         time = LAYERS[config.time_layer]
         sizes = (n, config.hidden_dim)
-        self.time_layers = nn.ModuleList(time(*sizes, bidirectional=not config.causal) for _ in range(repeat))
+        self.time_layers = nn.ModuleList(
+            Apart(time(*sizes, bidirectional=False), time(*sizes, bidirectional=False), config.apart_bands, bands)
+            if config.apart_bands
+            else time(*sizes, bidirectional=not config.causal)
+            for _ in range(repeat)
+        )
         self.band_layers = nn.ModuleList(
             GlobalLayer(bands, n, config.narrow_dim, config.global_dim)
             if config.band_layer == "global"
             else LAYERS[config.band_layer](*sizes, bidirectional=True)
             for _ in range(repeat)
+        )
+        low = config.low_bands
+        self.motion = nn.ModuleList(Motion(config.band_widths[:low], channels, n) for _ in range(low > 0))
+        self.low_layers = nn.ModuleList(
+            LowLayer(low, n, config.low_dim) for _ in range(0, repeat if low else 0, config.low_every)
         )
         self.stereo_layers = nn.ModuleList(
             TransformAverageConcatenate(n, config.tac_factor, config.tac_activation)
@@ -128,6 +140,8 @@ class BSRNN(nn.Module):
         self.state_specs = (
             *_state_specs(self.time_layers, signals * bands),
             *_state_specs(self.band_layers, signals),
+            *_state_specs(self.low_layers, signals),
+            *_state_specs(self.motion, signals),
             *_state_specs(self.attention_layers, signals),
             *_state_specs(self.filters, signals),
             *_state_specs(self.details, signals),
@@ -147,11 +161,7 @@ class BSRNN(nn.Module):
             frames = mid_side(frames)
         x = frames.permute(0, 3, 1, 2, 4).flatten(0, 1).unsqueeze(3) if folded else frames  # [B', T, F, C', 2]
         new: dict[str, list[Tensor]] = {spec.name: [] for spec in self.state_specs}
-        z, details = self.split(x), []
-        for encoder in self.details:
-            detail, told = _remembering(encoder, 0, x, state, new)
-            z = add_to_lowest(z, told, 0)
-            details.append(detail)
+        z, details = self._features(x, state, new)
         heard = [pitches(x) for pitches in self.pitches]
         z = torch.cat([*(features for _, features in heard), z]) if heard else z
         z = self._repeat(z, x.shape[0], state, new)
@@ -187,6 +197,17 @@ class BSRNN(nn.Module):
             stems = stems.squeeze(4).unflatten(1, (batch, channels)).permute(0, 1, 3, 4, 2, 5)
         return stems.transpose(0, 1), State({name: torch.cat(tensors) for name, tensors in new.items()})
 
+    def _features(self, x: Tensor, state: State, new: dict[str, list[Tensor]]) -> tuple[Tensor, list[Tensor]]:
+        """Spectra `[B', T, F, C', 2]` to the features of the bands `[K, B' * T, N]`, and those of single bins."""
+        z, details = self.split(x), []
+        for encoder in self.details:
+            detail, told = _remembering(encoder, 0, x, state, new)
+            z = add_to_lowest(z, told, 0)
+            details.append(detail)
+        for motion in self.motion:
+            z = add_to_lowest(z, _remembering(motion, 0, x, state, new), 0)
+        return z, details
+
     def _repeat(self, z: Tensor, signals: int, state: State, new: dict[str, list[Tensor]]) -> Tensor:
         """The blocks: features `[K, B' * T, N]` to the same; `signals` is B'. Adds what they remember to `new`."""
         bands, _, n = z.shape
@@ -194,6 +215,10 @@ class BSRNN(nn.Module):
             z = z.reshape(bands * signals, -1, n).transpose(0, 1)  # [T, K * B', N]
             z = _remembering(time, index, z, state, new)
             z = z.transpose(0, 1).reshape(bands, -1, n)
+            if self.low_layers and not index % self.config.low_every:
+                low = index // self.config.low_every
+                z = z.reshape(bands, signals, -1, n)
+                z = _remembering(self.low_layers[low], low, z, state, new).flatten(1, 2)
             if isinstance(band, GlobalLayer):
                 z = _remembering(band, index, z.reshape(bands, signals, -1, n), state, new).flatten(1, 2)
             else:

@@ -42,6 +42,10 @@ LEAST = {
     "detail_channels": 0,
     "pairs_from_hz": 0,
     "lookahead_frames": 0,
+    "apart_bands": 0,
+    "low_bands": 0,
+    "low_dim": 1,
+    "low_every": 1,
 }
 
 
@@ -81,6 +85,11 @@ class ModelConfig:
     detail_channels: of convolutions over single bins, before and behind the bands, at half resolution; half as many at
         full resolution, twice as many at a quarter (detail.py); 0 for none. Only where `stereo` is `joint` and not with
         mid_side. Multiples of 32 are quickest.
+    low_bands: so many of the lowest bands are told how the phases of their bins move, and hear each other in full by a
+        recurrence of their own (low.py); 0 for none. Only in a causal model, and not with harmonics.
+    low_dim, low_every: hidden size of that recurrence, and in one of how many blocks it is, the first among them.
+    apart_bands: so many of the lowest bands have weights of their own in the layers over time; 0 for none. Only in a
+        causal model, and not with harmonics.
     mask_gate: the mask heads end in a GLU, as in the paper; without it they cost half.
     residual_stem: the last stem has no mask head but is the mixture minus the others. Only with all four stems: with
         fewer, it would contain what belongs to none of them.
@@ -89,7 +98,7 @@ class ModelConfig:
     filter_top_hz: a deep filter works in the bands that end at or below it; above them is a mask.
     lookahead_frames: the stems come so many frames late, and the second half of the blocks hears the frames between
         (ahead.py); 0 for none. Only in a causal model of two blocks or more where `stereo` is `joint`, and not with
-        mid_side, harmonics, panning, detail_channels or filter_taps.
+        mid_side, harmonics, panning or detail_channels.
     causal: unidirectional in time; otherwise bidirectional in time.
     """
 
@@ -124,6 +133,10 @@ class ModelConfig:
     filter_taps: int = 1
     filter_top_hz: float = 5000.0
     lookahead_frames: int = 0
+    apart_bands: int = 0
+    low_bands: int = 0
+    low_dim: int = 192
+    low_every: int = 1
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -151,17 +164,25 @@ class ModelConfig:
             raise UsageError(
                 f"residual_stem needs all of {', '.join(STEMS)}: what {', '.join(self.stems)} leave over is no stem"
             )
-        others = (self.harmonics, self.panning, self.mid_side, self.folded, self.detail_channels, self.filter_taps > 1)
-        if self.lookahead_frames and (any(others) or not self.causal or self.num_repeat < 2):
-            raise UsageError(
-                "lookahead_frames needs causal = true, num_repeat of 2 or more and stereo 'joint', and neither "
-                "mid_side, harmonics, panning, detail_channels nor filter_taps"
-            )
+        self._check_memories()
         top_hz = self._top_hz(self.band_widths[0])
         if self.filter_taps > 1 and not self.filtered_widths:
             raise UsageError(
                 f"filter_top_hz {self.filter_top_hz:g} leaves no band to filter: "
                 f"the lowest reaches up to {top_hz:.0f} Hz"
+            )
+
+    def _check_memories(self) -> None:
+        """Raise UsageError for options that remember, or come late, beside others that cannot be with them."""
+        for name in ("low_bands", "apart_bands"):
+            most, wanted = len(self.band_widths) - (name == "apart_bands"), getattr(self, name)
+            if wanted and (self.harmonics or not self.causal or wanted > most):
+                raise UsageError(f"{name} needs causal = true and no harmonics, and can be at most {most} here")
+        others = (self.harmonics, self.panning, self.mid_side, self.folded, self.detail_channels)
+        if self.lookahead_frames and (any(others) or not self.causal or self.num_repeat < 2):
+            raise UsageError(
+                "lookahead_frames needs causal = true, num_repeat of 2 or more and stereo 'joint', and neither "
+                "mid_side, harmonics, panning nor detail_channels"
             )
 
     def _check_stereo(self) -> None:

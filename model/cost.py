@@ -17,6 +17,8 @@ PARTS = {
     "pitches": "pitches",
     "time_layers": "time layers",
     "band_layers": "band layers",
+    "low_layers": "lowest bands",
+    "motion": "lowest bands",
     "stereo_layers": "stereo exchange",
     "attention_layers": "attention",
     "mask": "mask heads",
@@ -62,6 +64,7 @@ def total_cost(costs: dict[str, Cost]) -> Cost:
 def _macs_per_frame(config: ModelConfig, steps: int) -> dict[str, float]:
     """Operations per frame of each child of BSRNN in PARTS that the model has, run on so many frames at once."""
     with torch.device("meta"), torch.no_grad():
+        whole = BSRNN(config)
         model = BSRNN(dataclasses.replace(config, num_repeat=2 if config.lookahead_frames else 1))
         frames = torch.zeros(1, steps, config.num_bins, CHANNELS, 2)
         with FlopCounterMode(display=False) as counter:
@@ -71,10 +74,10 @@ def _macs_per_frame(config: ModelConfig, steps: int) -> dict[str, float]:
     for child in PARTS:
         module = model.get_submodule(child)
         if not isinstance(module, nn.ModuleList):
-            macs[child] = flops[f"BSRNN.{child}"] / 2 / steps
+            macs[child] = flops.get(f"BSRNN.{child}", 0) / 2 / steps
         elif len(module):
-            times = config.num_repeat if child.endswith("_layers") else 1
-            macs[child] = flops[f"BSRNN.{child}.0"] / 2 / steps * times
+            times = len(list(whole.get_submodule(child).children())) if child.endswith("_layers") else 1
+            macs[child] = flops.get(f"BSRNN.{child}.0", 0) / 2 / steps * times
     return macs
 
 
@@ -82,10 +85,11 @@ def _costs(config: ModelConfig, macs_per_frame: dict[str, float]) -> dict[str, C
     with torch.device("meta"):
         model = BSRNN(config)
     frames_per_s = config.sample_rate_hz / config.framing.hop_samples
-    return {
-        PARTS[child]: Cost(count_parameters(model.get_submodule(child)), macs * frames_per_s / 1e9)
-        for child, macs in macs_per_frame.items()
-    }
+    costs: dict[str, Cost] = {}
+    for child, macs in macs_per_frame.items():
+        cost = Cost(count_parameters(model.get_submodule(child)), macs * frames_per_s / 1e9)
+        costs[PARTS[child]] = total_cost({"": cost, "other child": costs.get(PARTS[child], Cost(0, 0.0))})
+    return costs
 
 
 def state_numbers(config: ModelConfig) -> int:

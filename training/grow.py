@@ -6,6 +6,7 @@ Source of the idea: Chen, Goodfellow and Shlens, "Net2Net" (arXiv 1511.05641).
 """
 
 import dataclasses
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,11 @@ from stemlive.model.mask_head import MaskHead
 _GATES = {"lstm": 4, "gru": 3}
 _GROWS = ("feature_dim", "num_repeat", "hidden_factor", "mask_factor")
 _FILTER = ("filter_taps", "filter_top_hz")
-_SPEAKS = (".proj.", ".ways.0.out.", ".ways.1.out.", ".widen.", ".tap_", ".tell")
-"""Parts of names of what a new block, tap or detail says; zero, it adds nothing yet."""
+_LOW = ("low_bands", "low_dim", "low_every")
+_SPEAKS = re.compile(r"\.proj\.|\.ways\.\d\.out\.|\.widen\.|\.tap_|\.tell|^low_layers\..*\.out\.")
+"""Names of what a new block, tap or detail says; zero, it adds nothing yet."""
+_APART = re.compile(r"^(time_layers\.\d+\.)(low|high)\.")
+"""Beginnings of names in layers over time with weights of their own for the lowest bands: these begin alike."""
 _UNLIKE = 0.5
 """Relative difference between the weights on the copies of a feature, so that the copies diverge in training."""
 
@@ -33,14 +37,14 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
 
     The second result is the checkpoint's provenance.
 
-    Raises TrainingError unless the model's features are the checkpoint's or a multiple of them, its blocks as many or
-    more (behind the old ones; as many with look-ahead), its hidden units too (of GRUs and LSTMs), its mask heads as
-    large, and all else the same but for panning, detail, a deep filter where the checkpoint has only a mask, both
-    inputs where it has the complex ones, and real masks for complex ones; or middle and side for left and right with
-    magnitudes and real masks, which computes the same only where the masks of left and right are alike; or another
-    framing whose analysis window is as long: what becomes of a frame is the same, how often frames come is not; or one
-    whose window is twice as long, with bands of twice as many bins (see `_of_longer_window`). A model without
-    look-ahead may be given one: then its stems are the same, but later.
+    Raises TrainingError unless the model's features are the checkpoint's or a multiple of them, its blocks as many
+    or more (behind the old ones; as many with look-ahead), its hidden units too (of GRUs and LSTMs), its mask heads
+    as large, and all else the same but for panning, detail, low bands (told or apart), a deep filter where the
+    checkpoint has only a mask, both inputs where it has the complex ones, and real masks for complex ones; or
+    middle and side for left and right with magnitudes and real masks, which computes the same only where the masks
+    of left and right are alike; or another framing whose analysis window is as long: what becomes of a frame is the
+    same, how often frames come is not; or one whose window is twice as long, with bands of twice as many bins (see
+    `_of_longer_window`). A model without look-ahead may be given one: then its stems are the same, but later.
     """
     small, provenance = load_checkpoint(checkpoint)
     if _twice_the_bins(small.config, config):
@@ -57,7 +61,9 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     new_panning = ("panning",) if config.panning else ()
     new_detail = ("detail_channels",) if small.config.detail_channels == 0 else ()
     new_preset = ("preset",) if small.config.framing.analysis_samples == config.framing.analysis_samples else ()
-    new = (*new_filter, *new_input, *new_mask, *new_panning, *new_detail, *new_preset)
+    new_low = _LOW if small.config.low_bands == 0 else ()
+    new_apart = ("apart_bands",) if small.config.apart_bands == 0 else ()
+    new = (*new_filter, *new_low, *new_apart, *new_input, *new_mask, *new_panning, *new_detail, *new_preset)
     same = {name: getattr(small.config, name) for name in (*_GROWS, *new)}
     wider = any(getattr(config, name) != getattr(small.config, name) for name in _GROWS if name != "num_repeat")
     layers = (config.time_layer, config.band_layer) if wider else ()
@@ -75,7 +81,8 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
         raise TrainingError(
             f"{checkpoint} holds another model than the recipe, and no smaller one that could grow into it "
             "(num_repeat and hidden sizes may be larger, feature_dim a multiple where the mask heads keep their size, "
-            "filter_taps and detail_channels where there are none, panning true, inputs both where that is complex, "
+            "filter_taps, low_bands, apart_bands and detail_channels where there are none, panning true, "
+            "inputs both where that is complex, "
             "the mask real, mid_side true where inputs are magnitudes and the mask was real, the preset one of an "
             "equal analysis window, or of twice that with bands of twice as many bins): use its [model] table"
         )
@@ -83,7 +90,10 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     times = config.feature_dim // small.config.feature_dim
     old = {name: _widened(name, value, times) for name, value in small.state_dict().items()}
     hidden = small.config.hidden_dim
-    grown = {name: _grown(name, value, old.get(name), hidden, config) for name, value in model.state_dict().items()}
+    grown = {
+        name: _grown(name, value, old.get(name, old.get(_APART.sub(r"\1", name))), hidden, config)
+        for name, value in model.state_dict().items()
+    }
     model.load_state_dict(grown)
     return model.train(), provenance
 
@@ -186,7 +196,7 @@ def _widened(name: str, old: Tensor, times: int) -> Tensor:
 def _grown(name: str, fresh: Tensor, old: Tensor | None, hidden: int, config: ModelConfig) -> Tensor:
     """Return the value of a parameter: `old` as far as it goes, `fresh` into new units, 0 out of new units."""
     if old is None:  # a new block, tap or detail adds nothing yet
-        return torch.zeros_like(fresh) if any(part in name for part in _SPEAKS) else fresh
+        return torch.zeros_like(fresh) if _SPEAKS.search(name) else fresh
     if old.shape == fresh.shape:
         return old
     if name.startswith(("mask.weights_out", "mask.biases_out")):  # the real part of a complex mask
