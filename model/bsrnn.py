@@ -99,9 +99,9 @@ class BSRNN(nn.Module):
         time = LAYERS[config.time_layer]
         sizes = (n, config.hidden_dim)
         self.time_layers = nn.ModuleList(
-            Apart(time(*sizes, bidirectional=False), time(*sizes, bidirectional=False), config.apart_bands, bands)
+            Apart(time(*sizes, False), time(*sizes, False), config.apart_bands, bands)
             if config.apart_bands
-            else time(*sizes, bidirectional=not config.causal)
+            else time(*sizes, not config.causal)
             for _ in range(repeat)
         )
         self.band_layers = nn.ModuleList(
@@ -236,9 +236,13 @@ class BSRNN(nn.Module):
 
 
 def _state_specs(layers: nn.ModuleList, rows: int) -> tuple[StateSpec, ...]:
-    """Return the state of equal layers, each of which works on `rows` rows per batch item."""
+    """Return the state of equal layers, each of which works on `rows` rows per batch item, or on parts of them."""
     sizes = cast("dict[str, tuple[int, ...]]", layers[0].memory_sizes if layers else {})
-    return tuple(StateSpec(name, (len(layers), rows, *size)) for name, size in sizes.items())
+    specs = []
+    for name, size in sizes.items():
+        of_these = layers[0].rows(name, rows) if isinstance(layers[0], Apart) else rows
+        specs.append(StateSpec(name, (len(layers), of_these, *size)))
+    return tuple(specs)
 
 
 def _remembering(

@@ -82,20 +82,28 @@ class LowLayer(nn.Module):
 
 
 class Apart(nn.Module):
-    """A layer over time whose weights are others for the lowest bands. Remembers what these layers do, row by row."""
+    """A layer over time with weights of their own for the lowest bands.
+
+    Remembers what the two layers do, that of the higher bands as `high_...`.
+    """
 
     def __init__(self, low: nn.Module, high: nn.Module, low_bands: int, bands: int) -> None:
         super().__init__()
         self.low, self.high = low, high
         self.low_bands, self.bands = low_bands, bands
-        self.memory_sizes = cast("dict[str, tuple[int, ...]]", high.memory_sizes)
+        sizes = [cast("dict[str, tuple[int, ...]]", layer.memory_sizes) for layer in (low, high)]
+        self.memory_sizes = sizes[0] | {f"high_{name}": size for name, size in sizes[1].items()}
+
+    def rows(self, name: str, of_all: int) -> int:
+        """How many rows of so many, in all bands, this kind of memory is about."""
+        bands = self.bands - self.low_bands if name.startswith("high_") else self.low_bands
+        return of_all * bands // self.bands
 
     def forward(self, x: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
         """`[T, K * B, N]` and the memory so far to the same."""
         rows = x.shape[1] * self.low_bands // self.bands
-        counts = [rows, x.shape[1] - rows]
-        parts, remembered = x.split(counts, dim=1), [kept.split(counts, dim=1) for kept in memory]
-        low, low_memory = self.low(parts[0], tuple(kept[0] for kept in remembered))
-        high, high_memory = self.high(parts[1], tuple(kept[1] for kept in remembered))
-        both = zip(low_memory, high_memory, strict=True)
-        return torch.cat([low, high], dim=1), tuple(torch.cat(pair, dim=1) for pair in both)
+        low, high = x.split([rows, x.shape[1] - rows], dim=1)
+        kinds = len(memory) // 2
+        low, low_memory = self.low(low, memory[:kinds])
+        high, high_memory = self.high(high, memory[kinds:])
+        return torch.cat([low, high], dim=1), (*low_memory, *high_memory)
