@@ -24,7 +24,7 @@ from stemlive.training import inference, peer_spleeter
 from stemlive.training.inference import SEGMENTS, overlap_add, separate_pieces, separate_whole
 from stemlive.training.long_play import long_play
 from stemlive.training.oracle import ideal_ratio_mask
-from stemlive.training.probes import backing_voices, late_voice, mono
+from stemlive.training.probes import backing_voices, by_frequency, late_voice, mono
 from stemlive.training.references import Reference, load_reference
 from stemlive.training.report import average, csdr, judge
 from stemlive.training.scores import HIGHEST_DB, chunk_sdr, leakage, median_sdr, usdr, vocal_bleed
@@ -316,6 +316,7 @@ def test_estimates_may_lack_stems_and_have_another_rate(corpus, tmp_path, caplog
         (["--estimates", "short", "--inference", "segments"], "leave it out with --estimates"),
         (["--estimates", "short", "--late-voice", "10"], "--late-voice is about running a model: leave it out"),
         (["--estimates", "short", "--mono"], "--mono is about running a model: leave it out"),
+        (["--estimates", "short", "--by-frequency"], "--by-frequency is about running a model: leave it out"),
         (["--estimates", "short", "--split", "test"], "has no test/<song>/<stem>"),
         (["--checkpoint", "none.pt"], "no checkpoint at none.pt"),
     ],
@@ -384,13 +385,15 @@ def test_an_onnx_model_is_scored_as_it_streams(corpus, tmp_path):
     for method in ("stream", "segments"):
         done = run(
             *["--model", model, "--data", corpus, "--cache", tmp_path / "cache", "--inference", method],
-            *["--seconds", 1, "--json", "--late-voice", 0.5, "--late-voice", 10, "--mono"],
+            *["--seconds", 1, "--json", "--late-voice", 0.5, "--late-voice", 10, "--mono", "--by-frequency"],
         )
         assert done.exit_code == 0, done.output
         reports.append(json.loads(done.stdout))
         said = "\n".join(evaluate.lines(reports[-1]))
         assert "\nuSDR at 10 ms  " in said
         assert "\nmixed down to mono, dB  " in said
+        assert "\nshare of the error, by frequency  " in said
+        assert "\nbelow 100 Hz  " in said
     streamed, pieces = reports
     assert streamed["model"] == "tiny"
     assert streamed["songs"] == pieces["songs"]  # a second is one segment
@@ -527,6 +530,20 @@ def test_of_backing_voices_and_lead_it_is_told_what_is_left_in_the_accompaniment
         )
     with pytest.raises(TrainingError, match="and 2 have a voice: give more"):
         backing_voices({name: songs[name] for name in "ab"}, estimate, RATE)
+
+
+def test_where_in_the_spectrum_errors_are_is_told_octave_by_octave(tmp_path):
+    time = torch.arange(4 * RATE) / RATE
+    low, high, rest = (torch.sin(2 * np.pi * hz * time).expand(2, -1) for hz in (150, 3000, 700))
+    write(tmp_path / "corpus/valid/a/vocals.wav", 0.1 * low + 0.1 * high)
+    write(tmp_path / "corpus/valid/a/accompaniment.wav", 0.1 * rest)
+    songs = scan([tmp_path / "corpus"], tmp_path / "cache", RATE, "valid", scoring=True).songs
+    rows = by_frequency(songs, lambda _, mixture: {"vocals": mixture - 0.1 * rest + 0.02 * low - 0.01 * high}, RATE)
+    assert [row.top_hz for row in rows] == [100, 200, 400, 800, 1600, 3200, 6400, 12800, 22050]
+    assert [row.error_share["vocals"] for row in rows] == pytest.approx([0, 0.8, 0, 0, 0, 0.2, 0, 0, 0], abs=0.01)
+    assert rows[1].usdr_db["vocals"] == pytest.approx(20 * np.log10(0.1 / 0.02), abs=0.1)
+    assert rows[5].usdr_db["vocals"] == pytest.approx(20, abs=0.1)
+    assert rows[3].usdr_db["accompaniment"] > 40
 
 
 def test_in_mono_who_knows_the_middle_only_hears_all_as_voice(tmp_path):

@@ -1,5 +1,6 @@
-"""Test what a model takes for the voice: by moving it between the sides, and by adding backing voices."""
+"""Test what a model takes for the voice, by moving it and by adding others, and where in the spectrum it errs."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from stemlive.errors import TrainingError
 from stemlive.training.estimates import Estimator
 from stemlive.training.recordings import Recording
 from stemlive.training.references import Reference, load_reference
+from stemlive.training.report import TARGETS as TABLE
 from stemlive.training.report import average, rounded
 from stemlive.training.scores import usdr
 
@@ -17,6 +19,11 @@ TARGETS = ("vocals", "accompaniment")
 BACKING_DB = -6.0
 BACKING_PAN = 0.1
 """Of a backing voice: how loud both are together against the lead, and how much of one is on its other side."""
+
+LOWEST_HZ = 100.0
+"""Top of the lowest octave that `by_frequency` tells apart."""
+WINDOW = 4096
+"""Samples of its windows."""
 
 Songs = Mapping[str, Mapping[str, Recording]]
 
@@ -85,6 +92,53 @@ def backing_voices(
         shares.append(20 * share.abs().clamp_min(1e-6).log10())
     lead_db, backing_db = torch.stack(shares).mean(0).tolist()
     return BackingVoices(round(lead_db, 2), round(backing_db, 2))
+
+
+@dataclass(frozen=True)
+class Octave:
+    """Frequencies below `top_hz` and from that of the octave before: by target, means over the songs.
+
+    `error_share`: of all of the target's error, how much lies there; `usdr_db`: ratio of the target's energy there to
+    that of the error there, summed over songs of equal loudness of the target.
+    """
+
+    top_hz: float
+    error_share: dict[str, float]
+    usdr_db: dict[str, float]
+
+
+def by_frequency(songs: Songs, estimator: Estimator, sample_rate_hz: int, seconds: float | None = None) -> list[Octave]:
+    """Where in the spectrum the errors are, octave by octave. `seconds` limits songs to their beginning."""
+    tops_hz = [LOWEST_HZ * 2**octave for octave in range(math.ceil(math.log2(sample_rate_hz / 2 / LOWEST_HZ)))]
+    window = torch.hann_window(WINDOW)
+    octaves = torch.bucketize(
+        torch.arange(WINDOW // 2 + 1) * sample_rate_hz / WINDOW, torch.tensor(tops_hz), right=True
+    )
+
+    def energies(signal: Tensor) -> Tensor:
+        bins = torch.stft(signal, WINDOW, WINDOW // 4, window=window, return_complex=True).abs().square().sum((0, 2))
+        return torch.zeros(len(tops_hz) + 1, dtype=torch.float64).index_add_(0, octaves, bins.double())
+
+    sums: dict[str, list[Tensor]] = {}
+    for name, song in sorted(songs.items()):
+        reference = load_reference(song, name, sample_rate_hz, seconds)
+        for target, output in reference.outputs(estimator(name, reference.mixture)).items():
+            true = energies(reference.targets[target])
+            error = energies(output - reference.targets[target])
+            sums.setdefault(target, []).append(torch.stack([error, true]) / true.sum())
+    means = {target: torch.stack(sums[target]).mean(0) for target in TABLE if target in sums}
+    return [
+        Octave(
+            top_hz,
+            {target: round(float(error[row] / error.sum()), 3) for target, (error, _) in means.items()},
+            {target: _ratio_db(true[row], error[row]) for target, (error, true) in means.items()},
+        )
+        for row, top_hz in enumerate([*tops_hz, sample_rate_hz / 2])
+    ]
+
+
+def _ratio_db(true: Tensor, error: Tensor) -> float:
+    return round(float(10 * torch.log10(true.clamp_min(1e-12) / error.clamp_min(1e-12))), 2)
 
 
 def _fitted(voice: Tensor, count: int) -> Tensor:

@@ -75,6 +75,12 @@ _NAME_WIDTH = 46
     is_flag=True,
     help="Give each song backing voices left and right, and tell how much of them and of the lead karaoke keeps.",
 )
+@click.option(
+    "--by-frequency",
+    "octaves",
+    is_flag=True,
+    help="Tell in which octaves the errors are: share of each target's error, and uSDR there.",
+)
 @cache_option
 @json_option("Print the scores as JSON.")
 @threads_option
@@ -93,6 +99,7 @@ def command(
     late_ms: tuple[float, ...],
     in_mono: bool,
     backing: bool,
+    octaves: bool,
     cache: Path,
     as_json: bool,
     threads: int,
@@ -118,7 +125,7 @@ def command(
         raise UsageError("name one of RECIPE, --model, --checkpoint and --estimates")
     model, checkpoint = weights_of(recipe) if recipe is not None else (model, checkpoint)
     options: dict[str, object] = {"--inference": method, "--long-play": minutes, "--late-voice": late_ms}
-    options |= {"--mono": in_mono, "--backing-voices": backing}
+    options |= {"--mono": in_mono, "--backing-voices": backing, "--by-frequency": octaves}
     for option, value in options.items():
         if estimates is not None and value:
             raise UsageError(f"{option} is about running a model: leave it out with --estimates")
@@ -127,7 +134,7 @@ def command(
     from stemlive.training.estimates import estimates_in
     from stemlive.training.evaluate import judge_songs, report, torch_estimator
     from stemlive.training.long_play import long_play
-    from stemlive.training.probes import backing_voices, late_voice, mono
+    from stemlive.training.probes import backing_voices, by_frequency, late_voice, mono
     from stemlive.training.sources import scan
 
     rate_hz, preset = ESTIMATES_RATE_HZ, "offline"
@@ -160,6 +167,8 @@ def command(
     result["late_voice"] = [asdict(late_voice(songs, estimator, rate_hz, ms, seconds)) for ms in late_ms]
     result["mono"] = mono(songs, estimator, rate_hz, seconds) if in_mono else None
     result["backing_voices"] = asdict(backing_voices(songs, estimator, rate_hz, seconds)) if backing else None
+    rows = by_frequency(songs, estimator, rate_hz, seconds) if octaves else []
+    result["by_frequency"] = [asdict(row) for row in rows]
     if as_json:
         echo_json(result)
         return
@@ -211,6 +220,11 @@ def lines(result: dict[str, Any]) -> list[str]:
         table.append(("", []))
         table.append(("left in the accompaniment, dB", ["lead", "backing"]))
         table.append(("of voices", [shares["lead_db"], shares["backing_db"]]))
+    for key, title in (("error_share", "share of the error"), ("usdr_db", "uSDR, dB")):
+        if octaves := result.get("by_frequency"):
+            table.append(("", []))
+            table.append((f"{title}, by frequency", [*columns]))
+            table += [(f"below {row['top_hz']:.0f} Hz", [row[key].get(c) for c in columns]) for row in octaves]
     text = [f"{title:<{_NAME_WIDTH}}{''.join(f'{_text(value):>15}' for value in row)}".rstrip() for title, row in table]
     return [*text, "", *result["summary"]]
 
