@@ -19,8 +19,7 @@ from stemlive.model.deep_filter import DeepFilter, complex_product
 from stemlive.model.detail import DetailEncoder, DetailMasks
 from stemlive.model.global_layer import GlobalLayer
 from stemlive.model.harmonics import Combs, Pitches
-from stemlive.model.layers import LAYERS
-from stemlive.model.low import Apart, LowLayer, Motion
+from stemlive.model.layers import LAYERS, ApartMinGRU
 from stemlive.model.mask_head import MaskHead, batched_linear
 from stemlive.model.panning import Panning, side_of
 from stemlive.model.state import State, StateSpec
@@ -54,26 +53,26 @@ class BandSplit(nn.Module):
         batch, frames = bins.shape[:2]
         features = []
         start = 0
+        squares = _squares(bins) if self.magnitudes else bins
         for (bands, width), weight, bias in zip(self.groups, self.weights, self.biases, strict=True):
             stop = start + bands * width
             x = bins[:, :, start:stop].reshape(batch * frames, bands, -1).transpose(0, 1)  # [K', B*T, width*C*2]
             power = x.square().mean(-1, keepdim=True) + LEVEL_FLOOR
-            x = x * power.rsqrt()
-            parts = [x] if self.complex else []
+            parts = [x * power.rsqrt()] if self.complex else []
             parts.append(0.1 * power.log())
             if self.magnitudes:
-                parts.append(_magnitudes(x, bins.shape[3]))
+                of_band = squares[:, :, start:stop].reshape(batch * frames, bands, -1).transpose(0, 1)
+                parts.append((of_band / power + MAGNITUDE_FLOOR).sqrt().sqrt() - 1)
             features.append(batched_linear(torch.cat(parts, dim=-1), weight, bias))
             start = stop
         return torch.cat(features)
 
 
-def _magnitudes(x: Tensor, channels: int) -> Tensor:
-    """Bins `[..., width * C * 2]` to roots of magnitudes, near 0: `[..., width * 4]`, of one channel `width`."""
-    x = x.unflatten(-1, (-1, channels, 2))
-    if channels == CHANNELS:
-        x = torch.cat([x, mid_side(x)], dim=-2)
-    return (x.square().sum(-1).add(MAGNITUDE_FLOOR).sqrt().sqrt() - 1).flatten(-2)
+def _squares(bins: Tensor) -> Tensor:
+    """Bins `[B, T, F, C, 2]` to squared magnitudes of left, right, middle and side `[B, T, F, 4]`, of one channel 1."""
+    if bins.shape[3] == CHANNELS:
+        bins = torch.cat([bins, mid_side(bins)], dim=-2)
+    return bins.square().sum(-1)
 
 
 class BSRNN(nn.Module):
@@ -83,8 +82,7 @@ class BSRNN(nn.Module):
     (`tac`) and the frames attend to each other. With `harmonics`, the pitches are an additional band, the first one.
     With `panning`, the masks depend on each bin's position between left and right. With `detail_channels`, convolutions
     over bins give the bands features of single bins, and correct the masks. With `lookahead_frames`, the stems come so
-    many frames late, and the second half of the blocks knows what came meanwhile. With `low_bands`, the lowest bands
-    know more of themselves and of each other.
+    many frames late, and the second half of the blocks knows what came meanwhile.
     """
 
     share: Tensor
@@ -99,9 +97,9 @@ class BSRNN(nn.Module):
         time = LAYERS[config.time_layer]
         sizes = (n, config.hidden_dim)
         self.time_layers = nn.ModuleList(
-            Apart(time(*sizes, False), time(*sizes, False), config.apart_bands, bands)
+            ApartMinGRU(*sizes, config.apart_bands, bands)
             if config.apart_bands
-            else time(*sizes, not config.causal)
+            else time(*sizes, bidirectional=not config.causal)
             for _ in range(repeat)
         )
         self.band_layers = nn.ModuleList(
@@ -109,11 +107,6 @@ class BSRNN(nn.Module):
             if config.band_layer == "global"
             else LAYERS[config.band_layer](*sizes, bidirectional=True)
             for _ in range(repeat)
-        )
-        low = config.low_bands
-        self.motion = nn.ModuleList(Motion(config.band_widths[:low], channels, n) for _ in range(low > 0))
-        self.low_layers = nn.ModuleList(
-            LowLayer(low, n, config.low_dim) for _ in range(0, repeat if low else 0, config.low_every)
         )
         self.stereo_layers = nn.ModuleList(
             TransformAverageConcatenate(n, config.tac_factor, config.tac_activation)
@@ -140,8 +133,6 @@ class BSRNN(nn.Module):
         self.state_specs = (
             *_state_specs(self.time_layers, signals * bands),
             *_state_specs(self.band_layers, signals),
-            *_state_specs(self.low_layers, signals),
-            *_state_specs(self.motion, signals),
             *_state_specs(self.attention_layers, signals),
             *_state_specs(self.filters, signals),
             *_state_specs(self.details, signals),
@@ -161,7 +152,11 @@ class BSRNN(nn.Module):
             frames = mid_side(frames)
         x = frames.permute(0, 3, 1, 2, 4).flatten(0, 1).unsqueeze(3) if folded else frames  # [B', T, F, C', 2]
         new: dict[str, list[Tensor]] = {spec.name: [] for spec in self.state_specs}
-        z, details = self._features(x, state, new)
+        z, details = self.split(x), []
+        for encoder in self.details:
+            detail, told = _remembering(encoder, 0, x, state, new)
+            z = add_to_lowest(z, told, 0)
+            details.append(detail)
         heard = [pitches(x) for pitches in self.pitches]
         z = torch.cat([*(features for _, features in heard), z]) if heard else z
         z = self._repeat(z, x.shape[0], state, new)
@@ -197,17 +192,6 @@ class BSRNN(nn.Module):
             stems = stems.squeeze(4).unflatten(1, (batch, channels)).permute(0, 1, 3, 4, 2, 5)
         return stems.transpose(0, 1), State({name: torch.cat(tensors) for name, tensors in new.items()})
 
-    def _features(self, x: Tensor, state: State, new: dict[str, list[Tensor]]) -> tuple[Tensor, list[Tensor]]:
-        """Spectra `[B', T, F, C', 2]` to the features of the bands `[K, B' * T, N]`, and those of single bins."""
-        z, details = self.split(x), []
-        for encoder in self.details:
-            detail, told = _remembering(encoder, 0, x, state, new)
-            z = add_to_lowest(z, told, 0)
-            details.append(detail)
-        for motion in self.motion:
-            z = add_to_lowest(z, _remembering(motion, 0, x, state, new), 0)
-        return z, details
-
     def _repeat(self, z: Tensor, signals: int, state: State, new: dict[str, list[Tensor]]) -> Tensor:
         """The blocks: features `[K, B' * T, N]` to the same; `signals` is B'. Adds what they remember to `new`."""
         bands, _, n = z.shape
@@ -215,10 +199,6 @@ class BSRNN(nn.Module):
             z = z.reshape(bands * signals, -1, n).transpose(0, 1)  # [T, K * B', N]
             z = _remembering(time, index, z, state, new)
             z = z.transpose(0, 1).reshape(bands, -1, n)
-            if self.low_layers and not index % self.config.low_every:
-                low = index // self.config.low_every
-                z = z.reshape(bands, signals, -1, n)
-                z = _remembering(self.low_layers[low], low, z, state, new).flatten(1, 2)
             if isinstance(band, GlobalLayer):
                 z = _remembering(band, index, z.reshape(bands, signals, -1, n), state, new).flatten(1, 2)
             else:
@@ -236,13 +216,9 @@ class BSRNN(nn.Module):
 
 
 def _state_specs(layers: nn.ModuleList, rows: int) -> tuple[StateSpec, ...]:
-    """Return the state of equal layers, each of which works on `rows` rows per batch item, or on parts of them."""
+    """Return the state of equal layers, each of which works on `rows` rows per batch item."""
     sizes = cast("dict[str, tuple[int, ...]]", layers[0].memory_sizes if layers else {})
-    specs = []
-    for name, size in sizes.items():
-        of_these = layers[0].rows(name, rows) if isinstance(layers[0], Apart) else rows
-        specs.append(StateSpec(name, (len(layers), of_these, *size)))
-    return tuple(specs)
+    return tuple(StateSpec(name, (len(layers), rows, *size)) for name, size in sizes.items())
 
 
 def _remembering(

@@ -43,9 +43,6 @@ LEAST = {
     "pairs_from_hz": 0,
     "lookahead_frames": 0,
     "apart_bands": 0,
-    "low_bands": 0,
-    "low_dim": 1,
-    "low_every": 1,
 }
 
 
@@ -85,11 +82,8 @@ class ModelConfig:
     detail_channels: of convolutions over single bins, before and behind the bands, at half resolution; half as many at
         full resolution, twice as many at a quarter (detail.py); 0 for none. Only where `stereo` is `joint` and not with
         mid_side. Multiples of 32 are quickest.
-    low_bands: so many of the lowest bands are told how the phases of their bins move, and hear each other in full by a
-        recurrence of their own (low.py); 0 for none. Only in a causal model, and not with harmonics.
-    low_dim, low_every: hidden size of that recurrence, and in one of how many blocks it is, the first among them.
     apart_bands: so many of the lowest bands have weights of their own in the layers over time; 0 for none. Only in a
-        causal model, and not with harmonics.
+        causal model whose time_layer is `mingru`, and not with harmonics.
     mask_gate: the mask heads end in a GLU, as in the paper; without it they cost half.
     residual_stem: the last stem has no mask head but is the mixture minus the others. Only with all four stems: with
         fewer, it would contain what belongs to none of them.
@@ -134,9 +128,6 @@ class ModelConfig:
     filter_top_hz: float = 5000.0
     lookahead_frames: int = 0
     apart_bands: int = 0
-    low_bands: int = 0
-    low_dim: int = 192
-    low_every: int = 1
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -174,10 +165,12 @@ class ModelConfig:
 
     def _check_memories(self) -> None:
         """Raise UsageError for options that remember, or come late, beside others that cannot be with them."""
-        for name in ("low_bands", "apart_bands"):
-            most, wanted = len(self.band_widths) - (name == "apart_bands"), getattr(self, name)
-            if wanted and (self.harmonics or not self.causal or wanted > most):
-                raise UsageError(f"{name} needs causal = true and no harmonics, and can be at most {most} here")
+        most = len(self.band_widths) - 1
+        apart = self.causal and self.time_layer == "mingru" and not self.harmonics and self.apart_bands <= most
+        if self.apart_bands and not apart:
+            raise UsageError(
+                f"apart_bands needs causal = true and time_layer 'mingru', no harmonics, and is at most {most} here"
+            )
         others = (self.harmonics, self.panning, self.mid_side, self.folded, self.detail_channels)
         if self.lookahead_frames and (any(others) or not self.causal or self.num_repeat < 2):
             raise UsageError(

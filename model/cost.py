@@ -17,8 +17,6 @@ PARTS = {
     "pitches": "pitches",
     "time_layers": "time layers",
     "band_layers": "band layers",
-    "low_layers": "lowest bands",
-    "motion": "lowest bands",
     "stereo_layers": "stereo exchange",
     "attention_layers": "attention",
     "mask": "mask heads",
@@ -64,7 +62,6 @@ def total_cost(costs: dict[str, Cost]) -> Cost:
 def _macs_per_frame(config: ModelConfig, steps: int) -> dict[str, float]:
     """Operations per frame of each child of BSRNN in PARTS that the model has, run on so many frames at once."""
     with torch.device("meta"), torch.no_grad():
-        whole = BSRNN(config)
         model = BSRNN(dataclasses.replace(config, num_repeat=2 if config.lookahead_frames else 1))
         frames = torch.zeros(1, steps, config.num_bins, CHANNELS, 2)
         with FlopCounterMode(display=False) as counter:
@@ -76,7 +73,7 @@ def _macs_per_frame(config: ModelConfig, steps: int) -> dict[str, float]:
         if not isinstance(module, nn.ModuleList):
             macs[child] = flops.get(f"BSRNN.{child}", 0) / 2 / steps
         elif len(module):
-            times = len(list(whole.get_submodule(child).children())) if child.endswith("_layers") else 1
+            times = config.num_repeat if child.endswith("_layers") else 1
             macs[child] = flops.get(f"BSRNN.{child}.0", 0) / 2 / steps * times
     return macs
 

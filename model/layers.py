@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stemlive.model.recurrence import GatedRecurrence
+from stemlive.model.recurrence import GatedRecurrence, gated_states
 from stemlive.model.state import Memory
 
 KERNEL_STEPS = 3  # of the convolutions, as in arXiv 2603.09187
@@ -82,6 +82,29 @@ class ResidualMinGRU(nn.Module):
         for back in self.ways[1:]:
             y = y + back(normed.flip(0), before)[0].flip(0)
         return x + y, (after,)
+
+
+class ApartMinGRU(nn.Module):
+    """ResidualMinGRU in which so many of the lowest bands have weights of their own. Remembers h, H numbers a row.
+
+    The normalisation has no gain and shift of its own: the linear layers behind it hold them.
+    """
+
+    def __init__(self, feature_dim: int, hidden_dim: int, low_bands: int, bands: int) -> None:
+        super().__init__()
+        self.feature_dim, self.low_bands, self.bands = feature_dim, low_bands, bands
+        self.memory_sizes = {"h": (hidden_dim,)}
+        self.low = GatedRecurrence(feature_dim, hidden_dim, feature_dim)
+        self.high = GatedRecurrence(feature_dim, hidden_dim, feature_dim)
+
+    def forward(self, x: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
+        """`[T, K * B, N]` and the memory so far to the same."""
+        rows = x.shape[1] * self.low_bands // self.bands
+        counts = [rows, x.shape[1] - rows]
+        low, high = functional.layer_norm(x, (self.feature_dim,)).split(counts, dim=1)
+        states, after = gated_states(torch.cat([self.low.into(low), self.high.into(high)], dim=1), memory[0])
+        low, high = states.split(counts, dim=1)
+        return x + torch.cat([self.low.out(low), self.high.out(high)], dim=1), (after,)
 
 
 class ResidualConv(nn.Module):

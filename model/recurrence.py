@@ -75,7 +75,13 @@ class GatedRecurrence(nn.Module):
 
     def forward(self, x: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         """`[T, rows, inputs]` and the state before `[1, rows, H]` to `[T, rows, outputs]` and the state after."""
-        update, candidate, gate = self.into(x).chunk(3, dim=-1)
-        update = update.float()
-        states = scan(torch.sigmoid(-update), torch.sigmoid(update) * candidate.float(), before[0])
-        return self.out(states * functional.silu(gate)), states[-1:]
+        states, after = gated_states(self.into(x), before)
+        return self.out(states), after
+
+
+def gated_states(prepared: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+    """Update gates, candidates and output gates `[T, rows, 3 * H]` to the gated states `[T, rows, H]`, and the last."""
+    update, candidate, gate = prepared.chunk(3, dim=-1)
+    update = update.float()
+    states = scan(torch.sigmoid(-update), torch.sigmoid(update) * candidate.float(), before[0])
+    return states * functional.silu(gate), states[-1:]

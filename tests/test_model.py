@@ -88,17 +88,8 @@ CHOICES = {f"{time} {band}": {"time_layer": time, "band_layer": band} for time, 
         "attention_heads": 1,
         "attention_window": 6,
     },
-    "low bands": {"low_bands": 2, "low_dim": 5},
-    "low bands and more": {
-        "low_bands": 3,
-        "low_dim": 4,
-        "low_every": 2,
-        "stereo": "tac",
-        "filter_taps": 3,
-        "band_layer": "global",
-    },
-    "low bands apart": {"apart_bands": 2, "low_bands": 1, "low_dim": 3},
-    "low bands apart, mingru": {"apart_bands": 3, "time_layer": "mingru", "stereo": "tac"},
+    "apart": {"apart_bands": 2, "time_layer": "mingru"},
+    "apart and more": {"apart_bands": 3, "time_layer": "mingru", "stereo": "tac", "inputs": "both", "filter_taps": 2},
     "panning and more": {"panning": True, "residual_stem": True, "filter_taps": 2, "harmonics": True, "mask": "real"},
     "everything": EVERYTHING,
 }
@@ -106,7 +97,7 @@ CHOSEN = {name: dataclasses.replace(TINY, **choice) for name, choice in CHOICES.
 OFFLINE = {
     name: dataclasses.replace(config, causal=False, preset="offline")
     for name, config in CHOSEN.items()
-    if config.band_layer != "global" and not (config.low_bands or config.apart_bands)  # which go over time
+    if config.band_layer != "global" and not config.apart_bands  # which go over time
 }
 KINDS = {"causal": CHOSEN, "offline": OFFLINE}
 CAUSAL_CONFIGS += [config for config in CHOSEN.values() if config != TINY]
@@ -376,10 +367,10 @@ def test_wrong_band_list_names_both_numbers():
         ({"feature_dim": 0}, "feature_dim must be at least 1"),
         ({"band_scheme": "v9"}, "unknown band scheme 'v9'"),
         ({"band_layer": "global", "causal": False}, "needs causal = true"),
-        ({"low_bands": 2, "causal": False}, "low_bands needs causal = true"),
-        ({"apart_bands": 2, "harmonics": True}, "apart_bands needs causal = true and no harmonics"),
-        ({"low_bands": 42}, "low_bands needs causal = true and no harmonics, and can be at most 41"),
-        ({"apart_bands": 41}, "can be at most 40"),
+        ({"apart_bands": 2, "time_layer": "mingru", "causal": False}, "apart_bands needs causal = true"),
+        ({"apart_bands": 2}, "apart_bands needs causal = true and time_layer 'mingru'"),
+        ({"apart_bands": 2, "time_layer": "mingru", "harmonics": True}, "no harmonics"),
+        ({"apart_bands": 41, "time_layer": "mingru"}, "is at most 40 here"),
         ({"time_layer": "rnn"}, "time_layer 'rnn' is unknown: choose one of lstm, gru, mingru, conv"),
         ({"band_layer": "attention"}, "band_layer 'attention' is unknown"),
         ({"stereo": "tac", "tac_activation": "relu"}, "tac_activation 'relu' is unknown"),
@@ -778,13 +769,12 @@ COSTS = {
             "panning": 2 * 4 * 2 * 5 + 2 * 5 * 1025,
         },
     ),
-    "low bands": (
-        {"low_bands": 1, "low_dim": 3},
+    "apart": (
+        {"apart_bands": 1, "time_layer": "mingru"},
         {
             "band split": (25 * 4 + 1) * 4 + (1000 * 4 + 1) * 4,
-            "time layers": 2 * (4 * 4 * (4 + 4) + 4 * 4),
+            "time layers": 2 * (4 * 3 * 4 + 4 * 4),
             "band layers": 2 * (2 * 4 * 4 * (4 + 4) + 8 * 4),
-            "lowest bands": 4 * 3 * 3 + 3 * 4 + 25 * 2 * 3 * 4,
             "mask heads": 2 * (4 * 4 + 4 * 4) + 4 * 8 * 1025,
         },
     ),

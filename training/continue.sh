@@ -30,8 +30,8 @@ build() {
         .venv/bin/stemlive corpus build "$data/music" --songs 0
         .venv/bin/stemlive corpus build "$data/composed" --songs 90 --no-accompaniment \
             --groove "$corpora/corpus/midi/groove" --bands "$corpora/corpus/midi/openmsx"
-    else # songs in a teacher's four stems, whose terms are as the corpus's; the recipe takes no game music
-        .venv/bin/stemlive corpus build "$data/demixed" --songs 0 --no-accompaniment --demixed \
+    else # songs and game music in a teacher's four stems, whose terms are as the corpus's
+        .venv/bin/stemlive corpus build "$data/demixed" --songs 0 --demixed \
             --mixes "$corpora/corpus/mixes" --mixes "$corpora/corpus-nc/mixes"
     fi
 }

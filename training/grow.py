@@ -23,11 +23,8 @@ from stemlive.model.mask_head import MaskHead
 _GATES = {"lstm": 4, "gru": 3}
 _GROWS = ("feature_dim", "num_repeat", "hidden_factor", "mask_factor")
 _FILTER = ("filter_taps", "filter_top_hz")
-_LOW = ("low_bands", "low_dim", "low_every")
-_SPEAKS = re.compile(r"\.proj\.|\.ways\.\d\.out\.|\.widen\.|\.tap_|\.tell|^low_layers\..*\.out\.")
+_SPEAKS = re.compile(r"\.proj\.|\.ways\.\d\.out\.|\.widen\.|\.tap_|\.(low|high)\.out\.|\.tell")
 """Names of what a new block, tap or detail says; zero, it adds nothing yet."""
-_APART = re.compile(r"^(time_layers\.\d+\.)(low|high)\.")
-"""Beginnings of names in layers over time with weights of their own for the lowest bands: these begin alike."""
 _UNLIKE = 0.5
 """Relative difference between the weights on the copies of a feature, so that the copies diverge in training."""
 
@@ -39,7 +36,7 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
 
     Raises TrainingError unless the model's features are the checkpoint's or a multiple of them, its blocks as many
     or more (behind the old ones; as many with look-ahead), its hidden units too (of GRUs and LSTMs), its mask heads
-    as large, and all else the same but for panning, detail, low bands (told or apart), a deep filter where the
+    as large, and all else the same but for panning, detail, weights apart for the lowest bands, a deep filter where the
     checkpoint has only a mask, both inputs where it has the complex ones, and real masks for complex ones; or
     middle and side for left and right with magnitudes and real masks, which computes the same only where the masks
     of left and right are alike; or another framing whose analysis window is as long: what becomes of a frame is the
@@ -61,9 +58,8 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     new_panning = ("panning",) if config.panning else ()
     new_detail = ("detail_channels",) if small.config.detail_channels == 0 else ()
     new_preset = ("preset",) if small.config.framing.analysis_samples == config.framing.analysis_samples else ()
-    new_low = _LOW if small.config.low_bands == 0 else ()
     new_apart = ("apart_bands",) if small.config.apart_bands == 0 else ()
-    new = (*new_filter, *new_low, *new_apart, *new_input, *new_mask, *new_panning, *new_detail, *new_preset)
+    new = (*new_filter, *new_apart, *new_input, *new_mask, *new_panning, *new_detail, *new_preset)
     same = {name: getattr(small.config, name) for name in (*_GROWS, *new)}
     wider = any(getattr(config, name) != getattr(small.config, name) for name in _GROWS if name != "num_repeat")
     layers = (config.time_layer, config.band_layer) if wider else ()
@@ -81,7 +77,7 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
         raise TrainingError(
             f"{checkpoint} holds another model than the recipe, and no smaller one that could grow into it "
             "(num_repeat and hidden sizes may be larger, feature_dim a multiple where the mask heads keep their size, "
-            "filter_taps, low_bands, apart_bands and detail_channels where there are none, panning true, "
+            "filter_taps, apart_bands and detail_channels where there are none, panning true, "
             "inputs both where that is complex, "
             "the mask real, mid_side true where inputs are magnitudes and the mask was real, the preset one of an "
             "equal analysis window, or of twice that with bands of twice as many bins): use its [model] table"
@@ -90,12 +86,29 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     times = config.feature_dim // small.config.feature_dim
     old = {name: _widened(name, value, times) for name, value in small.state_dict().items()}
     hidden = small.config.hidden_dim
-    grown = {
-        name: _grown(name, value, old.get(name, old.get(_APART.sub(r"\1", name))), hidden, config)
-        for name, value in model.state_dict().items()
-    }
+    if config.apart_bands and not small.config.apart_bands:
+        old = _apart(old)
+    grown = {name: _grown(name, value, old.get(name), hidden, config) for name, value in model.state_dict().items()}
     model.load_state_dict(grown)
     return model.train(), provenance
+
+
+def _apart(old: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of minGRUs over time, with those of the lowest bands and of the others apart, and the same.
+
+    Gain and shift of the normalisation are in the linear layers behind it.
+    """
+    result = {name: value for name, value in old.items() if not name.startswith("time_layers.")}
+    for name in old.keys() - result.keys():
+        layer, over_time, rest = name.partition(".ways.0.")
+        if over_time:
+            value = old[name]
+            if rest == "into.weight":
+                value = value * old[f"{layer}.norm.weight"]
+            elif rest == "into.bias":
+                value = value + old[f"{layer}.ways.0.into.weight"] @ old[f"{layer}.norm.bias"]
+            result |= {f"{layer}.{part}.{rest}": value for part in ("low", "high")}
+    return result
 
 
 def _twice_the_bins(small: ModelConfig, config: ModelConfig) -> bool:
