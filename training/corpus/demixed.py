@@ -1,7 +1,7 @@
 """Songs that a teacher takes apart into all four stems (`peer_demucs`), for personal and research use only.
 
 ``ROOT/train/sung-<source>-<song>-<N>/{drums,bass,other,vocals}.flac``: the passages of a song that are sung, each one
-a song of its own. A model that also learned the pauses between them, and pieces without a voice, left more of all
+a song of its own. A model a quarter of whose songs were pauses between them and pieces without one left more of all
 voices: yardstick 3.40 dB in place of 3.70.
 ``ROOT/train/played-<package>-<song>/{drums,bass,other}.flac``: passages of game music in which the teacher hears drums
 or a bass, and no voice. A stem below FAINT_DB is what others have left, and goes to `other`. All stems of a song sum to
