@@ -71,14 +71,26 @@ def _architecture(config: dict[str, Any]) -> str:
             f"inputs {config.get('inputs', 'complex')}{' of middle and side' if config.get('mid_side') else ''}"
             f"{', pitches and their harmonics' if config.get('harmonics') else ''}"
             f"{', panning of each bin' if config.get('panning') else ''}"
-            f"{_detail(config.get('detail_channels', 0))}"
+            f"{_additions(config)}"
         )
     except KeyError:
         return ", ".join(f"{key} {value}" for key, value in config.items())
 
 
-def _detail(channels: int) -> str:
-    return f", convolutions over bins with up to {2 * channels} channels" if channels else ""
+def _additions(config: dict[str, Any]) -> str:
+    """What a configuration counts by numbers that are 0, or 1 for taps, where a model has it not."""
+    kinds = ("detail_channels", "filter_taps", "apart_bands", "lookahead_frames")
+    channels, taps, bands, ahead = (config.get(kind, 0) for kind in kinds)
+    parts = []
+    if channels:
+        parts.append(f", convolutions over bins with up to {2 * channels} channels")
+    if taps > 1:
+        parts.append(f", deep filter of {taps} frames up to {config['filter_top_hz']:g} Hz")
+    if bands:
+        parts.append(f", weights of their own over time for the {bands} lowest bands")
+    if ahead:
+        parts.append(f", look-ahead of {ahead} frames")
+    return "".join(parts)
 
 
 def _scores(scores: dict[str, Any]) -> list[str]:

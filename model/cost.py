@@ -24,7 +24,6 @@ PARTS = {
     "panning": "panning",
     "details": "detail",
     "ahead": "look-ahead",
-    "delays": "look-ahead",
     "detail_masks": "masks of detail",
 }
 """Children of BSRNN that compute, with their display names."""
@@ -71,10 +70,10 @@ def _macs_per_frame(config: ModelConfig, steps: int) -> dict[str, float]:
     for child in PARTS:
         module = model.get_submodule(child)
         if not isinstance(module, nn.ModuleList):
-            macs[child] = flops.get(f"BSRNN.{child}", 0) / 2 / steps
+            macs[child] = flops[f"BSRNN.{child}"] / 2 / steps
         elif len(module):
             times = config.num_repeat if child.endswith("_layers") else 1
-            macs[child] = flops.get(f"BSRNN.{child}.0", 0) / 2 / steps * times
+            macs[child] = flops[f"BSRNN.{child}.0"] / 2 / steps * times
     return macs
 
 
@@ -82,11 +81,10 @@ def _costs(config: ModelConfig, macs_per_frame: dict[str, float]) -> dict[str, C
     with torch.device("meta"):
         model = BSRNN(config)
     frames_per_s = config.sample_rate_hz / config.framing.hop_samples
-    costs: dict[str, Cost] = {}
-    for child, macs in macs_per_frame.items():
-        cost = Cost(count_parameters(model.get_submodule(child)), macs * frames_per_s / 1e9)
-        costs[PARTS[child]] = total_cost({"": cost, "other child": costs.get(PARTS[child], Cost(0, 0.0))})
-    return costs
+    return {
+        PARTS[child]: Cost(count_parameters(model.get_submodule(child)), macs * frames_per_s / 1e9)
+        for child, macs in macs_per_frame.items()
+    }
 
 
 def state_numbers(config: ModelConfig) -> int:

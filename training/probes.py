@@ -13,7 +13,7 @@ from stemlive.training.recordings import Recording
 from stemlive.training.references import Reference, load_reference
 from stemlive.training.report import TARGETS as TABLE
 from stemlive.training.report import average, rounded
-from stemlive.training.scores import usdr
+from stemlive.training.scores import ratio_db, usdr
 
 TARGETS = ("vocals", "accompaniment")
 BACKING_DB = -6.0
@@ -24,6 +24,8 @@ LOWEST_HZ = 100.0
 """Top of the lowest octave that `by_frequency` tells apart."""
 WINDOW = 4096
 """Samples of its windows."""
+NOTHING = 1e-12
+"""Energy that stands for none, where a target has 1: an octave may be empty."""
 
 Songs = Mapping[str, Mapping[str, Recording]]
 
@@ -131,14 +133,13 @@ def by_frequency(songs: Songs, estimator: Estimator, sample_rate_hz: int, second
         Octave(
             top_hz,
             {target: round(float(error[row] / error.sum()), 3) for target, (error, _) in means.items()},
-            {target: _ratio_db(true[row], error[row]) for target, (error, true) in means.items()},
+            {
+                target: round(ratio_db(true[row] + NOTHING, error[row] + NOTHING), 2)
+                for target, (error, true) in means.items()
+            },
         )
         for row, top_hz in enumerate([*tops_hz, sample_rate_hz / 2])
     ]
-
-
-def _ratio_db(true: Tensor, error: Tensor) -> float:
-    return round(float(10 * torch.log10(true.clamp_min(1e-12) / error.clamp_min(1e-12))), 2)
 
 
 def _fitted(voice: Tensor, count: int) -> Tensor:

@@ -77,7 +77,7 @@ def leakage(reference: Tensor, estimate: Tensor, mixture: Tensor, chunk_samples:
     chosen = (energies[0] < floor) & (energies[2] >= floor)
     if not chosen.any():
         return None
-    return _ratio_db(energies[1][chosen].sum(), energies[2][chosen].sum())
+    return ratio_db(energies[1][chosen].sum(), energies[2][chosen].sum())
 
 
 def vocal_bleed(vocals: Tensor, accompaniment: Tensor, estimate: Tensor, chunk_samples: int) -> float | None:
@@ -105,7 +105,7 @@ def vocal_bleed(vocals: Tensor, accompaniment: Tensor, estimate: Tensor, chunk_s
         gain = torch.where(apart, (aa * ve - av.conj() * ae) / determinant, ve / vv.clamp(min=1e-30))
         bleed = bleed + (gain.abs().square() * vv).sum()
         total = total + vv.sum()
-    return _ratio_db(bleed, total)
+    return ratio_db(bleed, total)
 
 
 def _chunks(signal: Tensor, size: int) -> Tensor:
@@ -136,6 +136,6 @@ def _bands(signal: Tensor) -> Tensor:
     return bands
 
 
-def _ratio_db(numerator: Tensor, denominator: Tensor) -> float:
+def ratio_db(numerator: Tensor, denominator: Tensor) -> float:
     """Ratio of energies in dB, no less than -HIGHEST_DB."""
     return max(-HIGHEST_DB, float(10 * torch.log10(numerator / denominator)))

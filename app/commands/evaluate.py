@@ -220,8 +220,8 @@ def lines(result: dict[str, Any]) -> list[str]:
         table.append(("", []))
         table.append(("left in the accompaniment, dB", ["lead", "backing"]))
         table.append(("of voices", [shares["lead_db"], shares["backing_db"]]))
-    for key, title in (("error_share", "share of the error"), ("usdr_db", "uSDR, dB")):
-        if octaves := result.get("by_frequency"):
+    if octaves := result.get("by_frequency"):
+        for key, title in (("error_share", "share of the error"), ("usdr_db", "uSDR, dB")):
             table.append(("", []))
             table.append((f"{title}, by frequency", [*columns]))
             table += [(f"below {row['top_hz']:.0f} Hz", [row[key].get(c) for c in columns]) for row in octaves]
