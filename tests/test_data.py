@@ -458,6 +458,33 @@ def test_a_song_with_accompaniment_is_mixed_as_two_groups(tmp_path):
     assert peaks == pytest.approx([440, 1500], abs=3)
 
 
+def test_a_songs_stems_get_sides_and_polarity_each_by_itself(tmp_path):
+    for kind, hz in {"vocals": 400.0, "drums": 800.0, "bass": 100.0, "other": 1600.0}.items():
+        write_tone(tmp_path / f"train/song/{kind}.wav", hz)
+        audio, _ = soundfile.read(tmp_path / f"train/song/{kind}.wav")
+        audio[:, 1] *= 0.5
+        soundfile.write(tmp_path / f"train/song/{kind}.wav", audio, RATE)
+    sources = scan([tmp_path], tmp_path / "cache", RATE)
+    plain = {"speed_p": 0, "drop_stem_p": 0, "low_pass_p": 0}
+    shares = {"share_accompaniment": 0, "share_random": 0, "share_song": 1}
+
+    def mix(swap_p, flip_p):
+        mixer = SegmentMixer(sources, MixConfig(**plain, **shares, swap_p=swap_p, flip_p=flip_p), RATE, 512, 0)
+        return torch.stack([mixer[index]["targets"] for index in range(8)])
+
+    as_recorded = mix(0, 0)
+    quieter = as_recorded[:, :, 1].square().mean(-1) / as_recorded[:, :, 0].square().mean(-1)
+    assert quieter.numpy() == pytest.approx(np.full((8, 4), 0.25), abs=1e-3)
+    both = mix(0.5, 0.5)
+    swapped = both[:, :, 1].square().mean(-1) > both[:, :, 0].square().mean(-1)
+    flipped = (both * torch.where(swapped[:, :, None, None], as_recorded.flip(2), as_recorded)).mean((2, 3)) < 0
+    for changed in (swapped, flipped):
+        assert 0.2 < changed.float().mean() < 0.8
+        assert (changed.any(1) & ~changed.all(1)).any()
+    assert torch.allclose(mix(1, 0).flip(2), as_recorded)
+    assert torch.allclose(-mix(0, 1), as_recorded)
+
+
 # Augmentation
 
 

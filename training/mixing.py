@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from stemlive.errors import UsageError
 from stemlive.model.config import STEMS
-from stemlive.training.augment import Audio, chance, change_speed, db_to_gain, low_pass, widen
+from stemlive.training.augment import Audio, chance, change_speed, db_to_gain, low_pass, swap_and_flip, widen
 from stemlive.training.drawing import WeightedDraw, song_sources
 from stemlive.training.loose import REFERENCE_RMS, LooseConfig, LooseStems, fit
 from stemlive.training.produce import limit
@@ -116,7 +116,7 @@ class SegmentMixer(Dataset[dict[str, Tensor]]):
         return {kind: audio for kind, (audio, _) in drawn.items()}, min(cut_hz for _, cut_hz in drawn.values())
 
     def _from_song(self, rng: np.random.Generator) -> tuple[Stems, Groups, float]:
-        """One passage of a song at one speed, stems in about their balance; a loose voice if it has none."""
+        """One passage of a song at one speed, stems in about their balance, each with sides and polarity at random."""
         c = self.config
         song = self.sources.songs[self._songs.draw(rng)]
         groups = np.eye(GROUPS, dtype=np.float32)
@@ -140,7 +140,8 @@ class SegmentMixer(Dataset[dict[str, Tensor]]):
             audio = recording.read(start, count) * np.float32(gain)
             if rng.random() < c.drop_stem_p / 2:
                 audio = np.zeros_like(audio)
-            stems[stem] = fit(change_speed(audio, speed) if speed != 1.0 else audio, self.count)
+            audio = fit(change_speed(audio, speed) if speed != 1.0 else audio, self.count)
+            stems[stem] = swap_and_flip(audio, rng, c.swap_p, c.flip_p)
         cut_hz = np.inf
         if "vocals" not in song:
             stems["vocals"], cut_hz = self._loose.draw("vocals", rng)
