@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,8 +12,10 @@ from stemlive.errors import TrainingError
 from stemlive.model.bsrnn import BSRNN
 from stemlive.model.checkpoint import save_checkpoint
 from stemlive.model.config import ModelConfig
+from stemlive.realtime.model_file.bundled import IN_LOW, bundled_models, resolve_model
 from stemlive.training.grow import start_model
 from stemlive.training.optimiser import ADAM_RMS, Muon, orthogonal
+from stemlive.training.recipe import read_recipe
 
 TINY = ModelConfig(feature_dim=8, num_repeat=1, band_scheme="v3")
 
@@ -215,3 +218,11 @@ def test_a_model_that_is_no_enlargement_is_refused(change, tmp_path):
     wanted = dataclasses.replace(saved, **change)
     with pytest.raises(TrainingError, match="no smaller one that could grow into it"):
         start_model(wanted, tmp_path / "small.pt")
+
+
+@pytest.mark.parametrize("name", [name for name in bundled_models() if name not in IN_LOW])
+def test_the_recipe_of_a_bundled_model_goes_on_with_its_weights(name):
+    recipe = read_recipe(Path(name))
+    model, provenance = start_model(recipe.model, resolve_model(name).path)
+    assert model.config == recipe.model
+    assert provenance["progress"]["audio_s"] > 3600
