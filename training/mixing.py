@@ -116,7 +116,10 @@ class SegmentMixer(Dataset[dict[str, Tensor]]):
         return {kind: audio for kind, (audio, _) in drawn.items()}, min(cut_hz for _, cut_hz in drawn.values())
 
     def _from_song(self, rng: np.random.Generator) -> tuple[Stems, Groups, float]:
-        """One passage of a song at one speed, stems in about their balance, each with sides and polarity at random."""
+        """One passage of a song at one speed, stems in about their balance, sides and polarity of each at random.
+
+        A song without a voice gets a loose one.
+        """
         c = self.config
         song = self.sources.songs[self._songs.draw(rng)]
         groups = np.eye(GROUPS, dtype=np.float32)
