@@ -57,7 +57,11 @@ class Deck:
 
 
 def begin(deck):
-    """Play, and wait for the next song, for the tests take faster than one hears."""
+    """Play, and wait for the next song, for the tests take faster than one hears.
+
+    Not with a song to be played at once before it: nothing takes samples here, and the source asks for a song only
+    while there is room for more.
+    """
     deck.transport.play()
     deck.source.start()
     if deck.memory.parameters["song_next"]:

@@ -207,7 +207,8 @@ class TestGapless:
         deck = make_deck()
         deck.transport.play_now(tmp_path / "a.wav")
         number = deck.transport.play_next(tmp_path / "b.wav", gain=0.5)
-        begin(deck)
+        deck.transport.play()
+        deck.source.start()
         deck.read_until(lambda: deck.now.song_number == number)
         for _ in range(3 * song_requests.PLACES):
             deck.transport.play_next(tmp_path / "a.wav")
