@@ -20,7 +20,7 @@ class LookAhead(nn.Module):
 
     def __init__(self, feature_dim: int, frames: int) -> None:
         super().__init__()
-        self.frames = frames
+        self.feature_dim, self.frames = feature_dim, frames
         self.memory_sizes = {"ahead": (frames * feature_dim,)}
         self.norm = nn.LayerNorm(feature_dim)
         self.listen = nn.Linear((frames + 1) * feature_dim, HIDDEN_FACTOR * feature_dim)
@@ -28,16 +28,19 @@ class LookAhead(nn.Module):
 
     def forward(self, x: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
         """`[rows, T, N]` and the memory so far, `[1, rows, frames * N]`, to the same, the frames late."""
-        rows, count, n = x.shape
+        rows, n = int(x.shape[0]), self.feature_dim
         held = torch.cat([memory[0][0].reshape(rows, self.frames, n).to(x.dtype), x], dim=1)  # [rows, frames + T, N]
         normed = self.norm(held)
-        near = torch.cat([normed[:, first : first + count] for first in range(self.frames + 1)], dim=-1)
-        late = held[:, :count] + self.proj(functional.silu(self.listen(near)))
-        return late, (held[:, count:].reshape(1, rows, -1),)
+        near = torch.cat([normed[:, first : first - self.frames or None] for first in range(self.frames + 1)], dim=-1)
+        late = held[:, : -self.frames] + self.proj(functional.silu(self.listen(near)))
+        return late, (held[:, -self.frames :].reshape(1, rows, -1),)
 
 
 class Delay(nn.Module):
-    """The mixture's spectrum, `frames` frames late, for masks that are. Remembers `delayed`, its last frames."""
+    """The mixture's spectrum, `frames` frames late, for masks that are, and what comes after it.
+
+    Remembers `delayed`, its last frames.
+    """
 
     def __init__(self, values: int, frames: int) -> None:
         super().__init__()
@@ -45,7 +48,7 @@ class Delay(nn.Module):
         self.memory_sizes = {"delayed": (frames * values,)}
 
     def forward(self, x: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
-        """`[B', T, F, C', 2]` to the same."""
-        batch, count = x.shape[:2]
-        held = torch.cat([memory[0][0].reshape(batch, self.frames, *x.shape[2:]), x], dim=1)
-        return held[:, :count], (held[:, count:].reshape(1, batch, -1),)
+        """`[B', T, F, C', 2]` to `[B', T + frames, F, C', 2]`: the T frames that are due, and those to come."""
+        batch, *of_frame = int(x.shape[0]), *map(int, x.shape[2:])
+        held = torch.cat([memory[0][0].reshape(batch, self.frames, *of_frame), x], dim=1)
+        return held, (held[:, -self.frames :].reshape(1, batch, -1),)

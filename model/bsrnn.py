@@ -50,18 +50,18 @@ class BandSplit(nn.Module):
 
     def forward(self, bins: Tensor) -> Tensor:
         """`[B, T, F, C, 2]` to `[K, B * T, N]`."""
-        batch, frames = bins.shape[:2]
+        of_bin = int(bins.shape[3]) * 2
         features = []
         start = 0
         squares = _squares(bins) if self.magnitudes else bins
         for (bands, width), weight, bias in zip(self.groups, self.weights, self.biases, strict=True):
             stop = start + bands * width
-            x = bins[:, :, start:stop].reshape(batch * frames, bands, -1).transpose(0, 1)  # [K', B*T, width*C*2]
+            x = bins[:, :, start:stop].reshape(-1, bands, width * of_bin).transpose(0, 1)  # [K', B*T, width*C*2]
             power = x.square().mean(-1, keepdim=True) + LEVEL_FLOOR
             parts = [x * power.rsqrt()] if self.complex else []
             parts.append(0.1 * power.log())
             if self.magnitudes:
-                of_band = squares[:, :, start:stop].reshape(batch * frames, bands, -1).transpose(0, 1)
+                of_band = squares[:, :, start:stop].reshape(-1, bands, width * int(squares.shape[3])).transpose(0, 1)
                 parts.append((of_band / power + MAGNITUDE_FLOOR).sqrt().sqrt() - 1)
             features.append(batched_linear(torch.cat(parts, dim=-1), weight, bias))
             start = stop
@@ -159,11 +159,17 @@ class BSRNN(nn.Module):
             details.append(detail)
         heard = [pitches(x) for pitches in self.pitches]
         z = torch.cat([*(features for _, features in heard), z]) if heard else z
-        z = self._repeat(z, x.shape[0], state, new)
+        signals = int(
+            x.shape[0]
+        )  # the tracer of the export takes it for a constant, and the graph is the shorter for it
+        z = self._repeat(z, signals, state, new)
+        held = x
         for delay in self.delays:
-            x = _remembering(delay, 0, x, state, new)
+            held = _remembering(delay, 0, x, state, new)
+            x = held[:, : -self.config.lookahead_frames]
         masks, taps = self.mask(z[len(heard) :])
-        masks = masks.float().reshape(-1, *x.shape[:-1], self.config.mask_parts)  # [S, B', T, F, C', 2 or 1]
+        # [S, B', T, F, C', 2 or 1]
+        masks = masks.float().reshape(self.mask.num_stems, signals, -1, *map(int, x.shape[2:4]), self.config.mask_parts)
         for combs, (strengths, _) in zip(self.combs, heard, strict=True):
             comb = combs(z, strengths).reshape(*masks.shape[:3], -1, masks.shape[4], 1)  # real: it turns no phase
             above = masks.shape[3] - comb.shape[3]
@@ -183,7 +189,7 @@ class BSRNN(nn.Module):
             low = mid_side(x[:, :, : further_masks.shape[3]])
             stems = add_to_lowest(stems, mid_side(further_masks * low), 3)
         for further in self.filters:
-            stems = _remembering(further, 0, stems, state, new, taps, x)
+            stems = _remembering(further, 0, stems, state, new, taps, held)
         if self.config.residual_stem:
             stems = torch.cat([stems, (x - stems.sum(0)).unsqueeze(0)])
         if self.config.mid_side:
@@ -194,13 +200,13 @@ class BSRNN(nn.Module):
 
     def _repeat(self, z: Tensor, signals: int, state: State, new: dict[str, list[Tensor]]) -> Tensor:
         """The blocks: features `[K, B' * T, N]` to the same; `signals` is B'. Adds what they remember to `new`."""
-        bands, _, n = z.shape
+        bands, n = int(z.shape[0]), self.config.feature_dim
         for index, (time, band) in enumerate(zip(self.time_layers, self.band_layers, strict=True)):
             z = z.reshape(bands * signals, -1, n).transpose(0, 1)  # [T, K * B', N]
             z = _remembering(time, index, z, state, new)
             z = z.transpose(0, 1).reshape(bands, -1, n)
             if isinstance(band, GlobalLayer):
-                z = _remembering(band, index, z.reshape(bands, signals, -1, n), state, new).flatten(1, 2)
+                z = _remembering(band, index, z.reshape(bands, signals, -1, n), state, new).reshape(bands, -1, n)
             else:
                 z, _ = band(z, ())
             if self.stereo_layers:

@@ -39,6 +39,7 @@ LEAST = {
     "attention_dim": 1,
     "attention_window": 2,
     "filter_taps": 1,
+    "filter_ahead": 0,
     "detail_channels": 0,
     "pairs_from_hz": 0,
     "lookahead_frames": 0,
@@ -89,6 +90,8 @@ class ModelConfig:
         fewer, it would contain what belongs to none of them.
     filter_taps: coefficients per bin and stem: 1 is a mask, more are a deep filter over so many frames, the present one
         and those before it (arXiv 1904.08369, arXiv 2110.05588).
+    filter_ahead: so many coefficients more, for the frames to come; at most lookahead_frames, and only where
+        filter_taps is more than 1.
     filter_top_hz: a deep filter works in the bands that end at or below it; above them is a mask.
     lookahead_frames: the stems come so many frames late, and the second half of the blocks hears the frames between
         (ahead.py); 0 for none. Only in a causal model of two blocks or more where `stereo` is `joint`, and not with
@@ -125,6 +128,7 @@ class ModelConfig:
     mask_gate: bool = True
     residual_stem: bool = False
     filter_taps: int = 1
+    filter_ahead: int = 0
     filter_top_hz: float = 5000.0
     lookahead_frames: int = 0
     apart_bands: int = 0
@@ -176,6 +180,11 @@ class ModelConfig:
             raise UsageError(
                 "lookahead_frames needs causal = true, num_repeat of 2 or more and stereo 'joint', and neither "
                 "mid_side, harmonics, panning nor detail_channels"
+            )
+        if self.filter_ahead and (self.filter_taps == 1 or self.filter_ahead > self.lookahead_frames):
+            raise UsageError(
+                f"filter_ahead {self.filter_ahead} needs filter_taps of 2 or more, and lookahead_frames of "
+                f"{self.filter_ahead} or more"
             )
 
     def _check_stereo(self) -> None:

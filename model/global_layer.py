@@ -20,6 +20,7 @@ class GlobalLayer(nn.Module):
 
     def __init__(self, bands: int, feature_dim: int, narrow_dim: int, hidden_dim: int) -> None:
         super().__init__()
+        self.bands, self.narrow_dim = bands, narrow_dim
         self.memory_sizes = {"global": (hidden_dim,)}
         self.norm = nn.LayerNorm(feature_dim)
         self.narrow = nn.Linear(feature_dim, narrow_dim)
@@ -28,8 +29,10 @@ class GlobalLayer(nn.Module):
 
     def forward(self, x: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
         """`[K, signals, T, N]` and the memory so far to the same."""
-        bands, _, _, _ = x.shape
-        narrow = self.narrow(self.norm(x)).permute(2, 1, 0, 3).flatten(2)  # [T, signals, K * narrow]
+        signals = int(x.shape[1])
+        narrow = self.narrow(self.norm(x)).permute(2, 1, 0, 3)  # [T, signals, K, narrow]
+        narrow = narrow.reshape(-1, signals, self.bands * self.narrow_dim)
         y, after = self.recurrence(narrow, memory[0])
-        y = functional.silu(y).unflatten(-1, (bands, -1)).permute(2, 1, 0, 3)  # [K, signals, T, narrow]
+        y = functional.silu(y).reshape(-1, signals, self.bands, self.narrow_dim)
+        y = y.permute(2, 1, 0, 3)  # [K, signals, T, narrow]
         return x + self.widen(y), (after,)

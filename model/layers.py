@@ -99,8 +99,9 @@ class ApartMinGRU(nn.Module):
 
     def forward(self, x: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
         """`[T, K * B, N]` and the memory so far to the same."""
-        rows = x.shape[1] * self.low_bands // self.bands
-        counts = [rows, x.shape[1] - rows]
+        rows = int(x.shape[1])
+        low_rows = rows * self.low_bands // self.bands
+        counts = [low_rows, rows - low_rows]
         low, high = functional.layer_norm(x, (self.feature_dim,)).split(counts, dim=1)
         states, after = gated_states(torch.cat([self.low.into(low), self.high.into(high)], dim=1), memory[0])
         low, high = states.split(counts, dim=1)

@@ -27,17 +27,17 @@ class MaskHead(nn.Module):
         self.weight_mid, self.bias_mid = self._linear(bands, wide, wide)
         self.weights_out = nn.ParameterList()
         self.biases_out = nn.ParameterList()
-        self.per_bin = channels * config.mask_parts
+        self.channels, self.per_bin = channels, channels * config.mask_parts
         self.gated = config.mask_gate
         for count, masks, _ in self.groups:
             weight, bias = self._linear(count, wide, (1 + self.gated) * masks * self.per_bin)
             self.weights_out.append(weight)
             self.biases_out.append(bias)
-        self.delays = config.filter_taps - 1
+        self.taps = config.filter_taps - 1 + config.filter_ahead
         self.tap_groups = equal_width_groups(config.filtered_widths)
         self.tap_weights, self.tap_biases = nn.ParameterList(), nn.ParameterList()
         for count, width in self.tap_groups:
-            weight, bias = self._linear(count, wide, self.delays * width * channels * 4)
+            weight, bias = self._linear(count, wide, self.taps * width * channels * 4)
             self.tap_weights.append(weight.detach() * TAP_SCALE)
             self.tap_biases.append(bias.detach() * TAP_SCALE)
 
@@ -56,26 +56,35 @@ class MaskHead(nn.Module):
         x = torch.tanh(batched_linear(x, self.weight_in, self.bias_in))  # [S, K, B*T, M]
         x = torch.tanh(batched_linear(x, self.weight_mid, self.bias_mid))
         masks = []
-        parts = x.split([bands for bands, *_ in self.groups], dim=1)  # slices would each cost a pass over x backwards
-        for part, weight, bias, (_, single, width) in zip(
+        parts = x.split([count for count, *_ in self.groups], dim=1)  # slices would each cost a pass over x backwards
+        for part, weight, bias, (bands, single, width) in zip(
             parts, self.weights_out, self.biases_out, self.groups, strict=True
         ):
             linear = gated_linear if self.gated else batched_linear
             mask = linear(part, weight, bias)  # [S, K', B*T, masks * C * 2 or 1]
             if single < width:
-                of_bins = mask.unflatten(-1, (single, 1, self.per_bin)).expand(-1, -1, -1, -1, 2, -1)
-                mask = of_bins.flatten(3, 4)[:, :, :, :width].flatten(3)
-            masks.append(mask.transpose(1, 2).flatten(2))
-        return torch.cat(masks, dim=-1), self._taps(x) if self.delays else None
+                of_one = mask.reshape(self.num_stems, bands, -1, single, self.per_bin)
+                of_bins = torch.cat([of_one, of_one], dim=-1).reshape(
+                    self.num_stems, bands, -1, 2 * single * self.per_bin
+                )
+                mask = of_bins[..., : width * self.per_bin]
+            masks.append(mask.transpose(1, 2).reshape(self.num_stems, -1, bands * width * self.per_bin))
+        return torch.cat(masks, dim=-1), self._taps(x) if self.taps else None
 
     def _taps(self, x: Tensor) -> Tensor:
         """What is behind the MLP, `[S, K, B * T, M]`, to the further taps."""
         counts = [bands for bands, _ in self.tap_groups]
         taps = []
         parts = x[:, : sum(counts)].split(counts, dim=1)
-        for part, weight, bias in zip(parts, self.tap_weights, self.tap_biases, strict=True):
-            each = gated_linear(part, weight, bias).unflatten(-1, (self.delays, -1))  # [S, K', B*T, taps, width*C*2]
-            taps.append(each.permute(3, 0, 2, 1, 4).flatten(3))
+        for part, weight, bias, (bands, width) in zip(
+            parts, self.tap_weights, self.tap_biases, self.tap_groups, strict=True
+        ):
+            each = gated_linear(part, weight, bias)
+            each = each.reshape(
+                self.num_stems, bands, -1, self.taps, width * self.channels * 2
+            )  # [S, K', B*T, taps, ..]
+            each = each.permute(3, 0, 2, 1, 4)
+            taps.append(each.reshape(self.taps, self.num_stems, -1, bands * width * self.channels * 2))
         return torch.cat(taps, dim=-1)
 
 
@@ -87,5 +96,6 @@ def batched_linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def gated_linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """GLU: the first half of what `batched_linear` gives, as far as the second half lets it through."""
-    value, gate = batched_linear(x, weight, bias).chunk(2, dim=-1)
-    return value * torch.sigmoid(gate)
+    value, gate = batched_linear(x, weight, bias).split([weight.shape[-1] // 2] * 2, dim=-1)
+    gated: Tensor = value * torch.sigmoid(gate)
+    return gated

@@ -81,7 +81,7 @@ class GatedRecurrence(nn.Module):
 
 def gated_states(prepared: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
     """Update gates, candidates and output gates `[T, rows, 3 * H]` to the gated states `[T, rows, H]`, and the last."""
-    update, candidate, gate = prepared.chunk(3, dim=-1)
+    update, candidate, gate = prepared.split(int(before.shape[-1]), dim=-1)
     update = update.float()
     states = scan(torch.sigmoid(-update), torch.sigmoid(update) * candidate.float(), before[0])
     return states * functional.silu(gate), states[-1:]

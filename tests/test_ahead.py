@@ -23,6 +23,7 @@ HOP, FRAMES = 512, 3
 LATE = FRAMES * HOP
 LIVE = ModelConfig(feature_dim=8, num_repeat=2, band_scheme="v3")
 AHEAD = dataclasses.replace(LIVE, lookahead_frames=FRAMES)
+FILTERED = dataclasses.replace(AHEAD, filter_taps=2, filter_ahead=3)
 GAINS = np.ones(4, np.float32)
 
 
@@ -43,8 +44,9 @@ def noise(count, seed=5):
     return (0.1 * np.random.default_rng(seed).standard_normal((count, 2))).astype(np.float32)
 
 
-def test_a_frame_hears_so_many_frames_after_it_and_no_more():
-    bsrnn, frames = model(), torch.randn(1, 12, 1025, 2, 2)
+@pytest.mark.parametrize("config", [AHEAD, FILTERED])
+def test_a_frame_hears_so_many_frames_after_it_and_no_more(config):
+    bsrnn, frames = model(config), torch.randn(1, 12, 1025, 2, 2)
     changed = frames.clone()
     changed[:, 8] += 1
     with torch.no_grad():
@@ -52,7 +54,30 @@ def test_a_frame_hears_so_many_frames_after_it_and_no_more():
     differs = [not torch.equal(before[:, :, t], after[:, :, t]) for t in range(12)]
     # Output t is about frame t - 3: what comes in as frame 8 is heard at once, in the stems of frame 5.
     assert differs == [False] * 8 + [True] * 4
-    assert not before[:, :, :FRAMES].any()
+    assert before[:, :, :FRAMES].sum(1).abs().max() < 1e-6  # due before the first: a filter moves it from stem to stem
+
+
+@pytest.mark.parametrize("parts", [(12,), (1,) * 12, (2, 7, 3)])
+def test_a_filter_takes_of_the_frames_to_come(parts):
+    """Taps set by hand: voices get what comes two frames later, times 2 - i, and nothing of the frame before."""
+    bsrnn, frames = model(dataclasses.replace(FILTERED, filter_top_hz=22050.0)), torch.randn(1, 12, 1025, 2, 2)
+    with torch.no_grad():
+        for name, values in bsrnn.mask.named_parameters():
+            if "out" in name or "tap" in name:
+                values.zero_()
+        for bias in bsrnn.mask.tap_biases:  # [S, K', 1, value and gate * tap * width * channel * 2]
+            value, gate = bias[:1].unflatten(-1, (2, 4, -1, 2)).unbind(3)
+            gate[:] = 20.0  # open
+            value[..., 2, :, :] = torch.tensor([2.0, -1.0])  # the taps: one frame before, one, two, three to come
+        state, results = bsrnn.initial_state(1), []
+        for part in frames.split(parts, dim=1):
+            stems, state = bsrnn(part, state)
+            results.append(stems)
+    result, x = torch.view_as_complex(torch.cat(results, dim=2)), torch.view_as_complex(frames)
+    due = torch.cat([torch.zeros_like(x[:, :FRAMES]), x[:, :-FRAMES]], dim=1)
+    to_come = torch.cat([torch.zeros_like(x[:, : FRAMES - 2]), x[:, : 2 - FRAMES]], dim=1) * (2 - 1j)
+    expected = torch.stack([0.75 * to_come, *[-0.25 * to_come] * 3], dim=1) + 0.25 * due.unsqueeze(1)
+    torch.testing.assert_close(result, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_a_whole_song_lines_up_and_the_stems_sum_to_it():
@@ -136,3 +161,9 @@ def test_a_model_without_grows_into_one_with_it(tmp_path):
 def test_what_it_cannot_be_with_is_told(other):
     with pytest.raises(UsageError, match="lookahead_frames needs causal = true"):
         dataclasses.replace(AHEAD, **other)
+
+
+@pytest.mark.parametrize("other", [{"filter_taps": 1}, {"filter_ahead": 4}, {"lookahead_frames": 0}])
+def test_taps_to_come_need_frames_to_come(other):
+    with pytest.raises(UsageError, match="needs filter_taps of 2 or more, and lookahead_frames"):
+        dataclasses.replace(FILTERED, **other)

@@ -46,6 +46,7 @@ CONFIGS = {
     "look-ahead": dataclasses.replace(TINY, lookahead_frames=3),
     "look-ahead of one stem": dataclasses.replace(TINY, lookahead_frames=1, stems=("vocals",), num_repeat=3),
     "look-ahead, three taps": dataclasses.replace(TINY, lookahead_frames=3, filter_taps=3),
+    "look-ahead, taps ahead": dataclasses.replace(TINY, lookahead_frames=3, filter_taps=2, filter_ahead=2),
     "apart": dataclasses.replace(TINY, apart_bands=2, time_layer="mingru", band_layer="global", inputs="both"),
     "detail": dataclasses.replace(TINY, detail_channels=4),
     "detail of one stem": dataclasses.replace(TINY, detail_channels=4, stems=("vocals",)),

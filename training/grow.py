@@ -22,7 +22,7 @@ from stemlive.model.mask_head import MaskHead
 
 _GATES = {"lstm": 4, "gru": 3}
 _GROWS = ("feature_dim", "num_repeat", "hidden_factor", "mask_factor")
-_FILTER = ("filter_taps", "filter_top_hz")
+_FILTER = ("filter_taps", "filter_ahead", "filter_top_hz")
 _SPEAKS = re.compile(r"\.proj\.|\.ways\.\d\.out\.|\.widen\.|\.tap_|\.(low|high)\.out\.|\.tell")
 """Names of what a new block, tap or detail says; zero, it adds nothing yet."""
 _UNLIKE = 0.5
@@ -35,9 +35,9 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     The second result is the checkpoint's provenance.
 
     Raises TrainingError unless the model's features are the checkpoint's or a multiple of them, its blocks as many
-    or more (behind the old ones; as many with look-ahead), its hidden units too (of GRUs and LSTMs), its mask heads
-    as large, and all else the same but for panning, detail, weights apart for the lowest bands, a deep filter where the
-    checkpoint has only a mask, both inputs where it has the complex ones, and real masks for complex ones; or
+    or more (behind the old ones; with look-ahead behind those of each half), its hidden units too (of GRUs and LSTMs),
+    its mask heads as large, and all else the same but for panning, detail, weights apart for the lowest bands, a deep
+    filter or one of more taps or bands, both inputs where it has the complex ones, and real masks for complex ones; or
     middle and side for left and right with magnitudes and real masks, which computes the same only where the masks
     of left and right are alike; or another framing whose analysis window is as long: what becomes of a frame is the
     same, how often frames come is not; or one whose window is twice as long, with bands of twice as many bins (see
@@ -52,7 +52,7 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
         small = _of_mid_side(small)
     if small.config == config:
         return small.train(), provenance
-    new_filter = _FILTER if small.config.filter_taps == 1 else ()
+    new_filter = _FILTER if _filter_grows(small.config, config) else ()
     new_mask = ("mask",) if (small.config.mask, config.mask) == ("complex", "real") else ()
     new_input = ("inputs",) if (small.config.inputs, config.inputs) == ("complex", "both") else ()
     new_panning = ("panning",) if config.panning else ()
@@ -68,7 +68,6 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
         or config.feature_dim % small.config.feature_dim
         or config.mask_dim != small.config.mask_dim
         or config.num_repeat < small.config.num_repeat
-        or (config.lookahead_frames and config.num_repeat > small.config.num_repeat)
         or config.hidden_dim < small.config.hidden_dim
         or any(layer not in _GATES for layer in layers)
         or config.attention_heads
@@ -77,7 +76,8 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
         raise TrainingError(
             f"{checkpoint} holds another model than the recipe, and no smaller one that could grow into it "
             "(num_repeat and hidden sizes may be larger, feature_dim a multiple where the mask heads keep their size, "
-            "filter_taps, apart_bands and detail_channels where there are none, panning true, "
+            "filter_taps, filter_ahead and filter_top_hz too, apart_bands and detail_channels where there are none, "
+            "panning true, "
             "inputs both where that is complex, "
             "the mask real, mid_side true where inputs are magnitudes and the mask was real, the preset one of an "
             "equal analysis window, or of twice that with bands of twice as many bins): use its [model] table"
@@ -86,11 +86,25 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     times = config.feature_dim // small.config.feature_dim
     old = {name: _widened(name, value, times) for name, value in small.state_dict().items()}
     hidden = small.config.hidden_dim
+    if config.lookahead_frames:
+        old = _halves_apart(old, small.config.num_repeat // 2, config.num_repeat // 2)
     if config.apart_bands and not small.config.apart_bands:
         old = _apart(old)
+    if small.config.filter_taps > 1 and any(getattr(config, name) != getattr(small.config, name) for name in _FILTER):
+        old |= _more_taps(small, model)
     grown = {name: _grown(name, value, old.get(name), hidden, config) for name, value in model.state_dict().items()}
     model.load_state_dict(grown)
     return model.train(), provenance
+
+
+def _halves_apart(old: dict[str, Tensor], first: int, later: int) -> dict[str, Tensor]:
+    """Weights of a model with look-ahead whose second half of the blocks, from `first` on, begins at `later`."""
+
+    def moved(part: re.Match[str]) -> str:
+        index = int(part[2])
+        return f"{part[1]}{index + (later - first if index >= first else 0)}."
+
+    return {re.sub(r"^(\w+_layers\.)(\d+)\.", moved, name): value for name, value in old.items()}
 
 
 def _apart(old: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -108,6 +122,29 @@ def _apart(old: dict[str, Tensor]) -> dict[str, Tensor]:
             elif rest == "into.bias":
                 value = value + old[f"{layer}.ways.0.into.weight"] @ old[f"{layer}.norm.bias"]
             result |= {f"{layer}.{part}.{rest}": value for part in ("low", "high")}
+    return result
+
+
+def _filter_grows(small: ModelConfig, config: ModelConfig) -> bool:
+    """Whether a deep filter works on what it did, and more."""
+    if small.filter_taps == 1:
+        return True
+    return all(getattr(config, name) >= getattr(small, name) for name in _FILTER)
+
+
+def _more_taps(small: BSRNN, model: BSRNN) -> dict[str, Tensor]:
+    """What the larger model has behind its taps: as before, and nothing yet where no tap or no band was."""
+    result = {name: value for name, value in model.state_dict().items() if name.startswith("mask.tap_")}
+    past = small.config.filter_taps - 1
+    coming = range(model.config.filter_taps - 1, model.config.filter_taps - 1 + small.config.filter_ahead)
+    for kind in ("tap_weights", "tap_biases"):
+        olds = _bands(getattr(small.mask, kind), 1)
+        for index, (count, _) in enumerate(model.mask.tap_groups):
+            value = result[f"mask.{kind}.{index}"].unflatten(-1, (2, model.mask.taps, -1))  # GLU: value, gate
+            value[..., 0, :, :] = 0
+            for band, old in zip(range(count), olds, strict=False):
+                value[:, band][..., [*range(past), *coming], :] = old.unflatten(-1, (2, small.mask.taps, -1))
+            result[f"mask.{kind}.{index}"] = value.flatten(-3)
     return result
 
 
