@@ -85,7 +85,8 @@ def _additions(config: dict[str, Any]) -> str:
     if channels:
         parts.append(f", convolutions over bins with up to {2 * channels} channels")
     if taps > 1:
-        parts.append(f", deep filter of {taps} frames up to {config['filter_top_hz']:g} Hz")
+        coming = f" and {config['filter_ahead']} to come" if config.get("filter_ahead") else ""
+        parts.append(f", deep filter of {taps} frames{coming} up to {config['filter_top_hz']:g} Hz")
     if bands:
         parts.append(f", weights of their own over time for the {bands} lowest bands")
     if ahead:
