@@ -159,9 +159,7 @@ class BSRNN(nn.Module):
             details.append(detail)
         heard = [pitches(x) for pitches in self.pitches]
         z = torch.cat([*(features for _, features in heard), z]) if heard else z
-        signals = int(
-            x.shape[0]
-        )  # the tracer of the export takes it for a constant, and the graph is the shorter for it
+        signals = int(x.shape[0])  # so that it is a constant to the tracer of the export: no graph computes sizes
         z = self._repeat(z, signals, state, new)
         held = x
         for delay in self.delays:
@@ -180,7 +178,7 @@ class BSRNN(nn.Module):
             masks = masks * gains.unsqueeze(-1).unsqueeze(-1)
             shares.append(share - share.mean(0) if self.config.consistent else share)  # the stems keep their sum
         if self.config.consistent:  # the masks of all stems sum to one: what they leave over is given back
-            masks = masks - (masks.sum(0) / masks.shape[0] - self.share)
+            masks = masks - (masks.sum(0) / self.mask.num_stems - self.share)
         stems = complex_product(masks, x) if self.config.mask == "complex" else masks * x
         for share in shares:
             stems = stems - share.unsqueeze(-1).unsqueeze(-1) * side_of(x)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -19,6 +20,7 @@ from stemlive.model.config import LAYERS, ModelConfig
 from stemlive.model.framing import Framing
 from stemlive.realtime.model_file.session import Session
 from stemlive.realtime.separation.separator import Separator
+from stemlive.training.recipe import read_recipe
 
 TINY = ModelConfig(feature_dim=8, num_repeat=2, band_scheme="v3")
 CONFIGS = {
@@ -107,6 +109,15 @@ def test_onnx_equals_torch_at_any_cutting(name, tmp_path, monkeypatch):
         late = separator.latency_samples
         expected = whole.numpy().transpose(0, 2, 1)[:, hidden : 20480 - late + hidden]
         assert np.abs(stems[: len(config.stems), late:] - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize("name", ["live", "quality"])
+def test_the_graph_of_a_bundled_network_computes_no_sizes(name, tmp_path):
+    """They are constants to the tracer: computing them in each hop took a seventh of its time."""
+    smaller = {"feature_dim": 8, "num_repeat": 2, "global_dim": 8, "narrow_dim": 2}
+    _, path = checkpoint(tmp_path, dataclasses.replace(read_recipe(Path(name)).model, **smaller))
+    export_onnx(path, tmp_path / "m.onnx", bits=32)
+    assert "Shape" not in {node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node}
 
 
 def test_the_file_says_what_it_is(tmp_path):

@@ -36,6 +36,14 @@ def still_in_a_second_step(model, frames):
     return still
 
 
+def assert_begins_as(small, large, frames):
+    """The larger model computes what the smaller one does, and all of it learns."""
+    expected, _ = small(frames, small.initial_state(len(frames)))
+    result, _ = large(frames, large.initial_state(len(frames)))
+    torch.testing.assert_close(result, expected, atol=1e-6, rtol=1e-5)
+    assert still_in_a_second_step(large, frames) == []
+
+
 @pytest.mark.parametrize("shape", [(3, 16, 16), (2, 5, 8, 24), (4, 40, 10)])
 def test_orthogonal_keeps_the_directions_and_levels_their_strengths(shape):
     matrices = random(*shape) * 7.0
@@ -109,11 +117,8 @@ def test_a_larger_model_begins_as_the_smaller_one_and_all_of_it_learns(layer, si
     assert provenance == {"progress": {"audio_s": 60.0}}
     assert large.config == config
     frames = random(2, 6, config.num_bins, 2, 2)
-    expected, _ = small(frames, small.initial_state(2))
-    result, _ = large(frames, large.initial_state(2))
-    torch.testing.assert_close(result, expected, atol=1e-6, rtol=1e-5)
     torch.manual_seed(1)
-    assert still_in_a_second_step(large, frames) == []
+    assert_begins_as(small, large, frames)
     if (times := config.feature_dim // small_config.feature_dim) > 1:  # the copies of a feature have parted
         rows = large.time_layers[0].proj.weight.unflatten(0, (times, -1))
         assert (rows[0] - rows[1]).abs().max() > 1e-3
@@ -130,10 +135,7 @@ def test_layers_whose_units_cannot_grow_take_more_blocks_a_filter_and_weights_ap
     wanted = dataclasses.replace(small.config, num_repeat=3, filter_taps=3, filter_top_hz=3000.0, apart_bands=3)
     large, _ = start_model(wanted, tmp_path / "small.pt")
     frames = random(2, 6, TINY.num_bins, 2, 2)
-    expected, _ = small(frames, small.initial_state(2))
-    result, _ = large(frames, large.initial_state(2))
-    torch.testing.assert_close(result, expected, atol=1e-6, rtol=1e-5)
-    assert still_in_a_second_step(large, frames) == []
+    assert_begins_as(small, large, frames)
     for change in ({"hidden_factor": 3.0}, {"global_dim": 24}, {"num_repeat": 1}):
         with pytest.raises(TrainingError, match="no smaller one"):
             start_model(dataclasses.replace(wanted, **change), tmp_path / "small.pt")
@@ -147,10 +149,7 @@ def test_blocks_are_added_before_the_look_ahead_and_behind_all(tmp_path, blocks)
     save_checkpoint(small, tmp_path / "small.pt", {})
     large, _ = start_model(dataclasses.replace(small.config, num_repeat=blocks), tmp_path / "small.pt")
     frames = random(2, 8, TINY.num_bins, 2, 2)
-    expected, _ = small(frames, small.initial_state(2))
-    result, _ = large(frames, large.initial_state(2))
-    torch.testing.assert_close(result, expected, atol=1e-6, rtol=1e-5)
-    assert still_in_a_second_step(large, frames) == []
+    assert_begins_as(small, large, frames)
 
 
 @pytest.mark.parametrize("before", [{"filter_taps": 1}, {}, {"filter_ahead": 1, "filter_top_hz": 1500.0}])
@@ -164,10 +163,7 @@ def test_a_deep_filter_takes_more_taps_of_frames_before_and_to_come_and_more_ban
     assert len(wanted.filtered_widths) > len(small.config.filtered_widths)
     large, _ = start_model(wanted, tmp_path / "small.pt")
     frames = random(2, 6, TINY.num_bins, 2, 2)
-    expected, _ = small(frames, small.initial_state(2))
-    result, _ = large(frames, large.initial_state(2))
-    torch.testing.assert_close(result, expected, atol=1e-6, rtol=1e-5)
-    assert still_in_a_second_step(large, frames) == []
+    assert_begins_as(small, large, frames)
     save_checkpoint(large, tmp_path / "large.pt", {})
     for name, value in more.items():
         with pytest.raises(TrainingError, match="no smaller one"):

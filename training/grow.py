@@ -77,10 +77,9 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
             f"{checkpoint} holds another model than the recipe, and no smaller one that could grow into it "
             "(num_repeat and hidden sizes may be larger, feature_dim a multiple where the mask heads keep their size, "
             "filter_taps, filter_ahead and filter_top_hz too, apart_bands and detail_channels where there are none, "
-            "panning true, "
-            "inputs both where that is complex, "
-            "the mask real, mid_side true where inputs are magnitudes and the mask was real, the preset one of an "
-            "equal analysis window, or of twice that with bands of twice as many bins): use its [model] table"
+            "panning true, inputs both where that is complex, the mask real, mid_side true where inputs are magnitudes "
+            "and the mask was real, the preset one of an equal analysis window, or of twice that with bands of twice "
+            "as many bins): use its [model] table"
         )
     model = BSRNN(config)
     times = config.feature_dim // small.config.feature_dim
@@ -90,7 +89,7 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
         old = _halves_apart(old, small.config.num_repeat // 2, config.num_repeat // 2)
     if config.apart_bands and not small.config.apart_bands:
         old = _apart(old)
-    if small.config.filter_taps > 1 and any(getattr(config, name) != getattr(small.config, name) for name in _FILTER):
+    if small.config.filter_taps > 1:
         old |= _more_taps(small, model)
     grown = {name: _grown(name, value, old.get(name), hidden, config) for name, value in model.state_dict().items()}
     model.load_state_dict(grown)
@@ -134,14 +133,14 @@ def _filter_grows(small: ModelConfig, config: ModelConfig) -> bool:
 
 def _more_taps(small: BSRNN, model: BSRNN) -> dict[str, Tensor]:
     """What the larger model has behind its taps: as before, and nothing yet where no tap or no band was."""
-    result = {name: value for name, value in model.state_dict().items() if name.startswith("mask.tap_")}
+    result = {}
     past = small.config.filter_taps - 1
     coming = range(model.config.filter_taps - 1, model.config.filter_taps - 1 + small.config.filter_ahead)
     for kind in ("tap_weights", "tap_biases"):
         olds = _bands(getattr(small.mask, kind), 1)
         for index, (count, _) in enumerate(model.mask.tap_groups):
-            value = result[f"mask.{kind}.{index}"].unflatten(-1, (2, model.mask.taps, -1))  # GLU: value, gate
-            value[..., 0, :, :] = 0
+            value = torch.zeros_like(getattr(model.mask, kind)[index])
+            value = value.unflatten(-1, (2, model.mask.taps, -1))  # GLU: value, gate
             for band, old in zip(range(count), olds, strict=False):
                 value[:, band][..., [*range(past), *coming], :] = old.unflatten(-1, (2, small.mask.taps, -1))
             result[f"mask.{kind}.{index}"] = value.flatten(-3)
