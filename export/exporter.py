@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stemlive.errors import ModelError, UsageError
-from stemlive.export.quantise import quantise
+from stemlive.export.quantise import compute_in_integers
 from stemlive.export.recurrence import write_scans
 from stemlive.export.stored import rounded, store
 from stemlive.model.bsrnn import BSRNN, count_parameters
@@ -35,7 +35,6 @@ PARITY_LIMIT = 1e-4  # largest allowed difference of the audio between any two w
 ROUNDING_LIMITS_DB = {8: -35.0, 16: -60.0}
 """Most that weights of so many bits may change the audio, relative to the stems; otherwise they are stored in more."""
 INT8_LIMIT = 0.05
-INT8_SUFFIX = "-int8"
 PARITY_S = 2.0
 
 
@@ -82,7 +81,7 @@ def export_onnx(
 
     The card comes from the recipe of the checkpoint's training, or from `card`, plus `scores` and `speed`. Large
     weights are stored in `bits`, 8, 16 or 32, or in more where that changes the audio by more than ROUNDING_LIMITS_DB.
-    With `int8` they are rounded to 8 bits, products are computed in them, and the audio may differ by INT8_LIMIT.
+    With `int8` and 8 bits products are computed in them, too, and the audio may differ by INT8_LIMIT.
     `framing` names another framing preset (see `in_framing`), which also becomes the card's name.
 
     ModelError when torch on the whole signal, torch frame by frame and ONNX Runtime frame by frame differ. UsageError
@@ -100,25 +99,22 @@ def export_onnx(
     info = describe(model, provenance, scores or {}, speed or {})
     if framing is not None:
         info.card["name"] = framing
-    if int8:
-        info.card["name"] += INT8_SUFFIX
     rounding_db = None
-    while not int8 and bits < 32:
+    while bits < 32:
         smaller = rounded(model, bits)
         rounding_db = _difference_db(smaller, model)
         if rounding_db < ROUNDING_LIMITS_DB[bits]:
             model = smaller
             break
         bits *= 2
+    info = replace(info, integers=int8 and bits == 8)
     try:
         with whole_file(output) as part:
-            write_graph(model, part, info, bits=32 if int8 else bits, folded=int8)
-            if int8:
-                quantise(part)
-            parity = check_parity(model, part, INT8_LIMIT if int8 else PARITY_LIMIT)
+            write_graph(model, part, info, bits=bits)
+            parity = check_parity(model, part, INT8_LIMIT if info.integers else PARITY_LIMIT)
     except OSError as error:
         raise ModelError(f"cannot write {output}: {error.strerror or error}") from error
-    return replace(parity, rounding_db=rounding_db, bits=8 if int8 else bits)
+    return replace(parity, rounding_db=rounding_db, bits=bits)
 
 
 def in_framing(model: BSRNN, preset: str) -> BSRNN:
@@ -173,11 +169,11 @@ def _hours(progress: dict[str, Any], what: str) -> float:
     return round(float(progress.get(what, 0.0) + progress.get(f"before_{what}", 0.0)) / 3600, 2)
 
 
-def write_graph(model: BSRNN, path: Path, info: ModelInfo, *, bits: int = 32, folded: bool = False) -> None:
+def write_graph(model: BSRNN, path: Path, info: ModelInfo, *, bits: int = 32) -> None:
     """Trace the model with a dynamic number of frames, and write it with the metadata.
 
-    Every weight keeps its name in the state dict, after PREFIX, so that `load_checkpoint` finds it. `folded` lets the
-    tracer transpose and rename weights, as `quantise` needs it. Large weights are stored in `bits`.
+    Every weight keeps its name in the state dict, after PREFIX, so that `load_checkpoint` finds it. Large weights are
+    stored in `bits`.
     """
     state = model.initial_state(1).flatten()
     names = [spec.name for spec in model.state_specs]
@@ -196,15 +192,16 @@ def write_graph(model: BSRNN, path: Path, info: ModelInfo, *, bits: int = 32, fo
             dynamic_axes={"frames": {1: "T"}, "stems": {2: "T"}},
             opset_version=OPSET,
             custom_opsets={"stemlive": 1},
-            do_constant_folding=folded,
+            do_constant_folding=False,
             dynamo=False,
         )
     graph = onnx.load_from_string(traced.getvalue())
     write_scans(graph)
-    if not folded:
-        _add_missing(graph.graph, model)
+    _add_missing(graph.graph, model)
     if bits < 32:
         store(graph.graph, bits)
+    if info.integers:
+        compute_in_integers(graph.graph)
     for key, text in info.to_metadata().items():
         graph.metadata_props.add(key=key, value=text)
     onnx.checker.check_model(graph)

@@ -1,35 +1,88 @@
-"""Quantise weights to 8 bits: a file a quarter as large, whose products ONNX Runtime computes in integers."""
+"""Compute the matrix products of a stored graph in integers of 8 bits, in which its weights are stored already.
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+A hop then reads a quarter of the memory, which is most of its time (`training/README.md`, "The lineage", **Speed**).
+"""
 
+import numpy as np
 import onnx
-from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnx import TensorProto, helper, numpy_helper
+
+from stemlive.model.onnx_weights import MIDDLE, PREFIX, SCALE
+
+_MIDDLE_NAME = "middle"
 
 
-def quantise(path: Path) -> None:
-    """Replace the weights of all matrix products and LSTMs in a file by 8-bit ones, keeping the metadata.
+def compute_in_integers(graph: onnx.GraphProto) -> None:
+    """Replace products with weights that `store` left in 8 bits by ones of integers, and what made 32 bits of them.
 
-    They are unsigned: with signed weights, the sum of two products overflows on processors without VNNI.
+    What comes in is rounded to 8 bits, too, by its least and greatest number at the time. Weights become unsigned,
+    MIDDLE more than they are: with signed ones, the sum of two products overflows on processors without VNNI.
     """
-    graph = onnx.load(str(path))
-    metadata = list(graph.metadata_props)
-    with _quiet():
-        quantize_dynamic(graph, str(path), weight_type=QuantType.QUInt8)
-    graph = onnx.load(str(path))
-    del graph.metadata_props[:]
-    graph.metadata_props.extend(metadata)
-    onnx.save(graph, str(path))
+    made = {node.output[0]: node for node in graph.node}
+    stored = {tensor.name: tensor for tensor in graph.initializer if SCALE + tensor.name in _names(graph)}
+    nodes: list[onnx.NodeProto] = []
+    rounded: set[str] = set()
+    unsigned: set[str] = set()
+    for node in graph.node:
+        name, turned = _weight(node, made)
+        if node.op_type != "MatMul" or name not in stored:
+            nodes.append(node)
+            continue
+        heard, out = node.input[0], node.output[0]
+        if heard not in rounded:
+            rounded.add(heard)
+            parts = [f"{heard}.numbers", f"{heard}.scale", f"{heard}.zero"]
+            nodes.append(helper.make_node("DynamicQuantizeLinear", [heard], parts))
+        weight, scale = name, SCALE + name
+        if turned:
+            weight, scale = f"{name}.turned", f"{SCALE}{name}.turned"
+            if name not in unsigned:
+                nodes += [
+                    helper.make_node("Transpose", [n], [f"{n}.turned"], perm=[1, 0]) for n in (name, SCALE + name)
+                ]
+        unsigned.add(name)
+        nodes += [
+            helper.make_node(
+                "MatMulInteger", [f"{heard}.numbers", weight, f"{heard}.zero", _MIDDLE_NAME], [f"{out}.sum"]
+            ),
+            helper.make_node("Cast", [f"{out}.sum"], [f"{out}.float32"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", [f"{heard}.scale", scale], [f"{out}.scale"]),
+            helper.make_node("Mul", [f"{out}.float32", f"{out}.scale"], [out]),
+        ]
+    for name in unsigned:
+        numbers = numpy_helper.to_array(stored[name]).astype(np.int16) + MIDDLE
+        stored[name].CopyFrom(numpy_helper.from_array(numbers.astype(np.uint8), name))
+    graph.initializer.append(numpy_helper.from_array(np.array(MIDDLE, np.uint8), _MIDDLE_NAME))
+    _keep_what_is_used(graph, nodes)
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Suppress the hint to run a simplifier first, which needs another package and changed nothing."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
+def _names(graph: onnx.GraphProto) -> set[str]:
+    return {tensor.name for tensor in graph.initializer}
+
+
+def _weight(node: onnx.NodeProto, made: dict[str, onnx.NodeProto]) -> tuple[str, bool]:
+    """Name of the stored weight that a product is with, and whether it is turned before; or an empty name."""
+    source = made.get(node.input[1]) if node.op_type == "MatMul" else None
+    turned = source is not None and source.op_type == "Transpose"
+    if source is not None and turned:
+        source = made.get(source.input[0])
+    if source is None or source.op_type != "Mul" or not source.input[1].startswith(SCALE + PREFIX):
+        return "", False
+    return source.input[1].removeprefix(SCALE), turned
+
+
+def _keep_what_is_used(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
+    """Set the nodes of a graph, in their order, but for those that nothing hears."""
+    heard = {value.name for value in graph.output}
+    kept = []
+    for node in reversed(nodes):
+        if heard.intersection(node.output):
+            kept.append(node)
+            heard.update(node.input, *(_inner(attribute.g) for attribute in node.attribute))
+    del graph.node[:]
+    graph.node.extend(reversed(kept))
+
+
+def _inner(graph: onnx.GraphProto) -> set[str]:
+    """What the nodes of a graph inside a node hear, some of it from outside."""
+    return {name for node in graph.node for name in node.input}

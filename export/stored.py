@@ -28,12 +28,14 @@ def rounded(model: BSRNN, bits: int) -> BSRNN:
 
 
 def in_bytes(values: Weights) -> tuple[npt.NDArray[np.int8], Weights]:
-    """Return whole numbers from -127 to 127, int8, and the scales, one for each vector along the last axis.
+    """Return whole numbers from -127 to 127, int8, and the scales, one for each number that comes out of a product.
 
-    Their product is nearest to the values. Scales have 16 significant bits, so that products are exact, and what is
-    stored again stays as it is.
+    Linear layers hold `[out, in]`, those of each band `[..., in, out]`; the scales have 1 in place of `in`. Their
+    product is nearest to the values. Scales have 16 significant bits, so that products are exact, and what is stored
+    again stays as it is.
     """
-    scales = np.maximum(np.abs(values).max(-1, keepdims=True) / np.float32(127), np.finfo(np.float32).tiny)
+    inputs = -1 if values.ndim == 2 else -2
+    scales = np.maximum(np.abs(values).max(inputs, keepdims=True) / np.float32(127), np.finfo(np.float32).tiny)
     scales = ((scales.view(np.uint32) + np.uint32(0xFF)) & np.uint32(0xFFFFFF00)).view(np.float32)  # upwards
     return np.rint(values / scales).astype(np.int8), scales
 

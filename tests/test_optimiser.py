@@ -100,6 +100,7 @@ def test_muon_shrinks_weights_apart_from_their_gradients():
         ("lstm", {"feature_dim": 16, "mask_factor": 11 / 16}),
         ("gru", {"feature_dim": 24, "mask_factor": 11 / 24, "hidden_factor": 1.0}),
         ("lstm", {"feature_dim": 16, "mask_factor": 11 / 16, "harmonics": True}),
+        ("gru", {"mask_factor": 2.0}),
     ],
 )
 def test_a_larger_model_begins_as_the_smaller_one_and_all_of_it_learns(layer, sizes, tmp_path):
@@ -124,19 +125,32 @@ def test_a_larger_model_begins_as_the_smaller_one_and_all_of_it_learns(layer, si
         assert (rows[0] - rows[1]).abs().max() > 1e-3
 
 
-def test_layers_whose_units_cannot_grow_take_more_blocks_a_filter_and_weights_apart(tmp_path):
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"hidden_factor": 3.0}, {"global_dim": 24}, {"narrow_dim": 6}, {"mask_factor": 2.0, "mask_gate": True}],
+)
+def test_the_global_layer_and_minimal_recurrences_take_more_of_all(tmp_path, more):
     torch.manual_seed(0)
     layers = {"time_layer": "mingru", "band_layer": "global", "mask_gate": False, "global_dim": 16, "narrow_dim": 4}
-    small = BSRNN(dataclasses.replace(TINY, num_repeat=2, **layers)).eval()
+    small = BSRNN(
+        dataclasses.replace(TINY, num_repeat=2, **layers | {"mask_gate": more.get("mask_gate", False)})
+    ).eval()
     for layer in small.time_layers:
         torch.nn.init.normal_(layer.norm.weight)
         torch.nn.init.normal_(layer.norm.bias)
     save_checkpoint(small, tmp_path / "small.pt", {})
-    wanted = dataclasses.replace(small.config, num_repeat=3, filter_taps=3, filter_top_hz=3000.0, apart_bands=3)
+    filtering = {"filter_taps": 3, "filter_top_hz": 3000.0}
+    wanted = dataclasses.replace(small.config, num_repeat=3, apart_bands=3, **filtering, **more)
     large, _ = start_model(wanted, tmp_path / "small.pt")
     frames = random(2, 6, TINY.num_bins, 2, 2)
     assert_begins_as(small, large, frames)
-    for change in ({"hidden_factor": 3.0}, {"global_dim": 24}, {"num_repeat": 1}):
+    for change in (
+        {"hidden_factor": 1.0},
+        {"global_dim": 8},
+        {"narrow_dim": 2},
+        {"feature_dim": 16},
+        {"num_repeat": 1},
+    ):
         with pytest.raises(TrainingError, match="no smaller one"):
             start_model(dataclasses.replace(wanted, **change), tmp_path / "small.pt")
 
@@ -159,7 +173,7 @@ def test_a_deep_filter_takes_more_taps_of_frames_before_and_to_come_and_more_ban
     small = BSRNN(dataclasses.replace(TINY, num_repeat=2, **filtering)).eval()
     save_checkpoint(small, tmp_path / "small.pt", {})
     more = {"filter_taps": 4, "filter_ahead": 2, "filter_top_hz": 5000.0}
-    wanted = dataclasses.replace(small.config, **more)
+    wanted = dataclasses.replace(small.config, mask_factor=2.0, **more)
     assert len(wanted.filtered_widths) > len(small.config.filtered_widths)
     large, _ = start_model(wanted, tmp_path / "small.pt")
     frames = random(2, 6, TINY.num_bins, 2, 2)
@@ -229,7 +243,7 @@ def test_a_window_twice_as_long_begins_with_every_bin_twice(change, pairs_from_h
     "change",
     [
         {"feature_dim": 12},
-        {"feature_dim": 16},
+        {"mask_factor": 1.0},
         {"num_repeat": 1},
         {"hidden_factor": 1.0},
         {"preset": "quality"},

@@ -20,8 +20,9 @@ from stemlive.model.checkpoint import load_checkpoint
 from stemlive.model.config import CHANNELS, ModelConfig
 from stemlive.model.mask_head import MaskHead
 
-_GATES = {"lstm": 4, "gru": 3}
-_GROWS = ("feature_dim", "num_repeat", "hidden_factor", "mask_factor")
+_GATES = {"lstm": 4, "gru": 3, "mingru": 3, "global": 3}
+_GROWS = ("feature_dim", "num_repeat", "hidden_factor", "mask_factor", "global_dim", "narrow_dim")
+_UNITS = ("num_repeat", "hidden_dim", "mask_dim", "global_dim", "narrow_dim")
 _FILTER = ("filter_taps", "filter_ahead", "filter_top_hz")
 _SPEAKS = re.compile(r"\.proj\.|\.ways\.\d\.out\.|\.widen\.|\.tap_|\.(low|high)\.out\.|\.tell")
 """Names of what a new block, tap or detail says; zero, it adds nothing yet."""
@@ -34,14 +35,14 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
 
     The second result is the checkpoint's provenance.
 
-    Raises TrainingError unless the model's features are the checkpoint's or a multiple of them, its blocks as many
-    or more (behind the old ones; with look-ahead behind those of each half), its hidden units too (of GRUs and LSTMs),
-    its mask heads as large, and all else the same but for panning, detail, weights apart for the lowest bands, a deep
-    filter or one of more taps or bands, both inputs where it has the complex ones, and real masks for complex ones; or
-    middle and side for left and right with magnitudes and real masks, which computes the same only where the masks
-    of left and right are alike; or another framing whose analysis window is as long: what becomes of a frame is the
-    same, how often frames come is not; or one whose window is twice as long, with bands of twice as many bins (see
-    `_of_longer_window`). A model without look-ahead may be given one: then its stems are the same, but later.
+    Raises TrainingError unless the model's features are the checkpoint's or (with GRUs and LSTMs) a multiple of them,
+    its blocks as many or more (behind the old ones; with look-ahead behind those of each half), its hidden units, those
+    of the global layer and of the mask heads too, and all else the same but for panning, detail, weights apart for the
+    lowest bands, a deep filter or one of more taps or bands, both inputs where it has the complex ones, and real masks
+    for complex ones; or middle and side for left and right with magnitudes and real masks, which computes the same only
+    where the masks of left and right are alike; or another framing whose analysis window is as long: what becomes of a
+    frame is the same, how often frames come is not; or one whose window is twice as long, with bands of twice as many
+    bins (see `_of_longer_window`). A model without look-ahead may be given one: then its stems are the same, but later.
     """
     small, provenance = load_checkpoint(checkpoint)
     if _twice_the_bins(small.config, config):
@@ -61,21 +62,19 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     new_apart = ("apart_bands",) if small.config.apart_bands == 0 else ()
     new = (*new_filter, *new_apart, *new_input, *new_mask, *new_panning, *new_detail, *new_preset)
     same = {name: getattr(small.config, name) for name in (*_GROWS, *new)}
-    wider = any(getattr(config, name) != getattr(small.config, name) for name in _GROWS if name != "num_repeat")
-    layers = (config.time_layer, config.band_layer) if wider else ()
+    layers = {config.time_layer, config.band_layer}
     if (
         dataclasses.replace(config, **same) != small.config
         or config.feature_dim % small.config.feature_dim
-        or config.mask_dim != small.config.mask_dim
-        or config.num_repeat < small.config.num_repeat
-        or config.hidden_dim < small.config.hidden_dim
-        or any(layer not in _GATES for layer in layers)
+        or any(getattr(config, name) < getattr(small.config, name) for name in _UNITS)
+        or (config.feature_dim > small.config.feature_dim and not layers <= {"lstm", "gru"})
+        or (config.hidden_dim > small.config.hidden_dim and not layers <= set(_GATES))
         or config.attention_heads
         or config.stereo == "tac"
     ):
         raise TrainingError(
             f"{checkpoint} holds another model than the recipe, and no smaller one that could grow into it "
-            "(num_repeat and hidden sizes may be larger, feature_dim a multiple where the mask heads keep their size, "
+            "(num_repeat and hidden sizes may be larger, feature_dim a multiple where layers are lstm or gru, "
             "filter_taps, filter_ahead and filter_top_hz too, apart_bands and detail_channels where there are none, "
             "panning true, inputs both where that is complex, the mask real, mid_side true where inputs are magnitudes "
             "and the mask was real, the preset one of an equal analysis window, or of twice that with bands of twice "
@@ -84,14 +83,13 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     model = BSRNN(config)
     times = config.feature_dim // small.config.feature_dim
     old = {name: _widened(name, value, times) for name, value in small.state_dict().items()}
-    hidden = small.config.hidden_dim
     if config.lookahead_frames:
         old = _halves_apart(old, small.config.num_repeat // 2, config.num_repeat // 2)
     if config.apart_bands and not small.config.apart_bands:
         old = _apart(old)
     if small.config.filter_taps > 1:
         old |= _more_taps(small, model)
-    grown = {name: _grown(name, value, old.get(name), hidden, config) for name, value in model.state_dict().items()}
+    grown = {name: _grown(name, value, old.get(name), config) for name, value in model.state_dict().items()}
     model.load_state_dict(grown)
     return model.train(), provenance
 
@@ -139,7 +137,8 @@ def _more_taps(small: BSRNN, model: BSRNN) -> dict[str, Tensor]:
     for kind in ("tap_weights", "tap_biases"):
         olds = _bands(getattr(small.mask, kind), 1)
         for index, (count, _) in enumerate(model.mask.tap_groups):
-            value = torch.zeros_like(getattr(model.mask, kind)[index])
+            heard = getattr(small.mask, kind)[0].shape[2]
+            value = torch.zeros_like(getattr(model.mask, kind)[index])[:, :, :heard]
             value = value.unflatten(-1, (2, model.mask.taps, -1))  # GLU: value, gate
             for band, old in zip(range(count), olds, strict=False):
                 value[:, band][..., [*range(past), *coming], :] = old.unflatten(-1, (2, small.mask.taps, -1))
@@ -205,7 +204,7 @@ def _masks_of(old: Tensor, of: list[int], head: MaskHead) -> Tensor:
 def _with_lookahead(model: BSRNN, frames: int) -> BSRNN:
     """Return the model so many frames late, which what comes in these frames does not change yet."""
     result = BSRNN(dataclasses.replace(model.config, lookahead_frames=frames))
-    fresh = {name: _grown(name, value, None, 0, result.config) for name, value in result.state_dict().items()}
+    fresh = {name: _grown(name, value, None, result.config) for name, value in result.state_dict().items()}
     result.load_state_dict({**fresh, **model.state_dict()})
     return result
 
@@ -242,26 +241,47 @@ def _widened(name: str, old: Tensor, times: int) -> Tensor:
     return old
 
 
-def _grown(name: str, fresh: Tensor, old: Tensor | None, hidden: int, config: ModelConfig) -> Tensor:
+def _grown(name: str, fresh: Tensor, old: Tensor | None, config: ModelConfig) -> Tensor:
     """Return the value of a parameter: `old` as far as it goes, `fresh` into new units, 0 out of new units."""
     if old is None:  # a new block, tap or detail adds nothing yet
         return torch.zeros_like(fresh) if _SPEAKS.search(name) else fresh
     if old.shape == fresh.shape:
         return old
-    if name.startswith(("mask.weights_out", "mask.biases_out")):  # the real part of a complex mask
-        halves: Tensor = old.unflatten(-1, (2, -1, 2))
-        return halves[..., 0].flatten(-2)
+    if name.startswith(("mask.weights_out", "mask.biases_out")) and fresh.shape[-1] < old.shape[-1]:
+        halves: Tensor = old.unflatten(-1, (2, -1, 2))  # the real part of a complex mask
+        old = halves[..., 0].flatten(-2)
     if name.startswith("split.weights"):  # new inputs, behind the old
         return torch.cat([old, old.new_zeros(len(old), fresh.shape[1] - old.shape[1], old.shape[2])], dim=1)
-    if ".proj." in name:
-        value: Tensor = torch.zeros_like(fresh).unflatten(1, (-1, config.hidden_dim))  # [N, directions, H]
-        value[..., :hidden] = old.unflatten(1, (-1, hidden))
-        return value.flatten(1)
-    gates = _GATES[config.time_layer if name.startswith("time") else config.band_layer]
-    value = fresh.clone().unflatten(0, (gates, -1))  # [gates, H] or [gates, H, inputs]
-    if "weight_hh" in name:
-        value[:, :hidden, hidden:] = 0
-        value[:, :hidden, :hidden] = old.unflatten(0, (gates, -1))
-    else:
-        value[:, :hidden] = old.unflatten(0, (gates, -1))
-    return value.flatten(0, 1)
+    return _among_more(fresh, old, *_parts(name, fresh, config))
+
+
+def _parts(name: str, fresh: Tensor, config: ModelConfig) -> tuple[list[int], int | None]:
+    """How many parts each axis of a parameter has, old units first in each; and which axis is what it listens to."""
+    parts, of_masks = [1] * fresh.ndim, name.startswith("mask.")
+    if not of_masks and re.search(r"\.into\.|weight_|bias_", name):
+        parts[0] = _GATES[config.time_layer if name.startswith("time") else config.band_layer]
+    bands = len(config.band_widths)
+    if ".recurrence.into.weight" in name:
+        parts[1] = bands
+    elif ".recurrence.out." in name:
+        parts[0] = bands
+    elif ".proj.weight" in name:
+        parts[1] = fresh.shape[1] // config.hidden_dim  # directions
+    return parts, None if "bias" in name else fresh.ndim - 2 if of_masks else 1
+
+
+def _among_more(fresh: Tensor, old: Tensor, parts: list[int], heard: int | None) -> Tensor:
+    """`fresh` with `old` first in each part of each axis; along the axis that is heard, old units hear no new ones."""
+
+    def apart(tensor: Tensor) -> Tensor:
+        sizes = (size for count, length in zip(parts, tensor.shape, strict=True) for size in (count, length // count))
+        return tensor.reshape(*sizes)
+
+    value, before = apart(fresh.clone()), apart(old)
+    there = [slice(length) for length in before.shape]
+    if heard is not None:
+        new = there.copy()
+        new[2 * heard + 1] = slice(before.shape[2 * heard + 1], None)
+        value[tuple(new)] = 0
+    value[tuple(there)] = before
+    return value.reshape(fresh.shape)

@@ -29,7 +29,10 @@ class StateSpec:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """The metadata of a model file: lengths in samples at its rate, `stems` in the order of the output."""
+    """The metadata of a model file: lengths in samples at its rate, `stems` in the order of the output.
+
+    integers: products are computed in integers of 8 bits. What they are rounded by depends on all frames of a call.
+    """
 
     sample_rate_hz: int
     preset: str
@@ -44,6 +47,7 @@ class ModelInfo:
     provenance: dict[str, Any]
     licence: str
     card: dict[str, Any]
+    integers: bool = False
 
     @cached_property
     def framing(self) -> Framing:
@@ -118,6 +122,7 @@ class ModelInfo:
             provenance=_field(data, "provenance", dict, source),
             licence=_field(data, "licence", str, source),
             card=_field(data, "card", dict, source),
+            integers=data.get("integers") is True,
         )
         info._check(source)
         return info
