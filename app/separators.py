@@ -47,7 +47,7 @@ class Separators:
         from stemlive.realtime.separation.separator import Separator
 
         self._model, self._threads = model_for(model, song=True), threads
-        session = Session(self._model, threads=threads)
+        session = Session(self._model, threads=threads, frame_by_frame=False)
         self._idle = [session]
         self.terms = session.info.terms_line
         self.stems = Separator(session, max_frames=1).stems
@@ -66,7 +66,7 @@ class Separators:
         try:
             session = self._idle.pop()
         except IndexError:
-            session = Session(self._model, threads=self._threads)
+            session = Session(self._model, threads=self._threads, frame_by_frame=False)
         try:
             separator = Separator(session, sample_rate_hz=sample_rate_hz, channels=channels, max_frames=_HOPS_PER_BLOCK)
             info = session.info

@@ -202,6 +202,8 @@ def write_graph(model: BSRNN, path: Path, info: ModelInfo, *, bits: int = 32) ->
         store(graph.graph, bits)
     if info.integers:
         compute_in_integers(graph.graph)
+    for node in graph.graph.node:
+        node.ClearField("name")  # which nothing needs
     for key, text in info.to_metadata().items():
         graph.metadata_props.add(key=key, value=text)
     onnx.checker.check_model(graph)

@@ -149,7 +149,7 @@ def measure(model: str | None, seconds: float, threads: int, hops: int) -> Bench
     from stemlive.realtime.separation.separator import Separator
 
     imported = perf_counter()
-    session = Session(model, threads=threads)
+    session = Session(model, threads=threads, frame_by_frame=False)
     tell_terms(session.info.terms_line)
     separator = Separator(session, max_frames=hops)
     loaded = perf_counter()

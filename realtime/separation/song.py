@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from stemlive.errors import UsageError
 from stemlive.realtime.audio_files.reader import AudioReader
 from stemlive.realtime.model_file.bundled import model_for
+from stemlive.realtime.model_file.session import Session
 from stemlive.realtime.separation.offline import separate_blocks
 from stemlive.realtime.separation.separator import Separator
 
@@ -89,10 +90,8 @@ def faults(counts: HasCounts) -> list[str]:
 
 
 def _separator(model: str | Path | None, sample_rate_hz: int, channels: int, threads: int) -> Separator:
-    wanted = model_for(model, song=True)
-    return Separator(
-        wanted, sample_rate_hz=sample_rate_hz, channels=channels, threads=threads, max_frames=_HOPS_PER_CALL
-    )
+    session = Session(model_for(model, song=True), threads=threads, frame_by_frame=False)
+    return Separator(session, sample_rate_hz=sample_rate_hz, channels=channels, max_frames=_HOPS_PER_CALL)
 
 
 def _separated(separator: Separator, blocks: Iterable[NDArray[Any]]) -> NDArray[np.float32]:
