@@ -83,6 +83,11 @@ def stems_of_song(song: np.ndarray) -> np.ndarray:
     return separated(song, separator)[:, separator.latency_samples :]
 
 
+def differs_db(audio: np.ndarray, true: np.ndarray) -> float:
+    """Where hops go through a model of 8 bits together, it rounds by all of them."""
+    return float(10 * np.log10(np.square(audio - true).sum() / np.square(true).sum()))
+
+
 def separated(song: np.ndarray, separator: Separator) -> np.ndarray:
     return np.concatenate([separator.process(song), separator.flush()], axis=1)
 
@@ -97,8 +102,8 @@ class TestExamples:
 
     def test_a_whole_song(self, run, tmp_path, stems_of_song):
         assert run(PAGE["a whole song 1"]).decode() == f"{STEMS}\n"
-        for name, true in zip(STEMS, stems_of_song, strict=True):
-            assert np.abs(read(tmp_path / f"{name}.wav") - true).max() < 1e-4
+        written = np.stack([read(tmp_path / f"{name}.wav") for name in STEMS])
+        assert differs_db(written, stems_of_song) < -35
 
     def test_samples_in_memory(self, run):
         run(PAGE["a whole song 2"])
@@ -117,7 +122,7 @@ class TestExamples:
         assert said == "{'vocals': -6.0, 'drums': 0.0, 'bass': 0.0, 'other': 0.0} ['drums']\n"
         vocals, _, bass, other = stems_of_song
         mix = vocals * 10 ** (-6 / 20) + bass + other
-        assert np.abs(read(tmp_path / "mix.wav") - mix).max() < 1e-4
+        assert differs_db(read(tmp_path / "mix.wav"), mix) < -35
 
     def test_a_device_to_a_device(self, run):
         lines = run(PAGE["live 1"]).decode().splitlines()

@@ -51,7 +51,8 @@ def test_a_model_of_each_latency_is_bundled():
 def test_bundled_models_hold_their_promises(name):
     session = Session(name)
     info = session.info
-    assert session.path.stat().st_size < 12e6
+    assert info.integers
+    assert session.path.stat().st_size < 16e6  # of all files together 30 MB
     assert info.card["name"] == name
     assert bool(info.card.get("terms")) == ("NC" in info.licence) == (name != FREE_MODEL)
     assert info.stems == ("vocals", "drums", "bass", "other")

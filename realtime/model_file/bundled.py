@@ -55,8 +55,7 @@ def resolve_model(name_or_path: str | Path | None = None) -> ModelFile:
     if path.is_dir():
         raise ModelError(f"model '{wanted}' is a folder: give the path of an .onnx file")
     if wanted == _INT8:
-        made = f"export {_ASSETS / 'live.onnx'} in 8 bits"
-        raise ModelError(f"model '{_INT8}' is not bundled any more: {made}, and give the path of what that makes")
+        raise ModelError(f"model '{_INT8}' is not bundled any more: take live, which computes in 8 bits now")
     if not bundled:
         known = "no model comes with this installation: make one with `stemlive export`, then give its path"
     else:

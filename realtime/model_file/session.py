@@ -26,7 +26,7 @@ class Session:
     threads that this one starts later: create the session on the thread that runs it, or before starting that thread.
 
     A model that computes in integers gets one frame after the other, so that what it says does not depend on how many
-    there are at once; without `frame_by_frame` all at once, which is quicker and differs by -40 dB or less.
+    there are at once; without `frame_by_frame` all at once, which is quicker and differs by -35 dB or less.
 
     ModelError when the file cannot be used, naming the first fault; UsageError for `threads` or `provider`. Call the
     methods from one thread at a time.
