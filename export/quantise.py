@@ -19,7 +19,8 @@ def compute_in_integers(graph: onnx.GraphProto) -> None:
     MIDDLE more than they are: with signed ones, the sum of two products overflows on processors without VNNI.
     """
     made = {node.output[0]: node for node in graph.node}
-    stored = {tensor.name: tensor for tensor in graph.initializer if SCALE + tensor.name in _names(graph)}
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    stored = {name: tensor for name, tensor in tensors.items() if SCALE + name in tensors}
     nodes: list[onnx.NodeProto] = []
     rounded: set[str] = set()
     unsigned: set[str] = set()
@@ -54,10 +55,6 @@ def compute_in_integers(graph: onnx.GraphProto) -> None:
         stored[name].CopyFrom(numpy_helper.from_array(numbers.astype(np.uint8), name))
     graph.initializer.append(numpy_helper.from_array(np.array(MIDDLE, np.uint8), _MIDDLE_NAME))
     _keep_what_is_used(graph, nodes)
-
-
-def _names(graph: onnx.GraphProto) -> set[str]:
-    return {tensor.name for tensor in graph.initializer}
 
 
 def _weight(node: onnx.NodeProto, made: dict[str, onnx.NodeProto]) -> tuple[str, bool]:

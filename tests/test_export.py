@@ -215,6 +215,102 @@ LARGER = dataclasses.replace(
 )
 
 
+@pytest.mark.parametrize("config", [LARGER, dataclasses.replace(TINY, feature_dim=24)], ids=["mingru", "lstm"])
+def test_a_file_holds_the_weights_by_name_half_as_large_and_they_come_back(config, tmp_path):
+    model, path = checkpoint(tmp_path, config)
+    parity = export_onnx(path, tmp_path / "m.onnx")
+    assert parity.bits == 16
+    assert -100 < parity.rounding_db < exporter.ROUNDING_LIMITS_DB[16]
+    again, provenance = load_checkpoint(tmp_path / "m.onnx")
+    assert again.config == config
+    assert provenance == PROVENANCE
+    weights, wanted = again.state_dict(), model.state_dict()
+    assert weights.keys() == wanted.keys()
+    for name, values in wanted.items():
+        halved = values.numel() >= 1024 and "bias" not in name
+        assert torch.equal(weights[name], values.half().float() if halved else values), name
+    export_onnx(tmp_path / "m.onnx", tmp_path / "again.onnx")
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "m.onnx").read_bytes()
+
+
+@pytest.mark.parametrize("config", [LARGER, dataclasses.replace(TINY, feature_dim=24)], ids=["mingru", "lstm"])
+def test_8_bits_are_whole_numbers_times_a_scale_a_quarter_as_large_and_they_come_back(config, tmp_path):
+    model, path = checkpoint(tmp_path, config)
+    parity = export_onnx(path, tmp_path / "m.onnx", bits=8)
+    assert parity.bits == 8
+    assert -60 < parity.rounding_db < exporter.ROUNDING_LIMITS_DB[8]
+    weights, wanted = (each.state_dict() for each in (load_checkpoint(tmp_path / "m.onnx")[0], model))
+    assert weights.keys() == wanted.keys()
+    for name, values in wanted.items():
+        if values.numel() < 1024 or "bias" in name:
+            assert torch.equal(weights[name], values), name
+            continue
+        step = values.abs().amax(-1 if values.ndim == 2 else -2, keepdim=True) / 127
+        assert ((weights[name] - values).abs() <= 0.501 * step).all(), name
+        assert ((weights[name] / step - (weights[name] / step).round()).abs() < 0.01).all(), name
+    export_onnx(path, tmp_path / "whole.onnx", bits=32)
+    large = sum(4 * values.numel() for name, values in wanted.items() if values.numel() >= 1024 and "bias" not in name)
+    saved = (tmp_path / "whole.onnx").stat().st_size - (tmp_path / "m.onnx").stat().st_size
+    assert 0.6 * large < saved < 0.75 * large
+    export_onnx(tmp_path / "m.onnx", tmp_path / "again.onnx", bits=8)
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "m.onnx").read_bytes()
+
+
+def test_weights_are_stored_in_more_bits_where_few_would_be_heard(tmp_path, monkeypatch):
+    _, path = checkpoint(tmp_path, LARGER)
+    export_onnx(path, tmp_path / "16.onnx", bits=16)
+    monkeypatch.setitem(exporter.ROUNDING_LIMITS_DB, 8, -70.0)
+    assert export_onnx(path, tmp_path / "8.onnx", bits=8).bits == 16
+    assert (tmp_path / "8.onnx").read_bytes() == (tmp_path / "16.onnx").read_bytes()
+
+
+def test_weights_stay_in_32_bits_on_request_and_where_16_would_be_heard(tmp_path, monkeypatch):
+    model, path = checkpoint(tmp_path, LARGER)
+    export_onnx(path, tmp_path / "half.onnx")
+    asked = export_onnx(path, tmp_path / "asked.onnx", bits=32)
+    monkeypatch.setitem(exporter.ROUNDING_LIMITS_DB, 16, -120.0)
+    heard = export_onnx(path, tmp_path / "heard.onnx")
+    assert (asked.bits, asked.rounding_db, heard.bits) == (32, None, 32)
+    assert heard.rounding_db > -120
+    assert (tmp_path / "asked.onnx").read_bytes() == (tmp_path / "heard.onnx").read_bytes()
+    assert (tmp_path / "half.onnx").stat().st_size < 0.65 * (tmp_path / "asked.onnx").stat().st_size
+    weights = load_checkpoint(tmp_path / "heard.onnx")[0].state_dict()
+    assert all(torch.equal(values, weights[name]) for name, values in model.state_dict().items())
+
+
+def test_the_card_may_come_from_another_recipe(tmp_path):
+    _, path = checkpoint(tmp_path, TINY)
+    (tmp_path / "other.toml").write_text(
+        '[card]\nname = "other"\nlicence = "CC BY-NC-SA 4.0"\nterms = "for non-commercial use"\n'
+    )
+    arguments = ["export", path, "-o", tmp_path / "m.onnx", "--card", tmp_path / "other.toml"]
+    done = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert done.exit_code == 0, done.stderr
+    info = Session(tmp_path / "m.onnx").info
+    assert (info.card["name"], info.licence, info.card["terms"]) == (
+        "other",
+        "CC BY-NC-SA 4.0",
+        "for non-commercial use",
+    )
+    assert info.card["description"] == ""
+
+
+def test_what_is_no_exported_model_is_refused(tmp_path):
+    _, path = checkpoint(tmp_path, LARGER)
+    export_onnx(path, tmp_path / "nameless.onnx")
+    graph = onnx.load(str(tmp_path / "nameless.onnx"))
+    for tensor in graph.graph.initializer:
+        tensor.name = tensor.name.removeprefix(PREFIX)
+    onnx.save(graph, str(tmp_path / "nameless.onnx"))
+    with pytest.raises(ModelError, match="does not hold its weights by name"):
+        load_checkpoint(tmp_path / "nameless.onnx")
+    with pytest.raises(ModelError, match="no checkpoint at"):
+        load_checkpoint(tmp_path / "nosuch.onnx")
+    (tmp_path / "text.onnx").write_text("no model")
+    with pytest.raises(ModelError, match="is not a model of `stemlive export`"):
+        load_checkpoint(tmp_path / "text.onnx")
+
+
 INTEGERS = {
     "mingru": LARGER,
     "lstm": dataclasses.replace(TINY, feature_dim=24),
