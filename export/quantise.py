@@ -26,7 +26,7 @@ def compute_in_integers(graph: onnx.GraphProto) -> None:
     unsigned: set[str] = set()
     for node in graph.node:
         name, turned = _weight(node, made)
-        if node.op_type != "MatMul" or name not in stored:
+        if name not in stored:
             nodes.append(node)
             continue
         heard, out = node.input[0], node.output[0]
