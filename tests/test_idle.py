@@ -18,6 +18,7 @@ from stemlive.realtime.devices.song_source import SongSource
 from stemlive.realtime.engine import run as run_module
 from stemlive.realtime.engine.engine import Engine
 from stemlive.realtime.shared.settings import EngineSettings
+from stemlive.realtime.shared.snapshot import Snapshot
 
 SECONDS = 20
 
@@ -44,8 +45,13 @@ def play_song(monkeypatch, tmp_path) -> Callable[..., tuple[Engine, FakeDevice]]
     return make
 
 
+def rests(snapshot: Snapshot) -> bool:
+    """Of one snapshot: of two, the first could be of before the first hop, when there is no load yet."""
+    return snapshot.load == 0 and snapshot.hops > 0
+
+
 def wait_for_rest(engine: Engine) -> None:
-    wait_until(lambda: engine.snapshot().load == 0 and engine.snapshot().hops > 0, "the engine to rest")
+    wait_until(lambda: rests(engine.snapshot()), "the engine to rest")
 
 
 def check_place(engine: Engine, device: FakeDevice) -> None:
