@@ -641,6 +641,21 @@ def test_a_widened_voice_is_out_of_phase_in_songs_too_and_nothing_else_changes(t
         assert min((late - voice)[side, steady].abs().max() for side in (0, 1)) < 1e-6
 
 
+def test_music_that_no_segment_is_made_of_is_not_read(corpus, tmp_path):
+    write_tone(corpus / "pool/accompaniment/band/000.wav", 440.0)
+    config = MixConfig(segment_s=0.5, share_accompaniment=0)
+    assert (config.undrawn, MixConfig().undrawn) == (("accompaniment",), ())
+    whole = scan([corpus], tmp_path / "whole", RATE)
+    less = scan([corpus], tmp_path / "less", RATE, left_out=config.undrawn)
+    left_out = len(whole.recordings("accompaniment"))
+    assert left_out > 0
+    assert less.recordings("accompaniment") == []
+    assert len(list((tmp_path / "whole").glob("*.npy"))) - len(list((tmp_path / "less").glob("*.npy"))) == left_out
+    one, other = (SegmentMixer(sources, config, RATE, 512, 0) for sources in (whole, less))
+    for index in range(5):
+        assert torch.equal(one[index]["targets"], other[index]["targets"])
+
+
 def test_a_mono_segment_is_the_middle_of_what_it_was(tmp_path):
     for kind in ("vocals", "drums", "bass", "other"):
         write_tone(tmp_path / f"pool/{kind}/anyone/000.wav", 440.0)

@@ -264,6 +264,24 @@ def test_weights_are_stored_in_more_bits_where_few_would_be_heard(tmp_path, monk
     assert (tmp_path / "8.onnx").read_bytes() == (tmp_path / "16.onnx").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("asked", "limits", "said"),
+    [
+        (["--int8"], {8: -70.0}, "not stored in nor computed in 8 bits: that changes the audio by more than -70 dB\n"),
+        (["--bits", "8"], {8: -70.0}, "not stored in 8 bits: that changes the audio by more than -70 dB\n"),
+        ([], {16: -120.0}, "not stored in 16 bits: that changes the audio by more than -120 dB\n"),
+        (["--int8"], {}, ""),
+    ],
+)
+def test_the_command_says_that_weights_are_not_stored_as_was_asked(asked, limits, said, tmp_path, monkeypatch):
+    _, path = checkpoint(tmp_path, LARGER)
+    for bits, limit_db in limits.items():
+        monkeypatch.setitem(exporter.ROUNDING_LIMITS_DB, bits, limit_db)
+    done = CliRunner().invoke(main, ["export", str(path), "-o", str(tmp_path / "m.onnx"), *asked])
+    assert (done.exit_code, done.stderr) == (0, said)
+    assert Session(tmp_path / "m.onnx").info.integers == (not said)
+
+
 def test_weights_stay_in_32_bits_on_request_and_where_16_would_be_heard(tmp_path, monkeypatch):
     model, path = checkpoint(tmp_path, LARGER)
     export_onnx(path, tmp_path / "half.onnx")

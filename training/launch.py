@@ -146,11 +146,12 @@ def train(
     rate = recipe.model.sample_rate_hz
     quiet = os.environ.get("RANK", "0") != "0"  # the first process names what is skipped
     bar.tell(0, "reading the data")
-    sources = scan(roots, cache, rate, quiet=quiet)
+    sources = scan(roots, cache, rate, quiet=quiet, left_out=recipe.mix.undrawn)
     validation = Sources()
     if validation_roots:
         validation = scan(validation_roots, cache, rate, "valid", scoring=True, quiet=quiet)
         bar.tell(0, "looking for recordings that are scored")
+        logging.info("comparing the recordings with the songs that are scored; new ones take a while")
         drop_scored(sources, validation, rate, quiet=quiet)
     bar.tell(0, "making the model and the first segments")
     trainer = Trainer(

@@ -5,8 +5,8 @@ loose recordings of one stem. Beside the model's four stems there is `accompanim
 stems unknown. `mixture` is read where songs are scored and left alone in training, where mixtures are made.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stemlive.errors import TrainingError
@@ -67,6 +67,10 @@ class Layout:
         """All files that are to be read."""
         paths = [path for files in self.songs.values() for path in files.values()]
         return paths + [path for sources in self.pools.values() for files in sources.values() for path in files]
+
+    def without_pools(self, kinds: Collection[str]) -> "Layout":
+        """Return the same, without the loose recordings of these kinds."""
+        return replace(self, pools={kind: {} if kind in kinds else pool for kind, pool in self.pools.items()})
 
 
 def find_audio(roots: list[Path], split: str = "train", *, scoring: bool = False) -> Layout:

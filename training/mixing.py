@@ -56,6 +56,11 @@ class MixConfig(LooseConfig):
         if not self.segment_s > 0:
             raise UsageError(f"segment_s must be above 0, not {self.segment_s}")
 
+    @property
+    def undrawn(self) -> tuple[str, ...]:
+        """Kinds of loose recordings that no segment is made of."""
+        return () if self.share_accompaniment else ("accompaniment",)
+
 
 class SegmentMixer(Dataset[dict[str, Tensor]]):
     """Segment `index` of an endless, seeded stream.

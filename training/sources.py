@@ -5,7 +5,7 @@ whose file is silent, is silent. Files that cannot be read are reported and left
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,13 +45,15 @@ def scan(
     *,
     scoring: bool = False,
     quiet: bool = False,
+    left_out: Collection[str] = (),
 ) -> Sources:
     """Decode what is not in the cache yet, name and skip what cannot be used (unless `quiet`), and list the rest.
 
-    `scoring`: songs with their mixtures and without pools. Raises TrainingError when a root has no audio of the split,
-    and when none of it can be used.
+    `scoring`: songs with their mixtures and without pools. `left_out`: kinds whose loose recordings are not read.
+    Raises TrainingError when a root has no audio of the split, and when none of it can be used.
     """
-    sources = load(find_audio(roots, split, scoring=scoring), cache, sample_rate_hz, scoring=scoring)
+    layout = find_audio(roots, split, scoring=scoring).without_pools(left_out)
+    sources = load(layout, cache, sample_rate_hz, scoring=scoring)
     if not quiet:
         for path, reason in sources.skipped.items():
             log.warning("skipped %s: %s", path, reason)

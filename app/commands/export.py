@@ -73,10 +73,11 @@ def command(
     """
     if int8 and bits not in (None, "8"):
         raise UsageError(f"--int8 computes in 8 bits, and --bits {bits} stores others: give one")
-    from stemlive.export.exporter import export_onnx
+    from stemlive.export.exporter import ROUNDING_LIMITS_DB, export_onnx
     from stemlive.training.recipe import read_recipe
 
     scores, speed = (_read_json(path) for path in (scores_file, speed_file))
+    wanted = 8 if int8 else int(bits or 16)
     parity = export_onnx(
         checkpoint,
         output,
@@ -84,10 +85,16 @@ def command(
         speed=speed,
         card=read_recipe(card_file).card if card_file else None,
         framing=framing,
-        bits=8 if int8 else int(bits or 16),
+        bits=wanted,
         int8=int8,
         force=force,
     )
+    if parity.bits > wanted:
+        computed = " nor computed in" if int8 else ""
+        limit_db = ROUNDING_LIMITS_DB[wanted]
+        click.echo(
+            f"not stored in{computed} {wanted} bits: that changes the audio by more than {limit_db:.0f} dB", err=True
+        )
     change = "" if parity.rounding_db is None else f" (rounding changes the audio by {parity.rounding_db:.0f} dB)"
     click.echo(
         f"{output}: {output.stat().st_size / 1e6:.1f} MB, weights in {parity.bits} bits{change}; audio differs from "

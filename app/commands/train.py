@@ -137,7 +137,7 @@ def _prepare(roots: list[Path], validation_roots: list[Path], cache: Path, recip
     from stemlive.training.layout import find_audio
     from stemlive.training.prepare import prepare, steps
 
-    layouts = {"train": find_audio(roots)}
+    layouts = {"train": find_audio(roots).without_pools(recipe.mix.undrawn)}
     if validation_roots:
         layouts["valid"] = find_audio(validation_roots, "valid", scoring=True)
     sad = recipe.mix.sad
