@@ -18,7 +18,7 @@ from torch.nn import functional
 from stemlive.errors import ModelError, UsageError
 from stemlive.export.quantise import compute_in_integers
 from stemlive.export.recurrence import write_scans
-from stemlive.export.stored import rounded, store
+from stemlive.export.stored import rounded, shorten_names, store
 from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import load_checkpoint
 from stemlive.model.framing import PRESETS, Framing
@@ -202,8 +202,7 @@ def write_graph(model: BSRNN, path: Path, info: ModelInfo, *, bits: int = 32) ->
         store(graph.graph, bits)
     if info.integers:
         compute_in_integers(graph.graph)
-    for node in graph.graph.node:
-        node.ClearField("name")  # which nothing needs
+    shorten_names(graph.graph)
     for key, text in info.to_metadata().items():
         graph.metadata_props.add(key=key, value=text)
     onnx.checker.check_model(graph)

@@ -365,6 +365,19 @@ def test_products_of_8_bits_say_nearly_the_same_whatever_the_number_of_hops_at_o
     assert not [name for name in tmp_path.iterdir() if name.name.startswith(".")]
 
 
+@pytest.mark.parametrize("int8", [False, True])
+def test_values_between_the_nodes_are_numbered_and_only_what_is_asked_for_has_a_name(int8, tmp_path):
+    model, path = checkpoint(tmp_path, LARGER)
+    export_onnx(path, tmp_path / "m.onnx", bits=8, int8=int8)
+    graph = onnx.load(str(tmp_path / "m.onnx")).graph
+    asked = [value.name for value in graph.output]
+    made = [name for node in graph.node for name in node.output if name and name not in asked]
+    assert made == [f"v{number}" for number in range(len(made))]
+    weights = {PREFIX + name for name in model.state_dict()}
+    assert weights <= {tensor.name for tensor in graph.initializer}
+    assert not [node.name for node in graph.node if node.name]
+
+
 def test_weights_of_products_of_8_bits_are_read_back(tmp_path):
     model, path = checkpoint(tmp_path, LARGER)
     export_onnx(path, tmp_path / "small.onnx", bits=8, int8=True)
