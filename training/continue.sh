@@ -33,6 +33,7 @@ build() {
     else # songs and game music in a teacher's four stems, whose terms are as the corpus's
         .venv/bin/stemlive corpus build "$data/demixed" --songs 0 --demixed \
             --mixes "$corpora/corpus/mixes" --mixes "$corpora/corpus-nc/mixes"
+        .venv/bin/stemlive corpus build "$data/singers" --songs 0 --no-accompaniment --singers 120
     fi
 }
 build >"$data/build.log" 2>&1 &
@@ -41,7 +42,7 @@ trap 'kill $builder 2>/dev/null || true' EXIT INT TERM
 
 while left=$(((ends - $(date +%s)) / 60)) && [ "$left" -gt 0 ]; do
     built=""
-    for root in taught music demixed composed; do
+    for root in taught music demixed composed singers; do
         [ -d "$data/$root/train" ] || [ -d "$data/$root/pool" ] && built="$built --data $data/$root"
     done
     # shellcheck disable=SC2086
