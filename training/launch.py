@@ -151,7 +151,8 @@ def train(
     if validation_roots:
         validation = scan(validation_roots, cache, rate, "valid", scoring=True, quiet=quiet)
         bar.tell(0, "looking for recordings that are scored")
-        logging.info("comparing the recordings with the songs that are scored; new ones take a while")
+        if not bar.has_bar():
+            logging.info("comparing the recordings with the songs that are scored; new ones take a while")
         drop_scored(sources, validation, rate, quiet=quiet)
     bar.tell(0, "making the model and the first segments")
     trainer = Trainer(
