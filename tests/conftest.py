@@ -1,8 +1,11 @@
 """What all tests share: quiet thread pools, and no skip that nobody sees."""
 
+import fcntl
 import itertools
 import os
 import signal
+import tempfile
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -30,6 +33,25 @@ def server(tmp_path_factory):
     running.start()
     yield running
     running.stop()
+
+
+@pytest.fixture(autouse=True)
+def jack_turn(request):
+    """Let one test at a time have clients of JACK.
+
+    A client's socket is named by the client and the user, not by the server: of two that open within milliseconds and
+    have one name, on different servers even, neither is let in.
+    """
+    if "server" in request.fixturenames:
+        on_jack = isinstance(request.getfixturevalue("server"), jack_server.Server)
+    else:
+        on_jack = "Server" in vars(request.module)
+    if not on_jack:
+        yield
+        return
+    with Path(tempfile.gettempdir(), f"stemlive-jack-{os.getuid()}.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.hookimpl(optionalhook=True)
