@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stemlive.errors import ModelError, UsageError
+from stemlive.export.packed import pack_threes
 from stemlive.export.quantise import compute_in_integers
 from stemlive.export.recurrence import write_scans
 from stemlive.export.stored import rounded, shorten_names, store
@@ -32,7 +33,7 @@ from stemlive.whole_file import refuse_existing, whole_file
 
 OPSET = 17  # the first with LayerNormalization
 PARITY_LIMIT = 1e-4  # largest allowed difference of the audio between any two ways; full scale is 1
-ROUNDING_LIMITS_DB = {8: -35.0, 16: -60.0}
+ROUNDING_LIMITS_DB = {5: -25.0, 8: -35.0, 16: -60.0}
 """Most that weights of so many bits may change the audio, relative to the stems; otherwise they are stored in more."""
 INT8_LIMIT = 0.05
 PARITY_S = 2.0
@@ -80,8 +81,9 @@ def export_onnx(
     """Write `checkpoint` to `output` as ONNX with all metadata, and verify that it gives the same audio.
 
     The card comes from the recipe of the checkpoint's training, or from `card`, plus `scores` and `speed`. Large
-    weights are stored in `bits`, 8, 16 or 32, or in more where that changes the audio by more than ROUNDING_LIMITS_DB.
-    With `int8` and 8 bits products are computed in them, too, and the audio may differ by INT8_LIMIT.
+    weights are stored in `bits`, 5, 8, 16 or 32, or in more where that changes the audio by more than
+    ROUNDING_LIMITS_DB. With `int8` and 8 bits or 5 products are computed in 8, too, and the audio may differ by
+    INT8_LIMIT; 5 take less than 8 only then.
     `framing` names another framing preset (see `in_framing`), which also becomes the card's name.
 
     ModelError when torch on the whole signal, torch frame by frame and ONNX Runtime frame by frame differ. UsageError
@@ -100,21 +102,23 @@ def export_onnx(
     if framing is not None:
         info.card["name"] = framing
     rounding_db = None
-    while bits < 32:
-        smaller = rounded(model, bits)
+    stored = 32
+    for fewer, limit_db in ROUNDING_LIMITS_DB.items():
+        if fewer < bits:
+            continue
+        smaller = rounded(model, fewer)
         rounding_db = _difference_db(smaller, model)
-        if rounding_db < ROUNDING_LIMITS_DB[bits]:
-            model = smaller
+        if rounding_db < limit_db:
+            model, stored = smaller, fewer
             break
-        bits *= 2
-    info = replace(info, integers=int8 and bits == 8)
+    info = replace(info, integers=int8 and stored <= 8)
     try:
         with whole_file(output) as part:
-            write_graph(model, part, info, bits=bits)
+            write_graph(model, part, info, bits=stored)
             parity = check_parity(model, part, INT8_LIMIT if info.integers else PARITY_LIMIT)
     except OSError as error:
         raise ModelError(f"cannot write {output}: {error.strerror or error}") from error
-    return replace(parity, rounding_db=rounding_db, bits=bits)
+    return replace(parity, rounding_db=rounding_db, bits=stored)
 
 
 def in_framing(model: BSRNN, preset: str) -> BSRNN:
@@ -201,7 +205,9 @@ def write_graph(model: BSRNN, path: Path, info: ModelInfo, *, bits: int = 32) ->
     if bits < 32:
         store(graph.graph, bits)
     if info.integers:
-        compute_in_integers(graph.graph)
+        compute_in_integers(graph.graph, bits)
+        if bits == 5:
+            pack_threes(graph.graph)
     shorten_names(graph.graph)
     for key, text in info.to_metadata().items():
         graph.metadata_props.add(key=key, value=text)

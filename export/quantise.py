@@ -7,16 +7,16 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from stemlive.model.onnx_weights import MIDDLE, PREFIX, SCALE
+from stemlive.model.onnx_weights import MIDDLES, PREFIX, SCALE
 
 _MIDDLE_NAME = "middle"
 
 
-def compute_in_integers(graph: onnx.GraphProto) -> None:
-    """Replace products with weights that `store` left in 8 bits by ones of integers, and what made 32 bits of them.
+def compute_in_integers(graph: onnx.GraphProto, bits: int = 8) -> None:
+    """Replace products with weights that `store` left in `bits`, 8 or 5, by ones of integers, and what made 32 of them.
 
     What comes in is rounded to 8 bits, too, by its least and greatest number at the time. Weights become unsigned,
-    MIDDLE more than they are: with signed ones, the sum of two products overflows on processors without VNNI.
+    MIDDLES[bits] more than they are: with signed ones, the sum of two products overflows on processors without VNNI.
     """
     made = {node.output[0]: node for node in graph.node}
     tensors = {tensor.name: tensor for tensor in graph.initializer}
@@ -51,9 +51,9 @@ def compute_in_integers(graph: onnx.GraphProto) -> None:
             helper.make_node("Mul", [f"{out}.float32", f"{out}.scale"], [out]),
         ]
     for name in unsigned:
-        numbers = numpy_helper.to_array(stored[name]).astype(np.int16) + MIDDLE
+        numbers = numpy_helper.to_array(stored[name]).astype(np.int16) + MIDDLES[bits]
         stored[name].CopyFrom(numpy_helper.from_array(numbers.astype(np.uint8), name))
-    graph.initializer.append(numpy_helper.from_array(np.array(MIDDLE, np.uint8), _MIDDLE_NAME))
+    graph.initializer.append(numpy_helper.from_array(np.array(MIDDLES[bits], np.uint8), _MIDDLE_NAME))
     _keep_what_is_used(graph, nodes)
 
 

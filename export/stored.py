@@ -1,4 +1,4 @@
-"""What makes a file small: large weights in 16 or 8 bits, of which ONNX Runtime makes 32 again, and short names."""
+"""What makes a file small: large weights in 16 bits or fewer, and short names."""
 
 import copy
 
@@ -9,7 +9,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from stemlive.model.bsrnn import BSRNN
-from stemlive.model.onnx_weights import PREFIX, SCALE
+from stemlive.model.onnx_weights import MOST, PREFIX, SCALE
 
 Weights = npt.NDArray[np.float32]
 
@@ -17,33 +17,35 @@ FEWEST = 1024  # numbers in a tensor that is stored in fewer bits; smaller ones 
 
 
 def rounded(model: BSRNN, bits: int) -> BSRNN:
-    """Return a copy of the model whose large weights are what comes back from 16 or 8 bits (float32 again)."""
+    """Return a copy of the model whose large weights are what comes back from 16, 8 or 5 bits (float32 again)."""
     result = copy.deepcopy(model)
     with torch.no_grad():
         for name, parameter in result.named_parameters():
             if _is_large(name, parameter.numel()):
-                whole = parameter.half() if bits == 16 else torch.from_numpy(np.multiply(*in_bytes(parameter.numpy())))
+                values = parameter.numpy()
+                whole = parameter.half() if bits == 16 else torch.from_numpy(np.multiply(*in_bytes(values, bits)))
                 parameter.copy_(whole)
     return result
 
 
-def in_bytes(values: Weights) -> tuple[npt.NDArray[np.int8], Weights]:
-    """Return whole numbers from -127 to 127, int8, and the scales, one for each number that comes out of a product.
+def in_bytes(values: Weights, bits: int = 8) -> tuple[npt.NDArray[np.int8], Weights]:
+    """Return whole numbers, int8, up to MOST[bits], and the scales, one for each number that comes out of a product.
 
     Linear layers hold `[out, in]`, those of each band `[..., in, out]`; the scales have 1 in place of `in`. Their
     product is nearest to the values. Scales have 16 significant bits, so that products are exact, and what is stored
     again stays as it is.
     """
     inputs = -1 if values.ndim == 2 else -2
-    scales = np.maximum(np.abs(values).max(inputs, keepdims=True) / np.float32(127), np.finfo(np.float32).tiny)
+    most = np.float32(MOST[bits])
+    scales = np.maximum(np.abs(values).max(inputs, keepdims=True) / most, np.finfo(np.float32).tiny)
     scales = ((scales.view(np.uint32) + np.uint32(0xFF)) & np.uint32(0xFFFFFF00)).view(np.float32)  # upwards
     return np.rint(values / scales).astype(np.int8), scales
 
 
 def store(graph: onnx.GraphProto, bits: int) -> None:
-    """Replace the large weights of a graph by ones of 16 or 8 bits and the same name, and nodes that make 32 of them.
+    """Replace the large weights of a graph by ones of fewer bits and the same name, and nodes that make 32 of them.
 
-    The scales of 8-bit ones are initialisers of their own, named by SCALE.
+    Scales are initialisers of their own, named by SCALE. Those of 5 bits take 8, until `pack_threes` packs them.
     """
     nodes, scales = [], []
     for tensor in graph.initializer:
@@ -55,7 +57,7 @@ def store(graph: onnx.GraphProto, bits: int) -> None:
             tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), name))
             nodes.append(helper.make_node("Cast", [name], [whole], to=TensorProto.FLOAT))
             continue
-        numbers, scale = in_bytes(values)
+        numbers, scale = in_bytes(values, bits)
         tensor.CopyFrom(numpy_helper.from_array(numbers, name))
         scales.append(numpy_helper.from_array(scale, SCALE + name))
         nodes.append(helper.make_node("Cast", [name], [f"{name}.numbers"], to=TensorProto.FLOAT))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 import torch
 from click.testing import CliRunner
@@ -271,6 +272,12 @@ def test_weights_are_stored_in_more_bits_where_few_would_be_heard(tmp_path, monk
         (["--bits", "8"], {8: -70.0}, "not stored in 8 bits: that changes the audio by more than -70 dB\n"),
         ([], {16: -120.0}, "not stored in 16 bits: that changes the audio by more than -120 dB\n"),
         (["--int8"], {}, ""),
+        (
+            ["--int8", "--bits", "5"],
+            {5: -70.0, 8: -70.0},
+            "not stored in nor computed in 5 bits: that changes the audio by more than -70 dB\n",
+        ),
+        (["--int8", "--bits", "5"], {}, ""),
     ],
 )
 def test_the_command_says_that_weights_are_not_stored_as_was_asked(asked, limits, said, tmp_path, monkeypatch):
@@ -280,6 +287,31 @@ def test_the_command_says_that_weights_are_not_stored_as_was_asked(asked, limits
     done = CliRunner().invoke(main, ["export", str(path), "-o", str(tmp_path / "m.onnx"), *asked])
     assert (done.exit_code, done.stderr) == (0, said)
     assert Session(tmp_path / "m.onnx").info.integers == (not said)
+
+
+def test_the_command_says_when_8_bits_are_stored_in_place_of_5_in_which_it_computes_all_the_same(tmp_path, monkeypatch):
+    _, path = checkpoint(tmp_path, LARGER)
+    monkeypatch.setitem(exporter.ROUNDING_LIMITS_DB, 5, -70.0)
+    asked = ["export", str(path), "-o", str(tmp_path / "m.onnx"), "--int8", "--bits", "5"]
+    done = CliRunner().invoke(main, asked)
+    said = "not stored in 5 bits: that changes the audio by more than -70 dB\n"
+    assert (done.exit_code, done.stderr) == (0, said)
+    assert Session(tmp_path / "m.onnx").info.integers
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["--bits", "5"], "--bits 5 is for models that compute in 8 bits: give --int8, too"),
+        (["--bits", "16", "--int8"], "--int8 computes in 8 bits, and --bits 16 stores more: give one"),
+    ],
+)
+def test_bits_that_do_not_go_with_the_products_are_refused(asked, said, tmp_path):
+    _, path = checkpoint(tmp_path, LARGER)
+    done = CliRunner().invoke(main, ["export", str(path), "-o", str(tmp_path / "m.onnx"), *asked])
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert not (tmp_path / "m.onnx").exists()
 
 
 def test_weights_stay_in_32_bits_on_request_and_where_16_would_be_heard(tmp_path, monkeypatch):
@@ -387,6 +419,48 @@ def test_weights_of_products_of_8_bits_are_read_back(tmp_path):
         torch.testing.assert_close(values, expected[name], atol=0, rtol=0)
     export_onnx(tmp_path / "small.onnx", tmp_path / "again.onnx", bits=8, int8=True)
     assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "small.onnx").read_bytes()
+
+
+@pytest.mark.parametrize("config", INTEGERS.values(), ids=INTEGERS)
+def test_three_weights_in_16_bits_say_the_same_in_two_thirds_of_the_space_and_come_back(config, tmp_path, monkeypatch):
+    model, path = checkpoint(tmp_path, config)
+    assert export_onnx(path, tmp_path / "small.onnx", bits=5, int8=True).bits == 5
+    expected = rounded(model, 5).state_dict()
+    again, provenance = load_checkpoint(tmp_path / "small.onnx")
+    assert (again.config, provenance) == (config, PROVENANCE)
+    for name, values in again.state_dict().items():
+        torch.testing.assert_close(values, expected[name], atol=0, rtol=0)
+    large = [values for name, values in expected.items() if values.numel() >= 1024 and "bias" not in name]
+    assert all(len(row.unique()) <= 39 for values in large if values.ndim == 2 for row in values)
+    export_onnx(tmp_path / "small.onnx", tmp_path / "again.onnx", bits=5, int8=True)
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "small.onnx").read_bytes()
+
+    monkeypatch.setattr(exporter, "pack_threes", lambda graph: None)
+    export_onnx(path, tmp_path / "bytes.onnx", bits=5, int8=True)
+    size, whole = ((tmp_path / name).stat().st_size for name in ("small.onnx", "bytes.onnx"))
+    tensors = onnx.load(str(tmp_path / "bytes.onnx")).graph.initializer
+    packed = [np.prod(tensor.dims) for tensor in tensors if tensor.data_type == onnx.TensorProto.UINT8 and tensor.dims]
+    assert len(packed) > 5
+    assert sum(packed) / 3 - 300 * len(packed) - 1000 < whole - size < sum(packed) / 3  # shapes and nodes take a little
+    sessions = [Session(tmp_path / name) for name in ("small.onnx", "bytes.onnx")]
+    assert sessions[0].info == sessions[1].info
+    mixture = 0.1 * np.random.default_rng(0).standard_normal((20 * 512, 2)).astype(np.float32)
+    stems = [Separator(session).process(mixture) for session in sessions]
+    assert np.abs(stems[0]).max() > 1e-3
+    np.testing.assert_array_equal(*stems)
+
+
+def test_a_hop_does_not_take_weights_apart(tmp_path):
+    _, path = checkpoint(tmp_path, LARGER)
+    export_onnx(path, tmp_path / "m.onnx", bits=5, int8=True)
+    asked = ort.SessionOptions()
+    asked.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    asked.optimized_model_filepath = str(tmp_path / "as-run.onnx")
+    ort.InferenceSession(tmp_path / "m.onnx", asked)
+    stored, run = ([n.op_type for n in onnx.load(str(tmp_path / f"{f}.onnx")).graph.node] for f in ("m", "as-run"))
+    assert (stored.count("Range"), stored.count("Mod")) == (1, 1)
+    assert not {"Range", "Mod"}.intersection(run)
+    assert run.count("MatMulInteger") + run.count("MatMulIntegerToFloat") > 5
 
 
 def test_weights_of_8_bits_that_say_something_else_are_not_written(tmp_path, monkeypatch):

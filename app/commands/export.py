@@ -44,9 +44,9 @@ from stemlive.errors import UsageError, check_exists
 )
 @click.option(
     "--bits",
-    type=click.Choice(["8", "16", "32"]),
+    type=click.Choice(["5", "8", "16", "32"]),
     help="Bits in which weights are stored, by default 16; they are computed with in 32. 8 are a whole number times a "
-    "scale, and half the size: what is bundled has them.",
+    "scale, and half the size; 5 (with --int8) are smaller numbers, three in 16 bits: what is bundled has them.",
 )
 @click.option(
     "--int8",
@@ -68,16 +68,18 @@ def command(
     """Write CHECKPOINT as an ONNX model with all that the runtime needs to know, and prove that it says the same.
 
     CHECKPOINT is weights.pt of a run, or an exported model (.onnx). Weights are stored in more bits than asked for
-    where the audio would change by more than -35 dB (8 bits) or -60 dB (16). Nothing is written unless PyTorch on the
-    whole signal, PyTorch frame by frame and ONNX Runtime frame by frame agree.
+    where the audio would change by more than -25 dB (5 bits), -35 dB (8) or -60 dB (16). Nothing is written unless
+    PyTorch on the whole signal, PyTorch frame by frame and ONNX Runtime frame by frame agree.
     """
-    if int8 and bits not in (None, "8"):
-        raise UsageError(f"--int8 computes in 8 bits, and --bits {bits} stores others: give one")
+    if int8 and bits in ("16", "32"):
+        raise UsageError(f"--int8 computes in 8 bits, and --bits {bits} stores more: give one")
+    if bits == "5" and not int8:
+        raise UsageError("--bits 5 is for models that compute in 8 bits: give --int8, too")
     from stemlive.export.exporter import ROUNDING_LIMITS_DB, export_onnx
     from stemlive.training.recipe import read_recipe
 
     scores, speed = (_read_json(path) for path in (scores_file, speed_file))
-    wanted = 8 if int8 else int(bits or 16)
+    wanted = int(bits or (8 if int8 else 16))
     parity = export_onnx(
         checkpoint,
         output,
@@ -90,7 +92,7 @@ def command(
         force=force,
     )
     if parity.bits > wanted:
-        computed = " nor computed in" if int8 else ""
+        computed = " nor computed in" if int8 and parity.bits > 8 else ""
         limit_db = ROUNDING_LIMITS_DB[wanted]
         click.echo(
             f"not stored in{computed} {wanted} bits: that changes the audio by more than {limit_db:.0f} dB", err=True
