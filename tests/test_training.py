@@ -232,7 +232,9 @@ def changed(recipe, **choices):
     return dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, **choices))
 
 
-@pytest.mark.parametrize("choices", [{"optimiser": "adam"}, {"optimiser": "muon"}, {"carry": 3}], ids=str)
+@pytest.mark.parametrize(
+    "choices", [{"optimiser": "adam"}, {"optimiser": "muon"}, {"carry": 3}, {"slow_steps": 2}], ids=str
+)
 def test_resumed_equals_uninterrupted(choices, sources, tmp_path):
     for steps, folder in ((6, "whole"), (3, "parts"), (6, "parts")):
         Trainer(changed(recipe(steps), **choices), sources, Sources(), tmp_path / folder).run()
@@ -338,6 +340,28 @@ def test_the_mean_forgets_weights_that_a_run_began_with_as_slowly_as_its_own(sou
         ]
     assert moved["random"] == pytest.approx([0.9] * len(moved["random"]), rel=1e-3)
     assert moved["trained"] == pytest.approx([0.001] * len(moved["trained"]), rel=0.05)
+
+
+def test_slow_weights_go_a_part_of_the_way_to_the_mean_and_the_run_goes_on_from_there(sources, tmp_path):
+    Trainer(recipe(1), sources, Sources(), tmp_path / "start").run()
+    start = tmp_path / "start/weights.pt"
+    plain = changed(recipe(2), ema_decay=0.7)
+    Trainer(plain, sources, Sources(), tmp_path / "plain", start_weights=start).run()
+    slowly = Trainer(
+        changed(plain, slow_steps=2, slow_share=0.25), sources, Sources(), tmp_path / "slow", start_weights=start
+    )
+    slowly.run()
+    began, mean = (load_checkpoint(tmp_path / name / "weights.pt")[0].state_dict() for name in ("start", "plain"))
+    kept = load_checkpoint(tmp_path / "slow/weights.pt")[0].state_dict()
+    for name, value in kept.items():
+        torch.testing.assert_close(value, 0.75 * began[name] + 0.25 * mean[name], msg=name)
+        assert torch.equal(slowly.network.state_dict()[name], value)
+    assert any(not torch.equal(mean[name], value) for name, value in kept.items())
+    again = Trainer(
+        changed(plain, steps=3, slow_steps=3), sources, Sources(), tmp_path / "plain"
+    )  # it had none until now
+    for name, value in again.slow.state_dict().items():
+        assert torch.equal(value, mean[name]), name
 
 
 def test_a_run_of_an_older_version_goes_on(sources, tmp_path):
@@ -838,6 +862,8 @@ def test_recipes_in_the_repository_are_valid(request):
         ("[train]\nbatch = true", "batch must be a whole number, not True"),
         ("[train]\ngradient_clip = 0.0", "gradient_clip must be above 0, not 0.0"),
         ("[train]\nema_decay = 2.0", "ema_decay must be below 1, not 2.0"),
+        ("[train]\nslow_share = 1.5", "slow_share must be at most 1, not 1.5"),
+        ("[train]\nslow_steps = -1", "slow_steps must be at least 0, not -1"),
         ("[train]\nseed = -1", "seed must be at least 0, not -1"),
         ("[train]\nsteps = 10.5", "steps must be a whole number, not 10.5"),
         ("[train]\nloss = 3", "loss must be a name, not 3"),

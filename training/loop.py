@@ -3,6 +3,7 @@
 Accelerate provides DistributedDataParallel, mixed precision and devices, and leaves the loop readable.
 """
 
+import copy
 import dataclasses
 import math
 import os
@@ -23,23 +24,15 @@ from stemlive.errors import TrainingError
 from stemlive.model.bsrnn import BSRNN, count_parameters
 from stemlive.model.checkpoint import save_checkpoint
 from stemlive.model.framing import Framing
+from stemlive.training import run_state
 from stemlive.training.devices import compile_network, quicker_in_bfloat16, use_gpu
 from stemlive.training.grow import start_model
 from stemlive.training.mixing import describe
 from stemlive.training.objective import batch_loss, pieces, prepare
-from stemlive.training.optimiser import OPTIMISERS, follow, freeze
+from stemlive.training.optimiser import OPTIMISERS, follow, freeze, meet
 from stemlive.training.recipe import CLOCKS, Recipe
 from stemlive.training.run_log import RunLog
-from stemlive.training.run_state import (
-    BEST_FILE,
-    STATE_FILE,
-    WEIGHTS_FILE,
-    Part,
-    Progress,
-    not_finite,
-    restore_state,
-    save_state,
-)
+from stemlive.training.run_state import Part, Progress, not_finite
 from stemlive.training.schedule import rate_factor
 from stemlive.training.segments import STOP_SIGNALS, Segments
 from stemlive.training.sources import Sources
@@ -91,6 +84,7 @@ class Trainer:
         optimizer = OPTIMISERS[c.optimiser](model, c.learning_rate, c.weight_decay)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.averaged.to(self.accelerator.device)
+        self.slow = copy.deepcopy(self.averaged)
         uncompiled = compile_network(self.model, on_gpu) if c.compile else ""
         at = self.accelerator
         self.stopping = False
@@ -116,19 +110,21 @@ class Trainer:
         return network
 
     def _resume(self) -> None:
-        path = self.folder / STATE_FILE
+        path = self.folder / run_state.STATE_FILE
         found = path.exists()
         if len(set(gather_object([found]))) > 1:
             raise TrainingError(f"{path} is not there for all processes: `folder` must be one that all machines share")
         if not found:
             return
-        self.progress = restore_state(self.folder, self.recipe, self._parts())
+        self.progress = run_state.restore_state(self.folder, self.recipe, self._parts())
         for group in self.optimizer.param_groups:  # an old run may have been another kind of Adam
             group.update(self.optimizer.optimizer.defaults)
 
     def _parts(self) -> dict[str, Part]:
         """All that learns, by its name in the state."""
         parts = {"weights": self.network, "averaged": self.averaged, "optimizer": self.optimizer}
+        if self.recipe.train.slow_steps:
+            parts["slow"] = self.slow
         return parts if self.accelerator.scaler is None else {**parts, "scaler": self.accelerator.scaler}
 
     def run(self) -> None:
@@ -217,6 +213,8 @@ class Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad()
         follow(self.averaged, self.network, c.ema_decay, self.progress.steps_of_weights)
+        if c.slow_steps and (self.progress.step + 1) % c.slow_steps == 0:
+            meet(self.slow, self.averaged, self.network, c.slow_share)
         return torch.stack(losses).sum()
 
     def _check_finite(self, losses: list[Tensor], norm: Tensor | None) -> None:
@@ -248,15 +246,15 @@ class Trainer:
         if found is not None and found > self.progress.best_yardstick_db:
             self.progress.best_yardstick_db, self.progress.unimproved = found, 0
             if self.accelerator.is_main_process:
-                save_checkpoint(self.averaged, self.folder / BEST_FILE, self.provenance())
+                save_checkpoint(self.averaged, self.folder / run_state.BEST_FILE, self.provenance())
         self.run_log.validation(self.progress, loss, rate, songs)
         self.save()
 
     def save(self) -> None:
         """Write the state to resume from, and the averaged weights as a checkpoint to export."""
         if self.accelerator.is_main_process:
-            save_state(self.folder, self.recipe, self.progress, self._parts())
-            save_checkpoint(self.averaged, self.folder / WEIGHTS_FILE, self.provenance())
+            run_state.save_state(self.folder, self.recipe, self.progress, self._parts())
+            save_checkpoint(self.averaged, self.folder / run_state.WEIGHTS_FILE, self.provenance())
         self.accelerator.wait_for_everyone()
 
     def provenance(self) -> dict[str, Any]:

@@ -43,6 +43,19 @@ def follow(average: nn.Module, model: nn.Module, decay: float, steps: float) -> 
         mean.lerp_(current, 1 - decay)
 
 
+@torch.no_grad()
+def meet(slow: nn.Module, average: nn.Module, model: nn.Module, share: float) -> None:
+    """Move the slow weights so much of the way to the average; the average and the model go on from there.
+
+    Source: Zhang et al. 2019, "Lookahead Optimizer: k steps forward, 1 step back" (arXiv 1907.08610), where they move
+    towards the weights of the last step.
+    """
+    for far, mean, current in zip(slow.parameters(), average.parameters(), model.parameters(), strict=True):
+        far.lerp_(mean, share)
+        mean.copy_(far)
+        current.copy_(far)
+
+
 class Muon(torch.optim.AdamW):
     """For the weights of a model: what has two axes or more is a stack of matrices in its last two."""
 

@@ -27,6 +27,8 @@ LEAST = {
     "sdr_weight": 0,
     "decay_share": 0,
     "ema_decay": 0,
+    "slow_steps": 0,
+    "slow_share": 0,
     "validate_minutes": 0,
     "validation_s": 0,
     "save_minutes": 0,
@@ -60,6 +62,10 @@ class TrainConfig:
     learning_rate, schedule: the peak, and what follows the warm-up, of SCHEDULES (schedule.py). The original: 1e-3,
         `exponential`, no warm-up.
     decay_share: of `decay-at-end`: last part of the run, over which the learning rate falls to 0.
+    ema_decay: of the mean of the weights, step by step, which is what is kept.
+    slow_steps, slow_share: every so many steps the run goes on from the weights from which it went on the last time,
+        moved so much of the way to their mean (`optimiser.meet`); with 0 steps it never does. What weights gain on
+        songs unlike those of training, such steps keep, and a long run loses again.
     optimiser: of OPTIMISERS; both take the same learning rates.
     weight_decay: decoupled from the gradients, as in AdamW.
     epoch_segments: segments of all processes that make an epoch (original: 20 000).
@@ -90,6 +96,8 @@ class TrainConfig:
     weight_decay: float = 0.0
     gradient_clip: float = 5.0
     ema_decay: float = 0.998
+    slow_steps: int = 0
+    slow_share: float = 0.5
     steps: int = 100_000
     epoch_segments: int = 20_000
     clock: str = "wall"
@@ -122,6 +130,8 @@ class TrainConfig:
             raise UsageError(f"gradient_clip must be above 0, not {self.gradient_clip}: nothing would be learned")
         if self.ema_decay >= 1:
             raise UsageError(f"ema_decay must be below 1, not {self.ema_decay}: the mean would never follow")
+        if self.slow_share > 1:
+            raise UsageError(f"slow_share must be at most 1, not {self.slow_share}: there is no way beyond the mean")
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,8 @@ def restore_state(folder: Path, recipe: Recipe, parts: Mapping[str, Part]) -> Pr
         for name, part in parts.items():
             if name in saved:
                 part.load_state_dict(saved[name])
+            elif name == "slow":  # the run had none until now
+                part.load_state_dict(saved["averaged"])
     except (RuntimeError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise TrainingError(f"{path} does not fit the recipe: {reason}: choose another `folder`") from error
