@@ -31,7 +31,7 @@ SUNG, PLAYED, RECORDS = "sung-", "played-", "demixed"
 EDGE_SAMPLES = SAMPLE_RATE_HZ // 4  # left out at both ends, where the teacher hears one side only
 VOICE_AT_DB, VOICE_FLOOR_DBFS, SHORTEST_S = (-13.0, 4.0), -45.0, 6
 """Level of a voice against the song in each second that is sung, and by itself at least; length of what is kept."""
-PLAYED_HOPS, PLAYED_PASSAGES = 1, 2
+PLAYED_HOPS, PLAYED_PASSAGES = 1, 6
 FLOOR_DBFS, FAINT_DB, VOICE_DB = -45.0, -22.0, -35.0
 """Least level of a passage of music, and of a stem against the song; highest of what is taken for a voice in music."""
 
