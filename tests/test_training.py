@@ -8,6 +8,7 @@ import itertools
 import json
 import logging
 import math
+import os
 import re
 import resource
 import signal
@@ -571,6 +572,34 @@ def test_the_launcher_draws_the_bar_of_the_first_process_and_says_the_rest(monke
     shown.clear()
     launch.launch([], 1, say=said.append)
     assert said[2:] == ["rank 0"]
+
+
+def test_a_run_whose_decoded_audio_is_deleted_ends_and_says_so_in_one_line(corpus, tmp_path):
+    """The helper that mixes finds it, and leaves signals to end alone: nobody may wait for it."""
+    recipe_file = tmp_path / "r.toml"
+    recipe_file.write_text(
+        "[model]\nfeature_dim = 8\nnum_repeat = 1\n[mix]\nsegment_s = 0.3\n[train]\nbatch = 1\nprecision = 'no'\n"
+    )
+    cache = tmp_path / "cache"
+    arguments = ["train", recipe_file, "--data", corpus, "--cache", cache, "--run", tmp_path / "run", "--workers", 1]
+    environment = {name: value for name, value in os.environ.items() if name != "STEMLIVE_BAR"}
+    command = [sys.executable, "-P", "-m", "stemlive", *map(str, arguments)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as run:
+        try:
+            assert any("step 25 " in line for line in iter(run.stderr.readline, ""))
+            for decoded in cache.glob("*.npy"):
+                decoded.unlink()
+            _, said = run.communicate(timeout=60)
+        finally:
+            run.kill()
+    (error,) = (line for line in said.splitlines() if "stemlive: error: " in line)
+    assert re.fullmatch(
+        rf"stemlive: error: what was decoded of train/\S+ is gone from {re.escape(str(cache))} \(No such file or "
+        r"directory\): the same command decodes it again",
+        error,
+    )
+    assert "Traceback" not in said
+    assert run.returncode == TrainingError.exit_code
 
 
 def test_recipes_are_found_by_name_and_weights_in_the_folder_of_a_run(tmp_path, monkeypatch):

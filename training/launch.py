@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -165,4 +166,18 @@ def train(
         workers=workers,
         tensorboard=tensorboard,
     )
-    trainer.run()
+    try:
+        trainer.run()
+    except BaseException as error:
+        _let_go(error)
+        raise
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Clear what the ended calls of an error hold: helpers that mix, which leave signals alone, end when nothing does.
+
+    Otherwise the process waits for them for ever when it ends.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__

@@ -47,8 +47,17 @@ class Recording:
         return out
 
     def numbers(self) -> Numbers:
-        """All of it `[n, C]` as it lies on disk, to be multiplied by `step`; in memory only where it is touched."""
-        numbers: Numbers = np.load(self.cache_file, mmap_mode="r")
+        """All of it `[n, C]` as it lies on disk, to be multiplied by `step`; in memory only where it is touched.
+
+        Raises TrainingError where it is gone.
+        """
+        try:
+            numbers: Numbers = np.load(self.cache_file, mmap_mode="r")
+        except OSError as error:
+            raise TrainingError(
+                f"what was decoded of {self.name} is gone from {self.cache_file.parent} ({error.strerror}): the same "
+                "command decodes it again"
+            ) from error
         return numbers
 
 

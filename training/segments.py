@@ -8,6 +8,7 @@ from itertools import islice
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from stemlive.errors import TrainingError
 from stemlive.training.mixing import SegmentMixer
 from stemlive.training.recipe import Recipe
 from stemlive.training.sources import Sources
@@ -63,12 +64,18 @@ class Segments:
 
 
 def segment_batches(mixer: Dataset[dict[str, Tensor]], sampler: FromIndex, workers: int) -> Iterator[dict[str, Tensor]]:
-    """Batches of the mixer's segments in the sampler's order, mixed by so many helper processes (0: by this one)."""
-    return iter(
-        DataLoader(
-            mixer, sampler.batch, sampler=sampler, num_workers=workers, drop_last=True, worker_init_fn=_leave_signals
-        )
+    """Batches of the mixer's segments in the sampler's order, mixed by so many helper processes (0: by this one).
+
+    A TrainingError of a helper is raised here as it was there.
+    """
+    loader = DataLoader(
+        mixer, sampler.batch, sampler=sampler, num_workers=workers, drop_last=True, worker_init_fn=_leave_signals
     )
+    try:
+        yield from loader
+    except TrainingError as error:  # PyTorch puts what led to it there in front
+        said = str(error).rstrip().rpartition("\n")[2]
+        raise TrainingError(said.partition("TrainingError: ")[2] or said) from None
 
 
 def _leave_signals(worker: int) -> None:
