@@ -1,4 +1,4 @@
-"""Three weights in 16 bits: what is bundled is a third smaller than in 8 bits, and plays as fast."""
+"""Three weights in 16 bits: a file is a third smaller than with 8 bits each, and plays as fast."""
 
 import numpy as np
 import onnx

@@ -12,7 +12,7 @@ from stemlive.model.onnx_weights import MIDDLES, PREFIX, SCALE
 _MIDDLE_NAME = "middle"
 
 
-def compute_in_integers(graph: onnx.GraphProto, bits: int = 8) -> None:
+def compute_in_integers(graph: onnx.GraphProto, bits: int) -> None:
     """Replace products with weights that `store` left in `bits`, 8 or 5, by ones of integers, and what made 32 of them.
 
     What comes in is rounded to 8 bits, too, by its least and greatest number at the time. Weights become unsigned,

@@ -28,7 +28,7 @@ def rounded(model: BSRNN, bits: int) -> BSRNN:
     return result
 
 
-def in_bytes(values: Weights, bits: int = 8) -> tuple[npt.NDArray[np.int8], Weights]:
+def in_bytes(values: Weights, bits: int) -> tuple[npt.NDArray[np.int8], Weights]:
     """Return whole numbers, int8, up to MOST[bits], and the scales, one for each number that comes out of a product.
 
     Linear layers hold `[out, in]`, those of each band `[..., in, out]`; the scales have 1 in place of `in`. Their

@@ -64,8 +64,7 @@ class TrainConfig:
     decay_share: of `decay-at-end`: last part of the run, over which the learning rate falls to 0.
     ema_decay: of the mean of the weights, step by step, which is what is kept.
     slow_steps, slow_share: every so many steps the run goes on from the weights from which it went on the last time,
-        moved so much of the way to their mean (`optimiser.meet`); with 0 steps it never does. What weights gain on
-        songs unlike those of training, such steps keep, and a long run loses again.
+        moved so much of the way to their mean (`optimiser.meet`); with 0 steps it never does.
     optimiser: of OPTIMISERS; both take the same learning rates.
     weight_decay: decoupled from the gradients, as in AdamW.
     epoch_segments: segments of all processes that make an epoch (original: 20 000).
