@@ -89,6 +89,8 @@ def _additions(config: dict[str, Any]) -> str:
         parts.append(f", deep filter of {taps} frames{coming} up to {config['filter_top_hz']:g} Hz")
     if bands:
         parts.append(f", weights of their own over time for the {bands} lowest bands")
+    if config.get("phase_turns", 1) > 1:
+        parts.append(f", the mean of {config['phase_turns']} phases")
     if ahead:
         parts.append(f", look-ahead of {ahead} frames")
     return "".join(parts)

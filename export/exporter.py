@@ -20,7 +20,7 @@ from stemlive.export.packed import pack_threes
 from stemlive.export.quantise import compute_in_integers
 from stemlive.export.recurrence import write_scans
 from stemlive.export.stored import rounded, shorten_names, store
-from stemlive.model.bsrnn import BSRNN, count_parameters
+from stemlive.model.bsrnn import BSRNN, count_parameters, reconfigured
 from stemlive.model.checkpoint import load_checkpoint
 from stemlive.model.framing import PRESETS, Framing
 from stemlive.model.onnx_weights import PREFIX
@@ -74,6 +74,7 @@ def export_onnx(
     speed: dict[str, Any] | None = None,
     card: dict[str, Any] | None = None,
     framing: str | None = None,
+    turns: int | None = None,
     bits: int = 16,
     int8: bool = False,
     force: bool = False,
@@ -84,7 +85,8 @@ def export_onnx(
     weights are stored in `bits`, 5, 8, 16 or 32, or in more where that changes the audio by more than
     ROUNDING_LIMITS_DB. With `int8` and 8 bits or 5 products are computed in 8, too, and the audio may differ by
     INT8_LIMIT; 5 take less than 8 only then.
-    `framing` names another framing preset (see `in_framing`), which also becomes the card's name.
+    `framing` names another framing preset (see `in_framing`), which also becomes the card's name. `turns` is another
+    `phase_turns` (see ModelConfig).
 
     ModelError when torch on the whole signal, torch frame by frame and ONNX Runtime frame by frame differ. UsageError
     when the model is not causal, the framing does not fit, or the file exists without `force`. `output` is written only
@@ -96,6 +98,8 @@ def export_onnx(
     refuse_existing(output, force)
     if card is not None:
         provenance = provenance | {"recipe": provenance.get("recipe", {}) | {"card": card}}
+    if turns is not None:
+        model = reconfigured(model, phase_turns=turns)
     if framing is not None:
         model = in_framing(model, framing)
     info = describe(model, provenance, scores or {}, speed or {})
@@ -130,9 +134,7 @@ def in_framing(model: BSRNN, preset: str) -> BSRNN:
     alike = [name for name, each in PRESETS.items() if each.streaming and each.analysis_samples == samples]
     if preset not in alike:
         raise UsageError(f"framing '{preset}' does not fit these weights: choose one of {', '.join(alike)}")
-    result = BSRNN(replace(model.config, preset=preset)).eval()
-    result.load_state_dict(model.state_dict())
-    return result
+    return reconfigured(model, preset=preset)
 
 
 def describe(model: BSRNN, provenance: dict[str, Any], scores: dict[str, Any], speed: dict[str, Any]) -> ModelInfo:

@@ -5,6 +5,8 @@ causal case: normalisation per frame, unidirectional time layers, the level of a
 as one feature more, and stems that sum to the mixture. The choices beyond the paper are those of arXiv 2603.09187.
 """
 
+import dataclasses
+import math
 from typing import Any, cast
 
 import torch
@@ -130,13 +132,14 @@ class BSRNN(nn.Module):
         share = torch.tensor([1 / len(config.stems), 0.0])
         self.register_buffer("share", share[: config.mask_parts], persistent=False)
         signals = CHANNELS // channels  # that one batch item makes
+        heard = signals * config.phase_turns
         self.state_specs = (
-            *_state_specs(self.time_layers, signals * bands),
-            *_state_specs(self.band_layers, signals),
-            *_state_specs(self.attention_layers, signals),
+            *_state_specs(self.time_layers, heard * bands),
+            *_state_specs(self.band_layers, heard),
+            *_state_specs(self.attention_layers, heard),
             *_state_specs(self.filters, signals),
             *_state_specs(self.details, signals),
-            *_state_specs(self.ahead, signals * bands),
+            *_state_specs(self.ahead, heard * bands),
             *_state_specs(self.delays, signals),
         )
 
@@ -152,7 +155,8 @@ class BSRNN(nn.Module):
             frames = mid_side(frames)
         x = frames.permute(0, 3, 1, 2, 4).flatten(0, 1).unsqueeze(3) if folded else frames  # [B', T, F, C', 2]
         new: dict[str, list[Tensor]] = {spec.name: [] for spec in self.state_specs}
-        z, details = self.split(x), []
+        turns = self.config.phase_turns
+        z, details = self.split(turned(x, turns)), []
         for encoder in self.details:
             detail, told = _remembering(encoder, 0, x, state, new)
             z = add_to_lowest(z, told, 0)
@@ -160,12 +164,12 @@ class BSRNN(nn.Module):
         heard = [pitches(x) for pitches in self.pitches]
         z = torch.cat([*(features for _, features in heard), z]) if heard else z
         signals = int(x.shape[0])  # so that it is a constant to the tracer of the export: no graph computes sizes
-        z = self._repeat(z, signals, state, new)
+        z = self._repeat(z, signals * turns, state, new)
         held = x
         for delay in self.delays:
             held = _remembering(delay, 0, x, state, new)
             x = held[:, : -self.config.lookahead_frames]
-        masks, taps = self.mask(z[len(heard) :])
+        masks, taps = self._masks(z[len(heard) :])
         # [S, B', T, F, C', 2 or 1]
         masks = masks.float().reshape(self.mask.num_stems, signals, -1, *map(int, x.shape[2:4]), self.config.mask_parts)
         for combs, (strengths, _) in zip(self.combs, heard, strict=True):
@@ -195,6 +199,15 @@ class BSRNN(nn.Module):
         if folded:
             stems = stems.squeeze(4).unflatten(1, (batch, channels)).permute(0, 1, 3, 4, 2, 5)
         return stems.transpose(0, 1), State({name: torch.cat(tensors) for name, tensors in new.items()})
+
+    def _masks(self, z: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What the mask heads say, the mean over turned phases: turned back, only the masks differ."""
+        masks, taps = self.mask(z)
+        if (turns := self.config.phase_turns) > 1:
+            masks = masks.reshape(self.mask.num_stems, turns, -1, int(masks.shape[-1])).mean(1)
+            if taps is not None:
+                taps = taps.reshape(*map(int, taps.shape[:2]), turns, -1, int(taps.shape[-1])).mean(2)
+        return masks, taps
 
     def _repeat(self, z: Tensor, signals: int, state: State, new: dict[str, list[Tensor]]) -> Tensor:
         """The blocks: features `[K, B' * T, N]` to the same; `signals` is B'. Adds what they remember to `new`."""
@@ -236,10 +249,27 @@ def _remembering(
     return x
 
 
+def turned(x: Tensor, turns: int) -> Tensor:
+    """Bins `[B', T, F, C, 2]` to `[turns * B', T, F, C, 2]`: as they are, then turned by equal parts of a circle."""
+    if turns <= 2:  # no graph computes with a sine of zero
+        return torch.cat([x, -x]) if turns == 2 else x
+    real, imag = x.unbind(-1)
+    quarter = torch.stack([-imag, real], dim=-1)
+    angles = [2 * math.pi * k / turns for k in range(1, turns)]
+    return torch.cat([x, *(math.cos(angle) * x + math.sin(angle) * quarter for angle in angles)])
+
+
 def add_to_lowest(x: Tensor, more: Tensor, dim: int) -> Tensor:
     """Add `more` to the beginning of a tensor along this axis; the rest is unchanged."""
     low, high = x.split([more.shape[dim], x.shape[dim] - more.shape[dim]], dim=dim)
     return torch.cat([low + more, high], dim=dim)
+
+
+def reconfigured(model: BSRNN, **choices: Any) -> BSRNN:
+    """The same weights under other choices that have none: preset (of an equal analysis window), phase_turns."""
+    result = BSRNN(dataclasses.replace(model.config, **choices)).train(model.training)
+    result.load_state_dict(model.state_dict())
+    return result
 
 
 def count_parameters(model: nn.Module) -> int:

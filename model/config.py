@@ -44,6 +44,7 @@ LEAST = {
     "pairs_from_hz": 0,
     "lookahead_frames": 0,
     "apart_bands": 0,
+    "phase_turns": 1,
 }
 
 
@@ -86,16 +87,17 @@ class ModelConfig:
     apart_bands: so many of the lowest bands have weights of their own in the layers over time; 0 for none. Only in a
         causal model whose time_layer is `mingru`, and not with harmonics.
     mask_gate: the mask heads end in a GLU, as in the paper; without it they cost half.
-    residual_stem: the last stem has no mask head but is the mixture minus the others. Only with all four stems: with
-        fewer, it would contain what belongs to none of them.
+    residual_stem: the last stem has no mask head but is the mixture minus the others. Only with all four stems.
     filter_taps: coefficients per bin and stem: 1 is a mask, more are a deep filter over so many frames, the present one
         and those before it (arXiv 1904.08369, arXiv 2110.05588).
-    filter_ahead: so many coefficients more, for the frames to come; at most lookahead_frames, and only where
-        filter_taps is more than 1.
+    filter_ahead: so many coefficients more, for the frames to come: at most lookahead_frames, with two taps or more.
     filter_top_hz: a deep filter works in the bands that end at or below it; above them is a mask.
     lookahead_frames: the stems come so many frames late, and the second half of the blocks hears the frames between
         (ahead.py); 0 for none. Only in a causal model of two blocks or more where `stereo` is `joint`, and not with
         mid_side, harmonics, panning or detail_channels.
+    phase_turns: the network hears each frame so many times, its phases turned by equal parts of a circle (2: as it is,
+        and inverted), and the masks are the mean of its answers: what depends on a phase that nobody hears is noise.
+        `export` gives it to finished weights. Not with harmonics, panning or detail_channels.
     causal: unidirectional in time; otherwise bidirectional in time.
     """
 
@@ -132,6 +134,7 @@ class ModelConfig:
     filter_top_hz: float = 5000.0
     lookahead_frames: int = 0
     apart_bands: int = 0
+    phase_turns: int = 1
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -175,6 +178,8 @@ class ModelConfig:
             raise UsageError(
                 f"apart_bands needs causal = true and time_layer 'mingru', no harmonics, and is at most {most} here"
             )
+        if self.phase_turns > 1 and (self.harmonics or self.panning or self.detail_channels):
+            raise UsageError("phase_turns of 2 or more goes with neither harmonics, panning nor detail_channels")
         others = (self.harmonics, self.panning, self.mid_side, self.folded, self.detail_channels)
         if self.lookahead_frames and (any(others) or not self.causal or self.num_repeat < 2):
             raise UsageError(

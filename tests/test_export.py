@@ -21,8 +21,10 @@ from stemlive.model.checkpoint import load_checkpoint, save_checkpoint
 from stemlive.model.config import LAYERS, ModelConfig
 from stemlive.model.framing import Framing
 from stemlive.model.onnx_weights import PREFIX
+from stemlive.model_card import markdown
 from stemlive.realtime.model_file.session import Session
 from stemlive.realtime.separation.separator import Separator
+from stemlive.training.grow import start_model
 from stemlive.training.recipe import read_recipe
 
 TINY = ModelConfig(feature_dim=8, num_repeat=2, band_scheme="v3")
@@ -53,6 +55,10 @@ CONFIGS = {
     "look-ahead, three taps": dataclasses.replace(TINY, lookahead_frames=3, filter_taps=3),
     "look-ahead, taps ahead": dataclasses.replace(TINY, lookahead_frames=3, filter_taps=2, filter_ahead=2),
     "apart": dataclasses.replace(TINY, apart_bands=2, time_layer="mingru", band_layer="global", inputs="both"),
+    "turned": dataclasses.replace(TINY, phase_turns=2),
+    "turned, look-ahead": dataclasses.replace(
+        TINY, phase_turns=3, time_layer="mingru", band_layer="global", lookahead_frames=2, filter_taps=2, filter_ahead=1
+    ),
     "detail": dataclasses.replace(TINY, detail_channels=4),
     "detail of one stem": dataclasses.replace(TINY, detail_channels=4, stems=("vocals",)),
     "both inputs, mono": dataclasses.replace(TINY, inputs="both", stereo="mono"),
@@ -155,6 +161,32 @@ def test_weights_in_another_framing_say_of_each_frame_what_they_said(tmp_path):
     stems = session.run(torch.view_as_complex(frames[0]).numpy().transpose(0, 2, 1))
     wanted = torch.view_as_complex(expected[0].contiguous()).numpy().transpose(0, 1, 3, 2)
     np.testing.assert_allclose(stems, wanted, atol=1e-5)
+
+
+def test_turns_are_given_to_finished_weights_and_taken_again(tmp_path):
+    """The file is that of the mean over both polarities; training goes on from it with one, and has means with it."""
+    once, path = checkpoint(tmp_path, TINY)
+    file, mean = tmp_path / "m.onnx", tmp_path / "mean.pt"
+    done = CliRunner().invoke(main, ["export", str(path), "-o", str(file), "--turns", "2", "--bits", "32"])
+    assert done.exit_code == 0, done.stderr
+    session = Session(file)
+    assert session.info.config["phase_turns"] == 2
+    assert "the mean of 2 phases" in markdown(session.info, 1)
+    frames = torch.randn(1, 5, TINY.num_bins, 2, 2, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        upright, inverted = (once(sign * frames, once.initial_state(1))[0] for sign in (1, -1))
+    wanted = torch.view_as_complex((upright - inverted)[0] / 2).numpy().transpose(0, 1, 3, 2)
+    stems = session.run(torch.view_as_complex(frames[0]).numpy().transpose(0, 2, 1))
+    np.testing.assert_allclose(stems, wanted, atol=1e-5)
+    again, _ = start_model(TINY, file)
+    assert again.config == TINY
+    assert CliRunner().invoke(main, ["average", str(path), str(file), "-o", str(mean)]).exit_code == 0
+    assert load_checkpoint(mean)[0].config == TINY
+    for name, values in once.state_dict().items():
+        assert torch.equal(again.state_dict()[name], values)
+        torch.testing.assert_close(load_checkpoint(mean)[0].state_dict()[name], values)
+    done = CliRunner().invoke(main, ["export", str(path), "-o", str(tmp_path / "none.onnx"), "--turns", "0"])
+    assert (done.exit_code, done.stderr) == (2, "stemlive: error: phase_turns must be at least 1, not 0\n")
 
 
 @pytest.mark.parametrize("framing", ["quality", "offline", "lower"])

@@ -1,5 +1,6 @@
 """The network: bands, framing, causality, state, checkpoints."""
 
+import cmath
 import dataclasses
 import os
 import pickle
@@ -12,7 +13,7 @@ from deep_filters import let_only_a_tap_through
 from stemlive.errors import ModelError, UsageError
 from stemlive.model.attention import FrameAttention
 from stemlive.model.bands import BAND_SCHEMES_HZ, band_widths, equal_width_groups
-from stemlive.model.bsrnn import BSRNN, BandSplit, count_parameters
+from stemlive.model.bsrnn import BSRNN, BandSplit, count_parameters, reconfigured
 from stemlive.model.checkpoint import load_checkpoint, save_atomically, save_checkpoint
 from stemlive.model.config import LAYERS, STEMS, ModelConfig
 from stemlive.model.cost import SEGMENT_S, model_costs, state_numbers
@@ -91,6 +92,15 @@ CHOICES = {f"{time} {band}": {"time_layer": time, "band_layer": band} for time, 
     },
     "apart": {"apart_bands": 2, "time_layer": "mingru"},
     "apart and more": {"apart_bands": 3, "time_layer": "mingru", "stereo": "tac", "inputs": "both", "filter_taps": 2},
+    "turned": {"phase_turns": 3},
+    "turned and more": {
+        "phase_turns": 2,
+        "stereo": "tac",
+        "inputs": "both",
+        "filter_taps": 2,
+        "attention_heads": 1,
+        "attention_window": 6,
+    },
     "panning and more": {"panning": True, "residual_stem": True, "filter_taps": 2, "harmonics": True, "mask": "real"},
     "everything": EVERYTHING,
 }
@@ -372,6 +382,8 @@ def test_wrong_band_list_names_both_numbers():
         ({"apart_bands": 2}, "apart_bands needs causal = true and time_layer 'mingru'"),
         ({"apart_bands": 2, "time_layer": "mingru", "harmonics": True}, "no harmonics"),
         ({"apart_bands": 41, "time_layer": "mingru"}, "is at most 40 here"),
+        ({"phase_turns": 0}, "phase_turns must be at least 1"),
+        ({"phase_turns": 2, "panning": True}, "neither harmonics, panning nor detail_channels"),
         ({"time_layer": "rnn"}, "time_layer 'rnn' is unknown: choose one of lstm, gru, mingru, conv"),
         ({"band_layer": "attention"}, "band_layer 'attention' is unknown"),
         ({"stereo": "tac", "tac_activation": "relu"}, "tac_activation 'relu' is unknown"),
@@ -394,6 +406,29 @@ def test_wrong_band_list_names_both_numbers():
 def test_wrong_choices_are_refused(choice, message):
     with pytest.raises(UsageError, match=message):
         ModelConfig(**choice)
+
+
+@pytest.mark.parametrize("turns", [2, 3, 4])
+@pytest.mark.parametrize(
+    "choices",
+    [{}, {"filter_taps": 3, "inputs": "both"}, {"time_layer": "mingru", "band_layer": "global", "mask": "real"}],
+)
+def test_turned_phases_are_heard_apart_and_their_answers_averaged(turns, choices):
+    """Two routes: the network of one phase on spectra that are turned by hand, and the network that does it all."""
+    once = make(dataclasses.replace(TINY, **choices))
+    model = reconfigured(once, phase_turns=turns)
+    frames = torch.randn(2, 9, TINY.num_bins, 2, 2, generator=torch.Generator().manual_seed(1))
+
+    def turned(x, parts):
+        return torch.view_as_real(torch.view_as_complex(x) * cmath.exp(2j * cmath.pi * parts))
+
+    with torch.no_grad():
+        stems, _ = model(frames, model.initial_state(2))
+        each = [turned(once(turned(frames, k / turns), once.initial_state(2))[0], -k / turns) for k in range(turns)]
+        again, _ = model(turned(frames, 1 / turns), model.initial_state(2))
+    assert torch.allclose(stems, torch.stack(each).mean(0), atol=1e-5)
+    assert torch.allclose(turned(again, -1 / turns), stems, atol=1e-5)
+    assert not torch.allclose(each[0], each[1], atol=1e-3)  # otherwise the mean would be no news
 
 
 def test_config_survives_the_way_through_plain_values():

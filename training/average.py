@@ -5,6 +5,7 @@ than each, above all on songs unlike those of training, and can be trained on in
 "Model soups" (arXiv 2203.05482); Stich, "Local SGD converges fast" (arXiv 1805.09767).
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def average_checkpoints(checkpoints: list[Path], output: Path, *, half: bool = F
     models, provenances = zip(*(load_checkpoint(path) for path in checkpoints), strict=True)
     mean: BSRNN = models[0]
     for path, model in zip(checkpoints, models, strict=True):
-        if model.config != mean.config:
+        if replace(model.config, phase_turns=mean.config.phase_turns) != mean.config:
             raise TrainingError(f"{path} is another kind of model than {checkpoints[0]}: only equal ones have a mean")
     others = [dict(model.named_parameters()) for model in models[1:]]
     with torch.no_grad():

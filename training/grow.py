@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from stemlive.errors import TrainingError
-from stemlive.model.bsrnn import BSRNN
+from stemlive.model.bsrnn import BSRNN, reconfigured
 from stemlive.model.checkpoint import load_checkpoint
 from stemlive.model.config import CHANNELS, ModelConfig
 from stemlive.model.mask_head import MaskHead
@@ -33,7 +33,7 @@ _UNLIKE = 0.5
 def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str, Any]]:
     """Return a model of this configuration that computes what the checkpoint's smaller or equal model does.
 
-    The second result is the checkpoint's provenance.
+    How often it hears a frame (phase_turns) is as configured. The second result is the checkpoint's provenance.
 
     Raises TrainingError unless the model's features are the checkpoint's or (with GRUs and LSTMs) a multiple of them,
     its blocks as many or more (behind the old ones; with look-ahead behind those of each half), its hidden units, those
@@ -45,6 +45,8 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     bins (see `_of_longer_window`). A model without look-ahead may be given one: then its stems are the same, but later.
     """
     small, provenance = load_checkpoint(checkpoint)
+    if small.config.phase_turns != config.phase_turns:
+        small = reconfigured(small, phase_turns=config.phase_turns)
     if _twice_the_bins(small.config, config):
         small = _of_longer_window(small, config)
     if config.lookahead_frames and not small.config.lookahead_frames:

@@ -37,6 +37,13 @@ from stemlive.errors import UsageError, check_exists
     "ones in `low` answer in half the time, for twice the work and some of the quality.",
 )
 @click.option(
+    "--turns",
+    type=int,
+    metavar="N",
+    help="Hear the mixture N times, its phases turned by equal parts of a circle, and take the mean of the answers: 2 "
+    "(as it is, and inverted) is what is bundled. Better without training; takes longer.",
+)
+@click.option(
     "--card",
     "card_file",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -60,6 +67,7 @@ def command(
     scores_file: Path | None,
     speed_file: Path | None,
     framing: str | None,
+    turns: int | None,
     card_file: Path | None,
     bits: str | None,
     int8: bool,
@@ -87,6 +95,7 @@ def command(
         speed=speed,
         card=read_recipe(card_file).card if card_file else None,
         framing=framing,
+        turns=turns,
         bits=wanted,
         int8=int8,
         force=force,
