@@ -16,7 +16,7 @@ card="training/recipes/$name.toml"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-"$stemlive" export "$weights" --card "$card" --int8 --bits 5 -o "$work/$name.onnx"
+"$stemlive" export "$weights" --card "$card" --int8 --bits 5 --turns 2 -o "$work/$name.onnx"
 "$stemlive" bench --model "$work/$name.onnx" --seconds 60 --json > "$work/speed.json"
 if [ -z "${SCORES:-}" ]; then
     SCORES="$work/scores.json"
@@ -24,6 +24,6 @@ if [ -z "${SCORES:-}" ]; then
     "$stemlive" evaluate --model "$work/$name.onnx" "$@" --json > "$SCORES"
 fi
 "$stemlive" export "$weights" --card "$card" --scores "$SCORES" --speed "$work/speed.json" \
-    --int8 --bits 5 -o "realtime/assets/$name.onnx" --force
+    --int8 --bits 5 --turns 2 -o "realtime/assets/$name.onnx" --force
 "$stemlive" models "realtime/assets/$name.onnx" > "$work/card.md"
 mv "$work/card.md" "docs/$name.md"

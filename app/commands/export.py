@@ -53,7 +53,7 @@ from stemlive.errors import UsageError, check_exists
     "--bits",
     type=click.Choice(["5", "8", "16", "32"]),
     help="Bits in which weights are stored, by default 16; they are computed with in 32. 8 are a whole number times a "
-    "scale, and half the size: what is bundled has them. 5 (with --int8) are smaller numbers, three in 16 bits.",
+    "scale, and half the size. 5 (with --int8) are smaller numbers, three in 16 bits: what is bundled has them.",
 )
 @click.option(
     "--int8",
