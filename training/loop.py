@@ -36,6 +36,7 @@ from stemlive.training.run_state import Part, Progress, not_finite
 from stemlive.training.schedule import rate_factor
 from stemlive.training.segments import STOP_SIGNALS, Segments
 from stemlive.training.sources import Sources
+from stemlive.training.teaching import Teachers
 from stemlive.training.validation import score_songs
 from stemlive.training.yardstick import ScoredSong, yardstick
 
@@ -76,7 +77,7 @@ class Trainer:
             model, started = start_model(recipe.model, start_weights)
             self.progress = Progress.after(started)
         slow = c.precision == "bf16" and not on_gpu and not quicker_in_bfloat16(model)
-        self.accelerator = Accelerator(mixed_precision="no" if slow else c.precision, cpu=not on_gpu)
+        self.accelerator = at = Accelerator(mixed_precision="no" if slow else c.precision, cpu=not on_gpu)
         self.framing = Framing(recipe.model.framing).to(self.accelerator.device)
         self.averaged = BSRNN(recipe.model).eval()
         self.averaged.load_state_dict(model.state_dict())
@@ -84,9 +85,9 @@ class Trainer:
         optimizer = OPTIMISERS[c.optimiser](model, c.learning_rate, c.weight_decay)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.averaged.to(self.accelerator.device)
-        self.slow = copy.deepcopy(self.averaged)
+        self.slow = copy.deepcopy(self.averaged) if c.slow_steps else self.averaged
         uncompiled = compile_network(self.model, on_gpu) if c.compile else ""
-        at = self.accelerator
+        self.teachers = Teachers(recipe, at)
         self.stopping = False
         self._resume()
         before_s = self.progress.before_audio_s
@@ -195,6 +196,7 @@ class Trainer:
         c, device, framing = self.recipe.train, self.accelerator.device, self.framing
         losses = []
         batches = prepare(segments, self.recipe.model.stems, device, self.recipe.model.lookahead_samples)
+        batches = [self.teachers(batch, self.progress.step) for batch in batches]
         before: list[Tensor] = []  # what stems of the piece before overlap with this one
         parts = [piece for batch in batches for piece in pieces(batch, framing.preset, c.carry)]
         for piece in parts:

@@ -50,12 +50,12 @@ def prepare(
         mixtures = whole.sum(1)
         level = loudness_weight(mixtures)
         batches.append(
-            Batch(mixtures, _late(targets, late_samples), groups, level, weight, _late(mixtures, late_samples))
+            Batch(mixtures, delayed(targets, late_samples), groups, level, weight, delayed(mixtures, late_samples))
         )
     return batches
 
 
-def _late(audio: Tensor, samples: int) -> Tensor:
+def delayed(audio: Tensor, samples: int) -> Tensor:
     """Silence of so many samples, then the audio, to the length that it had."""
     return functional.pad(audio, (samples, -samples)) if samples else audio
 
