@@ -5,10 +5,12 @@ import dataclasses
 import pytest
 import torch
 from accelerate import Accelerator
+from click.testing import CliRunner
 from run_state import assert_same_run
 from tone_corpus import make_corpus
 
-from stemlive.errors import ModelError, UsageError
+from stemlive.cli import main
+from stemlive.errors import UsageError
 from stemlive.model.bsrnn import BSRNN
 from stemlive.model.checkpoint import load_checkpoint, save_checkpoint
 from stemlive.model.config import ModelConfig
@@ -39,7 +41,7 @@ def teachers(tmp_path):
         torch.manual_seed(number)
         model = BSRNN(config).eval()
         save_checkpoint(model, tmp_path / f"{number}.pt", {})
-        made.append((model, str(tmp_path / f"{number}.pt")))
+        made.append((model, tmp_path / f"{number}.pt"))
     return made
 
 
@@ -65,8 +67,8 @@ def test_targets_are_so_much_of_the_answers_of_whole_songs(teachers, student, st
     late = student.lookahead_samples
     said = torch.stack([stems[:, 0], stems[:, 1], stems[:, 2] + stems[:, 3], 0 * stems[:, 0]], 1)
     said = torch.nn.functional.pad(said, (late, 0))[..., :9000]
-    chosen = recipe(student, teachers=[name for _, name in teachers], teacher_share=0.25)
-    after = Teachers(chosen, Accelerator(cpu=True))(before, step)
+    files = [file for _, file in teachers]
+    after = Teachers(files, recipe(student, teacher_share=0.25), Accelerator(cpu=True))([before], step)[0]
     expected = 0.75 * before.targets + 0.25 * said
     expected[:, 3] = before.targets[:, 3]  # of no group: never compared
     torch.testing.assert_close(after.targets[:, :3], expected[:, :3], atol=1e-5, rtol=1e-4)
@@ -76,40 +78,49 @@ def test_targets_are_so_much_of_the_answers_of_whole_songs(teachers, student, st
 
 def test_of_what_is_silent_the_truth_is_learned(teachers):
     before = batch_of(TINY, torch.eye(4).tolist(), quiet=(0, 2))
-    chosen = recipe(teachers=[teachers[0][1]], teacher_share=1.0)
-    after = Teachers(chosen, Accelerator(cpu=True))(before, 0)
+    after = Teachers([teachers[0][1]], recipe(teacher_share=1.0), Accelerator(cpu=True))([before], 0)[0]
     same = [torch.equal(after.targets[:, row], before.targets[:, row]) for row in range(4)]
     assert same == [True, False, True, False]
 
 
 def test_a_share_of_nothing_is_no_teacher_and_a_run_with_teachers_resumes(teachers, tmp_path):
     sources = scan([make_corpus(tmp_path / "corpus")], tmp_path / "cache", RATE)
-    names = [name for _, name in teachers]
+    files = [file for _, file in teachers]
     weights = {}
-    for name, choices in (
-        ("without", {}),
-        ("nothing", {"teachers": names, "teacher_share": 0}),
-        ("taught", {"teachers": names}),
-    ):
-        Trainer(recipe(**choices), sources, Sources(), tmp_path / name).run()
+    for name, taught_by, share in (("without", [], 0.7), ("nothing", files, 0.0), ("taught", files, 0.7)):
+        Trainer(recipe(teacher_share=share), sources, Sources(), tmp_path / name, teachers=taught_by).run()
         weights[name] = load_checkpoint(tmp_path / name / "weights.pt")[0].state_dict()
     assert all(torch.equal(weights["nothing"][key], value) for key, value in weights["without"].items())
     assert any(not torch.equal(weights["taught"][key], value) for key, value in weights["without"].items())
-    for steps, folder in ((3, "whole"), (2, "taught"), (3, "taught")):
-        Trainer(recipe(teachers=names, steps=steps), sources, Sources(), tmp_path / folder).run()
+    for folder in ("whole", "taught"):
+        Trainer(recipe(steps=3), sources, Sources(), tmp_path / folder, teachers=files).run()
     assert_same_run(tmp_path / "whole", tmp_path / "taught", 3)
 
 
-def test_who_cannot_teach_is_told_in_a_line(teachers, tmp_path):
+def test_who_cannot_teach_is_told_in_a_line(tmp_path):
     one = BSRNN(dataclasses.replace(TINY, stems=("vocals",)))
     save_checkpoint(one, tmp_path / "one.pt", {})
     accelerator = Accelerator(cpu=True)
     with pytest.raises(UsageError, match=r"one.pt cannot teach this model: take one that separates vocals, drums, "):
-        Teachers(recipe(teachers=[str(tmp_path / "one.pt")]), accelerator)
-    with pytest.raises(ModelError, match="nowhere"):
-        Teachers(recipe(teachers=["nowhere.pt"]), accelerator)
-    with pytest.raises(UsageError, match="teachers must be a list of names, not 'live'"):
-        recipe(teachers="live")
+        Teachers([tmp_path / "one.pt"], recipe(), accelerator)
     with pytest.raises(UsageError, match="teacher_share must be at most 1, not 2"):
         recipe(teacher_share=2)
-    assert [len(Teachers(recipe(teachers=["live"][:count]), accelerator).models) for count in (0, 1)] == [0, 1]
+
+
+def test_the_command_takes_bundled_models_as_teachers(tmp_path):
+    (tmp_path / "r.toml").write_text(
+        "[model]\nfeature_dim = 8\nnum_repeat = 1\n[mix]\nsegment_s = 0.3\n"
+        "[train]\nbatch = 1\nprecision = 'no'\nsteps = 1\nteacher_share = 1.0\n"
+    )
+    corpus = make_corpus(tmp_path / "corpus")
+    weights = {}
+    for name, more in (("alone", []), ("taught", ["--teacher", "live", "--teacher", "quality"])):
+        arguments = ["train", tmp_path / "r.toml", "--data", corpus, "--cache", tmp_path / "cache"]
+        arguments += ["--run", tmp_path / name]
+        result = CliRunner().invoke(main, [*map(str, arguments), "--workers", "0", *more])
+        assert result.exit_code == 0, result.output
+        weights[name] = load_checkpoint(tmp_path / name / "weights.pt")[0].state_dict()
+    assert any(not torch.equal(weights["taught"][key], value) for key, value in weights["alone"].items())
+    result = CliRunner().invoke(main, [*map(str, arguments), "--teacher", "nobody.pt"])
+    assert result.exit_code == 2
+    assert "nobody.pt" in result.output

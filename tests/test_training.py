@@ -594,7 +594,7 @@ def test_a_run_whose_decoded_audio_is_deleted_ends_and_says_so_in_one_line(corpu
             run.kill()
     (error,) = (line for line in said.splitlines() if "stemlive: error: " in line)
     assert re.fullmatch(
-        rf"stemlive: error: what was decoded of train/\S+ is gone from {re.escape(str(cache))} \(No such file or "
+        rf"stemlive: error: what was decoded of \S+ is gone from {re.escape(str(cache))} \(No such file or "
         r"directory\): the same command decodes it again",
         error,
     )

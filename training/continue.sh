@@ -16,8 +16,9 @@ data="${DATA:-../stemlive-data}"
 run="${RUN:-$data/runs/$model}"
 processes="${PROCESSES:-$(nproc)}"
 slice=40
+teachers=""
 heard="--data $corpora/corpus"
-[ "$model" = live-free ] || heard="$heard --data $corpora/corpus-nc"
+[ "$model" = live-free ] || { heard="$heard --data $corpora/corpus-nc" teachers="--teacher live --teacher quality"; }
 ends=$(($(date +%s) + 60 * minutes))
 
 ./install.sh train
@@ -52,5 +53,5 @@ while left=$(((ends - $(date +%s)) / 60)) && [ "$left" -gt 0 ]; do
     # shellcheck disable=SC2086
     .venv/bin/stemlive train "training/recipes/$model.toml" $heard $built \
         --validate "$corpora/corpus-nc" --validate "$corpora/corpus" --cache "$data/cache" --run "$run" \
-        --start-from "realtime/assets/$model.onnx" --processes "$processes" --time-limit "$((left < slice ? left : slice))"
+        --start-from "realtime/assets/$model.onnx" $teachers --processes "$processes" --time-limit "$((left < slice ? left : slice))"
 done

@@ -126,6 +126,7 @@ def train(
     *,
     time_limit_s: float,
     start_weights: Path | None,
+    teachers: list[Path],
     workers: int,
     tensorboard: bool = False,
 ) -> None:
@@ -163,6 +164,7 @@ def train(
         folder,
         time_limit_s=time_limit_s,
         start_weights=start_weights,
+        teachers=teachers,
         workers=workers,
         tensorboard=tensorboard,
     )

@@ -1,7 +1,4 @@
-"""The training loop: draw, separate, compare, step; at intervals validate, keep the best weights and save.
-
-Accelerate provides DistributedDataParallel, mixed precision and devices, and leaves the loop readable.
-"""
+"""The training loop, on Accelerate: draw, separate, compare, step; at intervals validate, keep the best, save."""
 
 import copy
 import dataclasses
@@ -9,6 +6,7 @@ import math
 import os
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -55,12 +53,13 @@ class Trainer:
         *,
         time_limit_s: float = math.inf,
         start_weights: Path | None = None,
+        teachers: Sequence[Path] = (),
         workers: int = 0,
         tensorboard: bool = False,
     ) -> None:
         """`time_limit_s` counts from here, by the recipe's clock.
 
-        `start_weights` is a checkpoint to begin from if the folder holds no run.
+        `start_weights` is a checkpoint to begin from if the folder holds no run; `teachers` are others (teaching.py).
         """
         self.started = {name: clock() for name, clock in CLOCKS.items()}
         self.recipe, self.sources, self.validation, self.folder = recipe, sources, validation, folder
@@ -78,16 +77,15 @@ class Trainer:
             self.progress = Progress.after(started)
         slow = c.precision == "bf16" and not on_gpu and not quicker_in_bfloat16(model)
         self.accelerator = at = Accelerator(mixed_precision="no" if slow else c.precision, cpu=not on_gpu)
-        self.framing = Framing(recipe.model.framing).to(self.accelerator.device)
-        self.averaged = BSRNN(recipe.model).eval()
+        self.framing = Framing(recipe.model.framing).to(at.device)
+        self.averaged = BSRNN(recipe.model).eval().to(at.device)
         self.averaged.load_state_dict(model.state_dict())
         freeze(model, c.frozen)
         optimizer = OPTIMISERS[c.optimiser](model, c.learning_rate, c.weight_decay)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
-        self.averaged.to(self.accelerator.device)
         self.slow = copy.deepcopy(self.averaged) if c.slow_steps else self.averaged
         uncompiled = compile_network(self.model, on_gpu) if c.compile else ""
-        self.teachers = Teachers(recipe, at)
+        self.teachers = Teachers(teachers, recipe, at)
         self.stopping = False
         self._resume()
         before_s = self.progress.before_audio_s
@@ -155,8 +153,9 @@ class Trainer:
         validated_step = progress.step
         losses: list[Tensor] = []
         batches = self.segments.batches(progress.step)
-        parameters = f"{count_parameters(self.network) / 1e6:.2f} M parameters"
-        self.run_log.say(f"{parameters}, {describe(self.sources, self._rate_hz)}")
+        self.run_log.say(
+            f"{count_parameters(self.network) / 1e6:.2f} M parameters, {describe(self.sources, self._rate_hz)}"
+        )
         while progress.step < c.steps and not (c.patience and progress.unimproved >= c.patience):
             share, epoch = self._share_done(), self._epoch()
             if share >= 1:
@@ -196,9 +195,9 @@ class Trainer:
         c, device, framing = self.recipe.train, self.accelerator.device, self.framing
         losses = []
         batches = prepare(segments, self.recipe.model.stems, device, self.recipe.model.lookahead_samples)
-        batches = [self.teachers(batch, self.progress.step) for batch in batches]
         before: list[Tensor] = []  # what stems of the piece before overlap with this one
-        parts = [piece for batch in batches for piece in pieces(batch, framing.preset, c.carry)]
+        taught = self.teachers(batches, self.progress.step)
+        parts = [piece for batch in taught for piece in pieces(batch, framing.preset, c.carry)]
         for piece in parts:
             last = piece is parts[-1]
             if not piece.context:  # a batch begins

@@ -66,8 +66,7 @@ class TrainConfig:
     ema_decay: of the mean of the weights, step by step, which is what is kept.
     slow_steps, slow_share: every so many steps the run goes on from the weights from which it went on the last time,
         moved so much of the way to their mean (`optimiser.meet`); with 0 steps it never does.
-    teachers, teacher_share: models, by the names of bundled ones or their files, whose mean answer is so much of what
-        is learned, the truth the rest (teaching.py).
+    teacher_share: so much of what is learned is the mean answer of the run's teachers, the rest is true (teaching.py).
     optimiser: of OPTIMISERS; both take the same learning rates.
     weight_decay: decoupled from the gradients, as in AdamW.
     epoch_segments: segments of all processes that make an epoch (original: 20 000).
@@ -100,7 +99,6 @@ class TrainConfig:
     ema_decay: float = 0.998
     slow_steps: int = 0
     slow_share: float = 0.5
-    teachers: Sequence[str] = ()
     teacher_share: float = 0.7
     steps: int = 100_000
     epoch_segments: int = 20_000
@@ -115,11 +113,9 @@ class TrainConfig:
     save_minutes: float = 5.0
 
     def __post_init__(self) -> None:
-        for name in ("frozen", "teachers"):
-            value = getattr(self, name)
-            if isinstance(value, str):
-                raise UsageError(f"{name} must be a list of names, not '{value}': write [\"{value}\"]")
-        check_types(self, but=("frozen", "teachers"))
+        if isinstance(self.frozen, str):
+            raise UsageError(f"frozen must be a list of names, not '{self.frozen}': write [\"{self.frozen}\"]")
+        check_types(self, but=("frozen",))
         check_loss(self.loss)
         for name, known in (
             ("schedule", SCHEDULES),

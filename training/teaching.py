@@ -5,6 +5,7 @@ songs that none of them heard better than each does. A model so taught can pass 
 is: Furlanello et al., "Born-again neural networks" (arXiv 1805.04770).
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from stemlive.errors import UsageError
 from stemlive.model.bsrnn import BSRNN, reconfigured
 from stemlive.model.checkpoint import load_checkpoint
 from stemlive.model.framing import Framing
-from stemlive.realtime.model_file.bundled import bundled_models, resolve_model
 from stemlive.training.devices import compile_network
 from stemlive.training.objective import Batch, delayed
 from stemlive.training.recipe import Recipe
@@ -26,32 +26,32 @@ SILENT_POWER = 1e-4  # of a target over the mixture's: below it, the truth alone
 
 
 class Teachers:
-    """The teachers of a recipe; with none, each batch is what it was."""
+    """The teachers of a run; with none, each batch is what it was."""
 
-    def __init__(self, recipe: Recipe, accelerator: Accelerator) -> None:
+    def __init__(self, files: Sequence[Path], recipe: Recipe, accelerator: Accelerator) -> None:
         """Load them. Raises UsageError for one with other stems or another rate, and as `load_checkpoint` does."""
         self.student, self.share, self.accelerator = recipe.model, recipe.train.teacher_share, accelerator
         self.models: list[tuple[BSRNN, Framing]] = []
-        for name in recipe.train.teachers:
-            file = resolve_model(name).path if name in bundled_models() else Path(name)
+        for file in files:
             model = reconfigured(load_checkpoint(file)[0], phase_turns=1)
             config = model.config
             if (config.stems, config.sample_rate_hz) != (self.student.stems, self.student.sample_rate_hz):
                 wanted = f"{', '.join(self.student.stems)} at {self.student.sample_rate_hz} Hz"
-                raise UsageError(f"{name} cannot teach this model: take one that separates {wanted}")
+                raise UsageError(f"{file} cannot teach this model: take one that separates {wanted}")
             model.to(accelerator.device).requires_grad_(False)
             if recipe.train.compile:
                 compile_network(model, accelerator.device.type == "cuda")
             self.models.append((model, Framing(config.framing).to(accelerator.device)))
 
     @torch.no_grad()
-    def __call__(self, batch: Batch, step: int) -> Batch:
-        """The batch with a share of each target from the mean of the answers; where a target is silent, as it is.
+    def __call__(self, batches: list[Batch], step: int) -> list[Batch]:
+        """The batches with a share of each target from the mean of the answers; where a target is silent, as it is.
 
         A teacher hears the mixture as it is in one step and inverted in the next: its answers differ a little.
         """
-        if not self.models:
-            return batch
+        return [self._taught(batch, step) for batch in batches] if self.models else batches
+
+    def _taught(self, batch: Batch, step: int) -> Batch:
         answers = [
             self._answer(*teacher, batch.mixtures, -1 if (step + number) % 2 else 1)
             for number, teacher in enumerate(self.models)

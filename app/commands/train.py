@@ -51,6 +51,14 @@ _CELLS = 16
     "those of a smaller model grow.",
 )
 @click.option(
+    "--teacher",
+    "teachers",
+    multiple=True,
+    type=Weights(),
+    help="A finished model (as for --start-from) whose answers are learned beside the truth, by the recipe's "
+    "teacher_share; may be given several times.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(0),
     default=1,
@@ -71,6 +79,7 @@ def command(
     processes: int,
     time_limit: float | None,
     start_from: Path | None,
+    teachers: tuple[Path, ...],
     workers: int,
     tensorboard: bool,
 ) -> None:
@@ -95,7 +104,7 @@ def command(
 
     recipe = find_recipe(recipe)
     folder = folder or run_of(recipe)
-    check_exists(*roots, *validation_roots, start_from)
+    check_exists(*roots, *validation_roots, start_from, *teachers)
     if not launch.is_worker():
         from stemlive.training.recipe import read_recipe
 
@@ -106,6 +115,7 @@ def command(
         options += [("--validate", root) for root in validation_roots]
         options += [("--time-limit", time_limit)] if time_limit is not None else []
         options += [("--start-from", start_from)] if start_from is not None else []
+        options += [("--teacher", teacher) for teacher in teachers]
         words = [str(word) for option in options for word in option] + ["--tensorboard"] * tensorboard
         screen = Screen()
 
@@ -127,6 +137,7 @@ def command(
         cache,
         time_limit_s=math.inf if time_limit is None else time_limit * 60,
         start_weights=start_from,
+        teachers=list(teachers),
         workers=workers,
         tensorboard=tensorboard,
     )
