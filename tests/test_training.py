@@ -35,6 +35,7 @@ from stemlive.options import Weights
 from stemlive.training import bar, devices, launch
 from stemlive.training.devices import fast_bfloat16, quicker_in_bfloat16, use_gpu
 from stemlive.training.inference import separate_whole
+from stemlive.training.layout import KINDS
 from stemlive.training.loop import Trainer
 from stemlive.training.losses import Comparison, group_weights, loudness_weight, separation_loss
 from stemlive.training.mixing import MixConfig, SegmentMixer
@@ -594,8 +595,8 @@ def test_a_run_whose_decoded_audio_is_deleted_ends_and_says_so_in_one_line(corpu
             run.kill()
     (error,) = (line for line in said.splitlines() if "stemlive: error: " in line)
     assert re.fullmatch(
-        rf"stemlive: error: what was decoded of \S+ is gone from {re.escape(str(cache))} \(No such file or "
-        r"directory\): the same command decodes it again",
+        rf"stemlive: error: what was decoded of ({'|'.join(('train', *KINDS))})/\S+ is gone from "
+        rf"{re.escape(str(cache))} \(No such file or directory\): the same command decodes it again",
         error,
     )
     assert "Traceback" not in said
