@@ -879,7 +879,9 @@ def test_bad_checkpoints_are_named(tmp_path):
     path = tmp_path / "m.pt"
     with pytest.raises(ModelError, match="no checkpoint at"):
         load_checkpoint(path)
-    for content in (b"", b"hello", b"PK\x03\x04 cut short"):
+    song, cover = b"RIFF\x24\x00\x00\x00WAVEfmt ", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+    others = [bytes([first]) + song for first in range(256)]  # each reaches another instruction of a pickle
+    for content in (b"", b"hello", b"PK\x03\x04 cut short", song, song + bytes(200), cover, *others):
         path.write_bytes(content)
         with pytest.raises(ModelError, match="is not a checkpoint"):
             load_checkpoint(path)
