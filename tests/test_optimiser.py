@@ -13,7 +13,7 @@ from stemlive.model.bsrnn import BSRNN
 from stemlive.model.checkpoint import save_checkpoint
 from stemlive.model.config import ModelConfig
 from stemlive.realtime.model_file.bundled import IN_LOW, bundled_models, resolve_model
-from stemlive.training.grow import start_model
+from stemlive.training.grow import shrink, start_model
 from stemlive.training.optimiser import ADAM_RMS, Muon, orthogonal
 from stemlive.training.recipe import read_recipe
 
@@ -261,6 +261,19 @@ def test_a_model_that_is_no_enlargement_is_refused(change, tmp_path):
     wanted = dataclasses.replace(saved, **change)
     with pytest.raises(TrainingError, match="no smaller one that could grow into it"):
         start_model(wanted, tmp_path / "small.pt")
+
+
+@pytest.mark.parametrize(("kept", "new"), [(0.6, 0.8), (1.0, 0.0)])
+def test_what_is_shrunk_is_filled_up_with_new_weights_to_the_same_power(kept, new):
+    model = BSRNN(TINY)
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    torch.manual_seed(5)
+    shrink(model, kept)
+    torch.manual_seed(5)
+    fresh = dict(BSRNN(TINY).named_parameters())
+    for name, value in model.named_parameters():
+        wanted = kept * before[name] + new * fresh[name] if value.ndim > 1 else before[name]
+        torch.testing.assert_close(value, wanted)
 
 
 @pytest.mark.parametrize("name", [name for name in bundled_models() if name not in IN_LOW])

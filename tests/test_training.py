@@ -979,6 +979,42 @@ def test_weights_that_are_not_finite_are_refused_everywhere(command, corpus, tmp
     assert not out.exists()
 
 
+def test_a_run_begins_with_so_much_of_other_weights_as_is_asked(corpus, tmp_path):
+    save_checkpoint(BSRNN(TINY), tmp_path / "old.pt", {})
+    before = load_checkpoint(tmp_path / "old.pt")[0].split.weights[0].detach().flatten()
+    (tmp_path / "recipe.toml").write_text(
+        "[model]\nfeature_dim = 8\nnum_repeat = 1\nband_scheme = 'v3'\n[mix]\nsegment_s = 0.3\n"
+        "[train]\nbatch = 1\nprecision = 'no'\nsteps = 1\nfrozen = ['split']\n"
+    )
+
+    def begun(name, *more):
+        arguments = [
+            tmp_path / "recipe.toml",
+            "--data",
+            corpus,
+            "--cache",
+            tmp_path / "cache",
+            "--run",
+            tmp_path / name,
+        ]
+        return CliRunner().invoke(main, ["train", *map(str, arguments), "--workers", "0", *map(str, more)])
+
+    for name, share, more in (("kept", 1.0, []), ("anew", 0.6, ["--shrink", 0.6])):
+        done = begun(name, "--start-from", tmp_path / "old.pt", *more)
+        assert done.exit_code == 0, done.output
+        weights = load_checkpoint(tmp_path / name / "weights.pt")[0].split.weights[0].detach().flatten()
+        assert float(weights @ before / before.square().sum()) == pytest.approx(share, abs=0.1)
+        assert float(weights.norm() / before.norm()) == pytest.approx(1, abs=0.1)
+    for more, said in (
+        (["--shrink", 0.6], "--shrink goes with --start-from: without it, all weights are new"),
+        (["--start-from", tmp_path / "old.pt", "--shrink", 0], "Invalid value for '--shrink'"),
+    ):
+        done = begun("none", *more)
+        assert done.exit_code == 2
+        assert said in done.stderr
+    assert not (tmp_path / "none").exists()
+
+
 def test_a_folder_that_holds_no_such_run_is_refused(sources, tmp_path):
     Trainer(recipe(1), sources, Sources(), tmp_path).run()
     with pytest.raises(TrainingError, match="holds a run by the optimiser adam, not muon: keep it"):

@@ -2,7 +2,7 @@
 
 New parts are connected by weights of zero, and additional features are copies of existing ones, so that the larger
 model at first computes what the smaller one did. Real masks start as the real part of complex ones.
-Source of the idea: Chen, Goodfellow and Shlens, "Net2Net" (arXiv 1511.05641).
+Source of the idea: Chen, Goodfellow and Shlens, "Net2Net" (arXiv 1511.05641). Or it begins nearly anew: `shrink`.
 """
 
 import dataclasses
@@ -94,6 +94,17 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
     grown = {name: _grown(name, value, old.get(name), config) for name, value in model.state_dict().items()}
     model.load_state_dict(grown)
     return model.train(), provenance
+
+
+def shrink(model: BSRNN, share: float) -> None:
+    """Keep so much of each matrix, and fill it up with a new model's, whose powers add up: nearly anew, not quite.
+
+    With a share of 1 it is as before. Source: Ash and Adams, shrink and perturb (arXiv 1910.08475).
+    """
+    with torch.no_grad():
+        for own, new in zip(model.parameters(), BSRNN(model.config).parameters(), strict=True):
+            if own.ndim > 1 and share < 1:
+                own.mul_(share).add_(new, alpha=(1 - share**2) ** 0.5)
 
 
 def _halves_apart(old: dict[str, Tensor], first: int, later: int) -> dict[str, Tensor]:

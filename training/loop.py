@@ -24,7 +24,7 @@ from stemlive.model.checkpoint import save_checkpoint
 from stemlive.model.framing import Framing
 from stemlive.training import run_state
 from stemlive.training.devices import compile_network, quicker_in_bfloat16, use_gpu
-from stemlive.training.grow import start_model
+from stemlive.training.grow import shrink, start_model
 from stemlive.training.mixing import describe
 from stemlive.training.objective import batch_loss, pieces, prepare
 from stemlive.training.optimiser import OPTIMISERS, follow, freeze, meet
@@ -53,13 +53,14 @@ class Trainer:
         *,
         time_limit_s: float = math.inf,
         start_weights: Path | None = None,
+        kept: float = 1.0,
         teachers: Sequence[Path] = (),
         workers: int = 0,
         tensorboard: bool = False,
     ) -> None:
         """`time_limit_s` counts from here, by the recipe's clock.
 
-        `start_weights` is a checkpoint to begin from if the folder holds no run; `teachers` are others (teaching.py).
+        A new run begins with `start_weights`, a checkpoint, so much of it `kept` (`shrink`); `teachers`: teaching.py.
         """
         self.started = {name: clock() for name, clock in CLOCKS.items()}
         self.recipe, self.sources, self.validation, self.folder = recipe, sources, validation, folder
@@ -69,12 +70,11 @@ class Trainer:
         torch.manual_seed(c.seed)
         torch.set_flush_denormal(True)
         on_gpu = use_gpu(c.precision, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-        self.progress = Progress()
-        if start_weights is None:
-            model = BSRNN(recipe.model)
-        else:
+        model, started = BSRNN(recipe.model), dict[str, Any]()
+        if start_weights is not None:
             model, started = start_model(recipe.model, start_weights)
-            self.progress = Progress.after(started)
+            shrink(model, kept)
+        self.progress = Progress.after(started)
         slow = c.precision == "bf16" and not on_gpu and not quicker_in_bfloat16(model)
         self.accelerator = at = Accelerator(mixed_precision="no" if slow else c.precision, cpu=not on_gpu)
         self.framing = Framing(recipe.model.framing).to(at.device)

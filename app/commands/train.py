@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stemlive.errors import check_exists
+from stemlive.errors import UsageError, check_exists
 from stemlive.options import Weights, cache_option, data_option, progress
 from stemlive.terminal.keyboard import Screen
 
@@ -51,6 +51,13 @@ _CELLS = 16
     "those of a smaller model grow.",
 )
 @click.option(
+    "--shrink",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="With --start-from: keep so much of each matrix and fill it up with new weights. The run begins nearly anew, "
+    "and may pass where it came from.",
+)
+@click.option(
     "--teacher",
     "teachers",
     multiple=True,
@@ -79,6 +86,7 @@ def command(
     processes: int,
     time_limit: float | None,
     start_from: Path | None,
+    shrink: float | None,
     teachers: tuple[Path, ...],
     workers: int,
     tensorboard: bool,
@@ -104,6 +112,8 @@ def command(
 
     recipe = find_recipe(recipe)
     folder = folder or run_of(recipe)
+    if shrink is not None and start_from is None:
+        raise UsageError("--shrink goes with --start-from: without it, all weights are new")
     check_exists(*roots, *validation_roots, start_from, *teachers)
     if not launch.is_worker():
         from stemlive.training.recipe import read_recipe
@@ -115,6 +125,7 @@ def command(
         options += [("--validate", root) for root in validation_roots]
         options += [("--time-limit", time_limit)] if time_limit is not None else []
         options += [("--start-from", start_from)] if start_from is not None else []
+        options += [("--shrink", shrink)] if shrink is not None else []
         options += [("--teacher", teacher) for teacher in teachers]
         words = [str(word) for option in options for word in option] + ["--tensorboard"] * tensorboard
         screen = Screen()
@@ -137,6 +148,7 @@ def command(
         cache,
         time_limit_s=math.inf if time_limit is None else time_limit * 60,
         start_weights=start_from,
+        kept=1.0 if shrink is None else shrink,
         teachers=list(teachers),
         workers=workers,
         tensorboard=tensorboard,
