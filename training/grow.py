@@ -99,11 +99,11 @@ def start_model(config: ModelConfig, checkpoint: Path) -> tuple[BSRNN, dict[str,
 def shrink(model: BSRNN, share: float) -> None:
     """Keep so much of each matrix, and fill it up with a new model's, whose powers add up: nearly anew, not quite.
 
-    With a share of 1 it is as before. Source: Ash and Adams, shrink and perturb (arXiv 1910.08475).
+    Source: Ash and Adams, "On warm-starting neural network training" (arXiv 1910.08475): shrink and perturb.
     """
     with torch.no_grad():
         for own, new in zip(model.parameters(), BSRNN(model.config).parameters(), strict=True):
-            if own.ndim > 1 and share < 1:
+            if own.ndim > 1:
                 own.mul_(share).add_(new, alpha=(1 - share**2) ** 0.5)
 
 

@@ -70,9 +70,10 @@ class Trainer:
         torch.manual_seed(c.seed)
         torch.set_flush_denormal(True)
         on_gpu = use_gpu(c.precision, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-        model, started = BSRNN(recipe.model), dict[str, Any]()
-        if start_weights is not None:
-            model, started = start_model(recipe.model, start_weights)
+        model, started = (
+            (BSRNN(recipe.model), {}) if start_weights is None else start_model(recipe.model, start_weights)
+        )
+        if kept < 1:
             shrink(model, kept)
         self.progress = Progress.after(started)
         slow = c.precision == "bf16" and not on_gpu and not quicker_in_bfloat16(model)

@@ -54,8 +54,7 @@ _CELLS = 16
     "--shrink",
     metavar="SHARE",
     type=click.FloatRange(0, 1, min_open=True),
-    help="With --start-from: keep so much of each matrix and fill it up with new weights. The run begins nearly anew, "
-    "and may pass where it came from.",
+    help="With --start-from: keep so much of each matrix and fill it up with new weights, to begin nearly anew.",
 )
 @click.option(
     "--teacher",
