@@ -35,6 +35,7 @@ case ",$extras," in *,dev,*)
     command -v Xvfb >/dev/null || needed="$needed xvfb"
     command -v xdotool >/dev/null || needed="$needed xdotool"
     command -v fluidsynth >/dev/null || needed="$needed fluidsynth"
+    has_library libopenmpt.so.0 || needed="$needed libopenmpt0"
     command -v lmms >/dev/null || needed="$needed lmms"
     [ -e /usr/share/zynaddsubfx/banks ] || needed="$needed zynaddsubfx-data"
     command -v jackd >/dev/null || needed="$needed jackd2"

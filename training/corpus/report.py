@@ -55,6 +55,7 @@ def measure(root: Path, report: CorpusReport) -> None:
         "songs of others": (root / "train").glob("taught-*/vocals.ogg"),
         "songs in four stems": (root / "train").glob("sung-*/other.flac"),
         "music in stems": (root / "train").glob("played-*/other.flac"),
+        "tracker music": (root / "train").glob("module-*/other.ogg"),
         "bands": (root / "train").glob("band-*/other.flac"),
         "groove drums": (root / "pool" / "drums").rglob("*.flac"),
         "singers": (root / "pool" / "vocals").glob("singers-*/*.ogg"),
