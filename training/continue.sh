@@ -46,8 +46,8 @@ build() {
     else # songs and game music in a teacher's four stems, whose terms are as the corpus's
         .venv/bin/stemlive corpus build "$data/demixed" --songs 0 --demixed \
             --mixes "$corpora/corpus/mixes" --mixes "$corpora/corpus-nc/mixes"
-        .venv/bin/stemlive corpus build "$data/singers" --songs 0 --no-accompaniment --singers 120
     fi
+    .venv/bin/stemlive corpus build "$data/singers" --songs 0 --no-accompaniment --singers 120
 }
 build >"$data/build.log" 2>&1 &
 builder=$!
