@@ -19,6 +19,12 @@ import pytest
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_configure(config):
+    """What killed servers have left would let no new one start; each worker of xdist comes later."""
+    if not hasattr(config, "workerinput"):
+        jack_server.forget_killed_servers()
+
+
 @pytest.fixture(scope="session")
 def model(tmp_path_factory):
     """The path of a model in the framing `live` that splits each bin by how steady it is: no weights, and quick."""

@@ -46,6 +46,24 @@ def clicks(count: int = 12) -> np.ndarray:
     return sound
 
 
+def forget_killed_servers(shared_memory: Path = Path("/dev/shm")) -> None:
+    """Remove JACK's list of servers where none runs: it holds eight, and one that was killed stays on it for good."""
+    registry = shared_memory / "jack-shm-registry"
+    running = {_program(process) for process in Path("/proc").glob("[0-9]*")}
+    if not registry.exists() or running & {"jackd", "jackdbus"}:
+        return
+    for left in (registry, *shared_memory.glob("jack_sem.*_stemlive-*")):
+        left.unlink(missing_ok=True)
+
+
+def _program(process: Path) -> str:
+    """What a process runs, without its folder; nothing where it has ended."""
+    try:
+        return (process / "comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 def _may_be_realtime() -> bool:
     """Whether threads may go before all ordinary ones, as they may for users of JACK."""
     return subprocess.run(["chrt", "--fifo", "70", "true"], capture_output=True, check=False).returncode == 0

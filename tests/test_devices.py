@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import jack_server
 import numpy as np
 import pytest
 import soundfile
@@ -265,6 +266,17 @@ def test_a_long_period_is_seen_through_the_blocks_that_it_is_cut_into(tmp_path, 
             assert engine.first["latency"]["queue"] == FADE_SAMPLES + 4096 - 512
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize(("runs", "stays"), [("jackd", True), ("python3", False)])
+def test_a_list_of_killed_servers_is_forgotten_where_none_runs(tmp_path, monkeypatch, runs, stays):
+    monkeypatch.setattr(jack_server, "_program", lambda process: runs)
+    names = ("jack-shm-registry", "jack_sem.0_stemlive-01234567_listener", "jack_sem.0_default_listener")
+    for name in names:
+        (tmp_path / name).touch()
+    jack_server.forget_killed_servers(tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == (set(names) if stays else {names[2]})
 
 
 def ports(server: Server) -> list[str]:
