@@ -4,7 +4,7 @@
 # newest weights (those of a run that is there, or the bundled ones) in slices, so that each hears what is built by then.
 #   MODEL      live, quality (the same, later), or live-free: the trunk, on free data alone
 #   CORPORA    folder that holds corpus/ and corpus-nc/ (../shared)
-#   DATA       folder for what is built and decoded, 25 GB (../stemlive-data)
+#   DATA       folder for what is built and decoded, 25 GB (live-free: 35) (../stemlive-data)
 #   RUN        folder of the run ($DATA/runs/$MODEL)
 #   PROCESSES  one for each core that the run may have (all of them)
 set -eu
