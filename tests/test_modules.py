@@ -22,11 +22,8 @@ DRUM, BASS, LEAD = 1, 2, 3
 def samples(name=""):
     """A burst of noise, a sine of 129 Hz at C, one of 1036 Hz: names, 8-bit samples, looped or not."""
     noise = np.random.default_rng(0).uniform(-100, 100, 1000) * np.exp(-np.arange(1000) / 200)
-    sines = (np.sin(2 * np.pi * np.arange(64) / length) * 90 for length in (64, 8))
-    return [
-        ("hit", noise, False),
-        *((text, sine, True) for text, sine in zip(("low", name or "high"), sines, strict=True)),
-    ]
+    low, high = (np.sin(2 * np.pi * np.arange(64) / length) * 90 for length in (64, 8))
+    return [("hit", noise, False), ("low", low, True), (name or "high", high, True)]
 
 
 def module(instruments=(DRUM, BASS, LEAD), patterns=3, name=""):

@@ -2,7 +2,7 @@
 # From a bare machine to the running run in one call: `training/continue.sh [MINUTES]`, and the same call goes on.
 # Installs what is missing, builds more data beside the run, and trains the branch that leads (recipes/live.toml) from its
 # newest weights (those of a run that is there, or the bundled ones) in slices, so that each hears what is built by then.
-#   MODEL      live, quality (the same, later), or live-free: the trunk, on free data alone
+#   MODEL      live, quality (the same, later), or live-free: on free data alone
 #   CORPORA    folder that holds corpus/ and corpus-nc/ (../shared)
 #   DATA       folder for what is built and decoded, 25 GB (live-free: 35) (../stemlive-data)
 #   RUN        folder of the run ($DATA/runs/$MODEL)

@@ -73,8 +73,8 @@ def build(
     """Build a training corpus in ROOT from what Debian ships, or complete one that was interrupted.
 
     Songs composed by the program and rendered through free sound fonts, drum kits and (where lmms and zynaddsubfx-data
-    are installed) synthesiser patches, drummers' performances, game music without voices, speech, voices made to sing,
-    and real songs as a separator has them. LICENCES.md in ROOT names every source.
+    are installed) synthesiser patches, drummers' performances, game music without voices, tracker music, speech, voices
+    made to sing, and real songs as a separator has them. LICENCES.md in ROOT names every source.
     """
     from stemlive.training.corpus.build import build_corpus
 

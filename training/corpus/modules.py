@@ -120,13 +120,10 @@ def _folder(root: Path, package: str, name: str) -> Path:
 
 def render_module(root: Path, package: str, name: str, content: bytes) -> None:
     """Put the stems of a module into ``root/train``, unless they are there. Raises StemliveError as `split_module`."""
-    folder = _folder(root, package, name)
-    if folder.exists():
-        return
     stems, lines = split_module(content, wide=not name.lower().endswith(".mod"))
     loudest = max(float(np.abs(audio).max()) for audio in (sum(stems.values()), *stems.values()))
     lower = {stem: audio * np.float32(PEAK / loudest) for stem, audio in stems.items()}
-    place_song(root, folder, lower, "".join(f"{line}\n" for line in lines), ".ogg")
+    place_song(root, _folder(root, package, name), lower, "".join(f"{line}\n" for line in lines), ".ogg")
 
 
 def split_module(content: bytes, *, wide: bool = True) -> tuple[dict[str, Audio], list[str]]:
@@ -183,7 +180,7 @@ class _Module:
     """A module being played by libopenmpt, from its beginning to its end, once."""
 
     def __init__(self, content: bytes, wide: bool) -> None:
-        self._library, self._content = _library(), content
+        self._library = _library()
         size = ctypes.c_size_t(len(content))
         self._ext = self._library.openmpt_module_ext_create_from_memory(content, size, *(None,) * 7)
         if not self._ext:
@@ -200,6 +197,7 @@ class _Module:
         prototype = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int)
         self._mute = prototype(functions[_MUTE_INSTRUMENT] or 0)
         self._kind = "instrument" if self._get("num_instruments") else "sample"
+        self._count = self._get(f"num_{self._kind}s")
         self.seconds = min(self._library.openmpt_module_get_duration_seconds(self._module), LONGEST_S)
 
     def __enter__(self) -> _Module:
@@ -215,7 +213,7 @@ class _Module:
         """Their names; in a module without instruments those of its samples."""
         name = getattr(self._library, f"openmpt_module_get_{self._kind}_name")
         names = []
-        for number in range(self._get(f"num_{self._kind}s")):
+        for number in range(self._count):
             text = name(self._module, number)
             names.append((ctypes.string_at(text) if text else b"").decode("utf-8", "replace"))
             self._library.openmpt_free_string(text)
@@ -225,7 +223,7 @@ class _Module:
         """How often each instrument is written to play each note."""
         library, module = self._library, self._module
         command, channels = library.openmpt_module_get_pattern_row_channel_command, self._get("num_channels")
-        played: list[Counter[int]] = [Counter() for _ in self.instruments()]
+        played: list[Counter[int]] = [Counter() for _ in range(self._count)]
         last = [0] * channels
         for pattern in range(self._get("num_patterns")):
             for row in range(library.openmpt_module_get_pattern_num_rows(module, pattern)):
@@ -238,7 +236,7 @@ class _Module:
 
     def play(self, alone: int | None = None) -> Audio:
         """All of it ``[n, 2]``, or what one instrument plays."""
-        for number in range(self._get(f"num_{self._kind}s")):
+        for number in range(self._count):
             self._mute(self._ext, number, int(alone not in (None, number)))
         audio = np.zeros((int(self.seconds * SAMPLE_RATE_HZ), 2), np.float32)
         done = 0
