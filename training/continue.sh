@@ -31,27 +31,46 @@ if [ "$model" = live-free ]; then # the teacher of the taught songs, and what pl
     fi
 fi
 mkdir -p "$data"
+if [ "$model" = live-free ]; then # before it trains: the few songs of `corpus` alone it learns by heart within an hour
+    .venv/bin/stemlive corpus build "$data/modules" --songs 0 --no-accompaniment --modules || true
+fi
 
 recordings() { # the first one of a folder, if any: `train` takes no folder without
     find "$1/train" "$1/pool" -type f \( -name '*.flac' -o -name '*.ogg' -o -name '*.wav' \) 2>/dev/null | head -n 1
 }
 
+make() { # a corpus; what ends this script ends it, too
+    .venv/bin/stemlive corpus build "$@" &
+    wait "$!"
+}
+
 build() {
+    trap 'kill "$!" 2>/dev/null; exit' TERM
     if [ "$model" = live-free ]; then
-        .venv/bin/stemlive corpus build "$data/taught" --songs 0 --no-accompaniment --taught --mixes "$corpora/corpus/mixes"
-        .venv/bin/stemlive corpus build "$data/music" --songs 0
-        .venv/bin/stemlive corpus build "$data/modules" --songs 0 --no-accompaniment --modules
-        .venv/bin/stemlive corpus build "$data/composed" --songs 90 --no-accompaniment \
+        make "$data/taught" --songs 0 --no-accompaniment --taught --mixes "$corpora/corpus/mixes"
+        make "$data/composed" --songs 90 --no-accompaniment \
             --groove "$corpora/corpus/midi/groove" --bands "$corpora/corpus/midi/openmsx"
+        make "$data/music" --songs 0
     else # songs and game music in a teacher's four stems, whose terms are as the corpus's
-        .venv/bin/stemlive corpus build "$data/demixed" --songs 0 --demixed \
+        make "$data/demixed" --songs 0 --demixed \
             --mixes "$corpora/corpus/mixes" --mixes "$corpora/corpus-nc/mixes"
     fi
-    .venv/bin/stemlive corpus build "$data/singers" --songs 0 --no-accompaniment --singers 120
+    make "$data/singers" --songs 0 --no-accompaniment --singers 120
 }
 build >"$data/build.log" 2>&1 &
 builder=$!
-trap 'kill $builder 2>/dev/null || true' EXIT INT TERM
+trainer=""
+end() { # a signal: the run saves first
+    trap '' INT TERM
+    if [ -n "$trainer" ]; then
+        kill "$trainer" 2>/dev/null || true
+        wait "$trainer" || true
+    fi
+    exit "$1"
+}
+trap 'kill "$builder" 2>/dev/null || true' EXIT
+trap 'end 130' INT
+trap 'end 143' TERM
 
 while left=$(((ends - $(date +%s)) / 60)) && [ "$left" -gt 0 ]; do
     built=""
@@ -61,5 +80,8 @@ while left=$(((ends - $(date +%s)) / 60)) && [ "$left" -gt 0 ]; do
     # shellcheck disable=SC2086
     .venv/bin/stemlive train "training/recipes/$model.toml" $heard $built \
         --validate "$corpora/corpus-nc" --validate "$corpora/corpus" --cache "$data/cache" --run "$run" \
-        --start-from "realtime/assets/$model.onnx" $teachers --processes "$processes" --time-limit "$((left < slice ? left : slice))"
+        --start-from "realtime/assets/$model.onnx" $teachers --processes "$processes" --time-limit "$((left < slice ? left : slice))" &
+    trainer=$!
+    wait "$trainer"
+    trainer=""
 done
