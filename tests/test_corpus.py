@@ -538,14 +538,14 @@ def test_accompaniment_is_placed_converted_and_bad_tracks_named(
     folder = tmp_path / "pool" / "accompaniment" / "game"
     assert result.files == ["a.ogg", "b.ogg", "d.ogg", "e.ogg", "far__e.ogg"]
     assert [line.split("\t")[0] for line in result.skipped] == ["c.ogg", "gone.ogg"]
-    assert result.licences == "GPL-2+, CC0-1.0"
+    assert (result.licences, result.made) == ("GPL-2+, CC0-1.0", 5)
     assert result.seconds == pytest.approx(9.5, abs=0.01)
     assert {path.name for path in folder.iterdir()} == {"a.ogg", "b.ogg", "d.ogg", "e.ogg", "far__e.ogg", ".skipped"}
     assert soundfile.info(folder / "e.ogg").duration == pytest.approx(1.5, abs=0.01)  # not the other folder's
     assert soundfile.info(folder / "b.ogg").format == "OGG"
     again = debian_audio.fetch_tracks(tmp_path, "game", names)
     assert calls == ["game"]
-    assert (again.files, again.skipped) == (result.files, sorted(result.skipped))
+    assert (again.files, again.skipped, again.made) == (result.files, sorted(result.skipped), 0)
     text = write_licences(tmp_path).read_text(encoding="utf-8")
     assert "| [game](licences/game.txt) | GPL-2+, CC0-1.0 | 5: a.ogg, b.ogg, d.ogg, e.ogg, far__e.ogg |" in text
 

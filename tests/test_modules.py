@@ -127,14 +127,14 @@ def test_modules_of_packages_are_fetched_rendered_and_named(tmp_path, monkeypatc
 
     monkeypatch.setattr(modules, "extract_members", extract)
     result = modules.fetch_modules(tmp_path, "game", ["one.mod", "two.mod"])
-    assert (result.files, result.licences) == (["one.mod"], "GPL-2+")
+    assert (result.files, result.licences, result.made) == (["one.mod"], "GPL-2+", 1)
     assert result.skipped == ["two.mod\tit lasts 8 s, and 20 s at least are taken"]
     folder = tmp_path / "train" / "module-game-one"
     assert {path.name for path in folder.iterdir()} == {"drums.ogg", "bass.ogg", "other.ogg", "about.txt"}
     total = sum(soundfile.read(path)[0] for path in folder.glob("*.ogg"))
     assert 0.5 < np.abs(total).max() < 1
     again = modules.fetch_modules(tmp_path, "game", ["one.mod", "two.mod"])
-    assert (again.files, again.skipped, calls) == (result.files, result.skipped, ["game"])
+    assert (again.files, again.skipped, again.made, calls) == (result.files, result.skipped, 0, ["game"])
     assert set(scan([tmp_path], tmp_path / "cache", RATE, "train").songs) == {"module-game-one"}
 
 
@@ -151,7 +151,7 @@ def test_a_build_fetches_them_and_says_where_they_are_from(tmp_path, monkeypatch
     monkeypatch.setattr(modules, "extract_members", extract)
     report = build.build_corpus(tmp_path, songs=0, accompaniment=False, modules=True)
     packages = list(read_track_list(modules.TRACKS))
-    assert report.files["tracker music"] == len(packages)
+    assert report.files["tracker music"] == report.made == len(packages)
     assert report.hours["tracker music"] * 3600 == pytest.approx(len(packages) * 23.04, abs=0.1)
     text = write_licences(tmp_path).read_text(encoding="utf-8")
     assert (

@@ -258,7 +258,7 @@ def test_build_takes_songs_apart_that_the_trainer_reads(tmp_path):
     (songs / "README.md").write_text("by me, CC0\n")
     done = build(root, "--mixes", songs)
     assert done.exit_code == 0, done.output
-    assert "2 files made now" in done.output
+    assert "2 new files" in done.output
     sources = scan([root], tmp_path / "cache", RATE)
     assert {name: sorted(stems) for name, stems in sources.songs.items()} == {
         "taught-own-songs-one": ["accompaniment", "vocals"]
@@ -270,7 +270,7 @@ def test_build_takes_songs_apart_that_the_trainer_reads(tmp_path):
         "| [own-songs](licences/own-songs.txt) | see file | 2: one (taken apart by a teacher), two (taken apart" in text
     )
     assert (root / "licences" / "own-songs.txt").read_text() == "by me, CC0\n"
-    assert "0 files made now" in build(root, "--mixes", songs).output
+    assert "0 new files" in build(root, "--mixes", songs).output
 
 
 @pytest.mark.usefixtures("fake_package")
@@ -292,7 +292,7 @@ def test_songs_of_packages_are_fetched_and_taken_apart(tmp_path, monkeypatch):
     monkeypatch.setattr("stemlive.training.corpus.build.SUNG_TRACKS", tracks)
     done = build(tmp_path / "corpus", "--taught")
     assert done.exit_code == 0, done.output
-    assert "1 files made now" in done.output
+    assert "2 new files" in done.output
     assert calls == ["game"]
     assert (tmp_path / "corpus" / "mixes" / "game" / "Song A.ogg").exists()
     assert len(read(tmp_path / "corpus" / "train" / "taught-game-song-a" / "vocals.ogg")) == 6 * RATE

@@ -98,8 +98,8 @@ def build(
     for name in report.skipped:
         click.echo(f"stemlive: warning: skipped {name}", err=True)
     if not quiet:
-        hours = ", ".join(f"{kind} {value:.1f} h" for kind, value in sorted(report.hours.items()))
-        click.echo(f"{root}: {report.made} files made now; in all {hours or 'nothing'}")
+        hours = ", ".join(f"{kind} {value:.1f} h" for kind, value in sorted(report.hours.items()) if value)
+        click.echo(f"{root}: {report.made} new files; in all {hours or 'nothing'}")
 
 
 @command.command()

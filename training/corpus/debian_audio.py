@@ -35,12 +35,13 @@ GUITAR_PACKAGES = ("fretsonfire-songs-muldjord", "fretsonfire-songs-sectoid")
 
 @dataclass
 class PackageResult:
-    """What one package gave: files written or already there, what was skipped and why, hours of sound."""
+    """What one package gave: files there, how many of them are new, what was skipped and why, seconds of sound."""
 
     package: str
     version: str = ""
     licences: str = ""
     files: list[str] = field(default_factory=list)
+    made: int = 0
     skipped: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -145,6 +146,7 @@ def fetch_tracks(root: Path, package: str, names: Iterable[str], into: str = "po
         if result.skipped:
             marker.write_text("\n".join(sorted(set(result.skipped))) + "\n", encoding="utf-8")
     result.licences = licence_names(copyright_file)
+    result.made = sum(targets[name].exists() for name in missing)
     for target in targets.values():
         if target.exists():
             result.files.append(target.name)
@@ -223,7 +225,8 @@ def fetch_guitars(root: Path, package: str) -> PackageResult:
     result = PackageResult(package)
     folder = root / "pool" / "other" / package
     copyright_file = root / "licences" / f"{package}.txt"
-    if not copyright_file.exists() or not any(folder.glob("*.ogg")):
+    before = set(folder.glob("*.ogg"))
+    if not copyright_file.exists() or not before:
         folder.mkdir(parents=True, exist_ok=True)
         copyright_file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=root, prefix=".fetch-") as scratch:
@@ -240,6 +243,7 @@ def fetch_guitars(root: Path, package: str) -> PackageResult:
                     result.skipped.append(f"{name}\t{problem}")
     result.licences = licence_names(copyright_file)
     for target in sorted(folder.glob("*.ogg")):
+        result.made += target not in before
         result.files.append(target.name)
         result.seconds += soundfile.info(target).duration
     return result

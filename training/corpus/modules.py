@@ -111,6 +111,7 @@ def fetch_modules(root: Path, package: str, names: Iterable[str]) -> PackageResu
             part.write_text("".join(f"{line}\n" for line in sorted(result.skipped)), encoding="utf-8")
     result.licences = licence_names(copyright_file)
     result.files += [name for name in sorted(names) if _folder(root, package, name).exists()]
+    result.made = len(missing.intersection(result.files))
     return result
 
 

@@ -44,6 +44,7 @@ def collect(future: Future[Any], name: str, report: CorpusReport) -> None:
         return
     if isinstance(result, PackageResult):
         report.skipped += [f"{name}: {line}" for line in result.skipped]
+        report.made += result.made
     else:
         report.made += int(result)
 
