@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from stemlive import __version__
 from stemlive.cli import COMMANDS, main
 from stemlive.errors import UsageError
 from stemlive.extras import how_to_add
+from stemlive.machine import processor_name
 from stemlive.realtime.audio_files.reader import AudioReader
 
 RATE_HZ = 44100
@@ -645,6 +647,23 @@ def test_bench(model, hops):
     assert bench["resident_mb"] > 10
     assert all(duration > 0 for duration in bench["start_up_ms"].values())
     assert "\nreal-time factor  " in succeed(*arguments).stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "name"),
+    [
+        ("fpu avx2 avx512f avx512_vnni", "Some Chip (AVX-512, VNNI)"),
+        ("fpu avx2 avx_vnni", "Some Chip (AVX2, VNNI)"),
+        ("fpu avx avx2", "Some Chip (AVX2)"),
+        ("fpu sse2", "Some Chip"),
+    ],
+)
+def test_a_processor_is_named_with_what_it_computes_in(tmp_path, flags, name):
+    described = tmp_path / "cpuinfo"
+    core = f"processor\t: 0\nmodel name\t: Some Chip\nflags\t\t: {flags}\nvmx flags\t: avx512f\n\n"
+    described.write_text(2 * core)
+    assert processor_name(described) == name
+    assert processor_name(tmp_path / "none") == (platform.processor() or platform.machine())
 
 
 def test_models_is_a_table_with_the_defaults_first_and_each_licence_once(tmp_path, monkeypatch):
