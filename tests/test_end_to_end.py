@@ -155,16 +155,17 @@ def test_an_impulse_comes_out_after_exactly_the_reported_latency(name):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_song_over_and_over_leaves_the_state_bounded_and_the_stems_as_they_were(name, demo):
-    """No state grows beyond what it was in the first half minute, and the stems are much the same."""
+def test_two_minutes_leave_the_state_bounded_and_the_stems_as_they_were(name, demo):
+    """The song over and over: no state grows beyond what it was in the first minute, the stems are much the same."""
     session = Session(name)
     separator = Separator(session, max_frames=32)  # the quickest
-    song = demo[: 16 * RATE_HZ]
+    repeats = 120 * RATE_HZ // len(demo)
     largest, first, stems = [], None, None
-    for _ in range(5):
-        stems = separator.process(song)
+    for _ in range(repeats):
+        stems = separator.process(demo)
         first = stems if first is None else first
         largest.append(max(np.abs(values).max() for values in session.state.values()))
+    assert repeats >= 4
     assert max(largest) < 1.25 * max(largest[:2])
     settled = 10 * RATE_HZ
     assert decibels((stems - first)[:, settled:], first[:, settled:]) < -10
