@@ -31,9 +31,6 @@ if [ "$model" = live-free ]; then # the teacher of the taught songs, and what pl
     fi
 fi
 mkdir -p "$data"
-if [ "$model" = live-free ]; then # before it trains: the few songs of `corpus` alone it learns by heart within an hour
-    .venv/bin/stemlive corpus build "$data/modules" --songs 0 --no-accompaniment --modules || true
-fi
 
 recordings() { # the first one of a folder, if any: `train` takes no folder without
     find "$1/train" "$1/pool" -type f \( -name '*.flac' -o -name '*.ogg' -o -name '*.wav' \) 2>/dev/null | head -n 1
@@ -57,20 +54,27 @@ build() {
     fi
     make "$data/singers" --songs 0 --no-accompaniment --singers 120
 }
-build >"$data/build.log" 2>&1 &
-builder=$!
-trainer=""
-end() { # a signal: the run saves first
+builder="" running=""
+end() { # a signal: what runs ends first, and a training saves
     trap '' INT TERM
-    if [ -n "$trainer" ]; then
-        kill "$trainer" 2>/dev/null || true
-        wait "$trainer" || true
+    if [ -n "$running" ]; then
+        kill "$running" 2>/dev/null || true
+        wait "$running" || true
     fi
     exit "$1"
 }
-trap 'kill "$builder" 2>/dev/null || true' EXIT
+trap '[ -z "$builder" ] || kill "$builder" 2>/dev/null || true' EXIT
 trap 'end 130' INT
 trap 'end 143' TERM
+
+if [ "$model" = live-free ]; then # before it trains: the few songs of `corpus` alone it learns by heart within an hour
+    .venv/bin/stemlive corpus build "$data/modules" --songs 0 --no-accompaniment --modules &
+    running=$!
+    wait "$running" || true
+    running=""
+fi
+build >"$data/build.log" 2>&1 &
+builder=$!
 
 while left=$(((ends - $(date +%s)) / 60)) && [ "$left" -gt 0 ]; do
     built=""
@@ -81,7 +85,7 @@ while left=$(((ends - $(date +%s)) / 60)) && [ "$left" -gt 0 ]; do
     .venv/bin/stemlive train "training/recipes/$model.toml" $heard $built \
         --validate "$corpora/corpus-nc" --validate "$corpora/corpus" --cache "$data/cache" --run "$run" \
         --start-from "realtime/assets/$model.onnx" $teachers --processes "$processes" --time-limit "$((left < slice ? left : slice))" &
-    trainer=$!
-    wait "$trainer"
-    trainer=""
+    running=$!
+    wait "$running"
+    running=""
 done
