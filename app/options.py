@@ -15,6 +15,8 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
+from stemlive.errors import StemliveError, UsageError
+
 if TYPE_CHECKING:
     from stemlive.realtime.separation.separator import Separator
     from stemlive.whole_song import WholeSong
@@ -87,7 +89,6 @@ def _models(_: click.Context, __: click.Parameter, incomplete: str) -> list[Comp
 
 def complete_end(_: click.Context, __: click.Parameter, incomplete: str, direction: str) -> list[CompletionItem]:
     """Complete device:NAME from the devices of one direction, or the path of a file."""
-    from stemlive.errors import StemliveError
     from stemlive.realtime.devices.catalogue import list_devices
 
     prefix = "device:"
@@ -130,6 +131,24 @@ def threads_option(function: Decorated) -> Decorated:
         show_default=True,
         help="Processor threads for the model.",
     )(function)
+
+
+def passes_option(function: Decorated) -> Decorated:
+    """Add --passes."""
+    return click.option(
+        "--passes",
+        metavar="N",
+        type=click.IntRange(1, 4),
+        default=1,
+        show_default=True,
+        help="Separate so many times, at speeds a little apart, and take the mean: fewer errors, N times as long.",
+    )(function)
+
+
+def check_passes(passes: int, checkpoint: Path | None) -> None:
+    """Raise UsageError for several passes of a checkpoint."""
+    if passes > 1 and checkpoint is not None:
+        raise UsageError("--passes is for an exported model: leave it out with --checkpoint")
 
 
 def data_option(help_text: str) -> Callable[[Decorated], Decorated]:

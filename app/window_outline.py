@@ -29,8 +29,7 @@ def main(song: str, bars: int, model: str | None) -> None:
     import numpy as np
 
     from stemlive.realtime.audio_files.reader import AudioReader
-    from stemlive.realtime.separation.offline import separate_blocks
-    from stemlive.realtime.separation.separator import Separator
+    from stemlive.realtime.separation.passes import Passes
 
     separators = Separators(model, 1, checkpoint=None, method=None, hop_s=1.0)
     _say(separators.stems)
@@ -38,10 +37,10 @@ def main(song: str, bars: int, model: str | None) -> None:
         reader.settle()
         edges = np.linspace(0, reader.frames, bars + 1).astype(int)
         with separators.open(reader.sample_rate_hz, reader.channels) as (separator, block_frames):
-            assert isinstance(separator, Separator)
+            assert isinstance(separator, Passes)
             found: list[list[int]] = []
             peaks, bar, done = np.zeros(len(separators.stems)), 0, 0
-            for stems in separate_blocks(separator, _blocks(reader, block_frames)):
+            for stems in separator.separate(_blocks(reader, block_frames)):
                 levels = np.abs(stems).max(axis=2)  # [S, n]
                 start, end = 0, levels.shape[1]
                 while start < end and bar < bars:

@@ -458,6 +458,30 @@ def test_a_song_with_accompaniment_is_mixed_as_two_groups(tmp_path):
     assert peaks == pytest.approx([440, 1500], abs=3)
 
 
+@pytest.mark.parametrize("centre", [1.0, 0.8])
+@pytest.mark.parametrize("kind", ["song", "loose"])
+def test_all_recordings_play_around_one_speed(tmp_path, kind, centre):
+    place = {"song": "train/song/{}.wav", "loose": "pool/{}/tones/1.wav"}[kind]
+    tones = dict(zip(STEMS, (440.0, 880.0, 110.0, 1760.0), strict=True))
+    for stem, hz in tones.items():
+        write_tone(tmp_path / place.format(stem), hz)
+    plain = {"drop_stem_p": 0, "drop_vocals_p": 0, "second_voice_p": 0, "effect_p": 0, "low_pass_p": 0}
+    shares = {"share_accompaniment": 0, "share_random": float(kind == "loose"), "share_song": float(kind == "song")}
+    sources = scan([tmp_path], tmp_path / "cache", RATE)
+
+    def played(speed_p):
+        config = MixConfig(segment_s=0.5, speed_p=speed_p, speed_centre=centre, **plain, **shares)
+        mixer = SegmentMixer(sources, config, RATE, 512, 0)
+        heard = [[peak_hz(target.T.numpy()) for target in mixer[index]["targets"]] for index in range(12)]
+        return np.array(heard) / list(tones.values())
+
+    np.testing.assert_allclose(played(0.0), centre, rtol=0.02)
+    some = played(1.0) / centre
+    assert some.min() < 0.95
+    assert some.max() > 1.05
+    assert np.abs(np.log(some)).max() < 0.22
+
+
 def test_a_songs_stems_get_sides_and_polarity_each_by_itself(tmp_path):
     for kind, hz in {"vocals": 400.0, "drums": 800.0, "bass": 100.0, "other": 1600.0}.items():
         write_tone(tmp_path / f"train/song/{kind}.wav", hz)
@@ -787,6 +811,7 @@ def test_the_original_recipe_mixes_as_the_original_did(request, tmp_path):
         ({"segment_s": 0}, "segment_s must be above 0"),
         ({"tries": 0}, "tries must be at least 1"),
         ({"bend_db": -1.0}, "bend_db must be 0 or more, not -1.0"),
+        ({"speed_centre": 0.3}, "speed_centre must be from 0.5 to 2, not 0.3"),
         ({"source_weights": {"a": -1.0}}, "a must be a finite number of 0 or more, not -1.0"),
     ],
 )

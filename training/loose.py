@@ -49,6 +49,8 @@ class LooseConfig:
     drop_stem_p, drop_vocals_p, drop_accompaniment_p: silence instead.
     speed_p, speed_spread, vocals_speed_spread: pitch, tempo and formants together, by a factor whose natural logarithm
         is at most the spread (0.2: 0.82 to 1.22).
+    speed_centre: what that factor is around, and what is not changed otherwise has; songs of known stems, too. Below 1,
+        recordings that are higher than those of songs come down.
     pitch_p, max_pitch_semitones: pitch alone. tempo_p, tempo_spread: tempo alone. Dear: see `change_pitch_and_tempo`.
     swap_p, flip_p, max_pan: channels swapped, polarity inverted, balance moved by at most so much.
     effect_p, bend_db, room_p: equalised, by so many dB either way; and, of those, so many with a room.
@@ -75,6 +77,7 @@ class LooseConfig:
     speed_p: float = 0.5
     speed_spread: float = 0.1
     vocals_speed_spread: float = 0.2
+    speed_centre: float = 1.0
     pitch_p: float = 0.0
     max_pitch_semitones: float = 2.0
     tempo_p: float = 0.0
@@ -108,6 +111,8 @@ class LooseConfig:
             raise UsageError(f"tries must be at least 1, not {self.tries}")
         if self.min_gain_db > self.max_gain_db or not 0 <= self.min_gain <= self.max_gain:
             raise UsageError("the smallest gain is above the largest or below 0: mend min_gain and max_gain (_db)")
+        if not 0.5 <= self.speed_centre <= 2:
+            raise UsageError(f"speed_centre must be from 0.5 to 2, not {self.speed_centre}")
         if self.bend_db < 0:
             raise UsageError(f"bend_db must be 0 or more, not {self.bend_db}")
         for source, weight in self.source_weights.items():
@@ -170,7 +175,7 @@ class LooseStems:
         c = self.config
         recording = self._draws[kind].draw(rng)
         spread = c.vocals_speed_spread if kind == "vocals" else c.speed_spread
-        speed = float(np.exp(rng.uniform(-spread, spread))) if rng.random() < c.speed_p else 1.0
+        speed = c.speed_centre * float(np.exp(rng.uniform(-spread, spread)) if rng.random() < c.speed_p else 1.0)
         pitch = float(rng.uniform(-c.max_pitch_semitones, c.max_pitch_semitones)) if chance(c.pitch_p, rng) else 0.0
         tempo = float(np.exp(rng.uniform(-c.tempo_spread, c.tempo_spread))) if chance(c.tempo_p, rng) else 1.0
         audio = self._read(recording, int(np.ceil(self.count * speed * tempo)) + 2, rng)

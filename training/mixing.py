@@ -134,7 +134,7 @@ class SegmentMixer(Dataset[dict[str, Tensor]]):
         elif "bass" not in song:
             groups[STEMS.index("other"), STEMS.index("bass")] = 1
             groups[STEMS.index("bass")] = 0
-        speed = rng.uniform(0.88, 1.14) if rng.random() < c.speed_p / 2 else 1.0
+        speed = c.speed_centre * (rng.uniform(0.88, 1.14) if rng.random() < c.speed_p / 2 else 1.0)
         count = int(np.ceil(self.count * speed)) + 2
         song = {stem: recording for stem, recording in song.items() if not recording.silent}
         longest = max((recording.num_samples for recording in song.values()), default=0)

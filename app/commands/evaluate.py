@@ -11,10 +11,12 @@ from stemlive.options import (
     Weights,
     beginning_option,
     cache_option,
+    check_passes,
     echo_json,
     inference_options,
     json_option,
     model_option,
+    passes_option,
     progress,
     songs_options,
     tell_terms,
@@ -46,6 +48,7 @@ _NAME_WIDTH = 46
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder with <song>/<stem>.wav (flac, ogg) that any program has written, `accompaniment` among the stems.",
 )
+@passes_option
 @inference_options
 @beginning_option
 @click.option(
@@ -92,6 +95,7 @@ def command(
     model: str | None,
     checkpoint: Path | None,
     estimates: Path | None,
+    passes: int,
     method: str | None,
     hop_s: float,
     seconds: float | None,
@@ -124,11 +128,17 @@ def command(
     if sum(choice is not None for choice in (recipe, model, checkpoint, estimates)) > 1:
         raise UsageError("name one of RECIPE, --model, --checkpoint and --estimates")
     model, checkpoint = weights_of(recipe) if recipe is not None else (model, checkpoint)
-    options: dict[str, object] = {"--inference": method, "--long-play": minutes, "--late-voice": late_ms}
+    options: dict[str, object] = {
+        "--passes": passes > 1,
+        "--inference": method,
+        "--long-play": minutes,
+        "--late-voice": late_ms,
+    }
     options |= {"--mono": in_mono, "--backing-voices": backing, "--by-frequency": octaves}
     for option, value in options.items():
         if estimates is not None and value:
             raise UsageError(f"{option} is about running a model: leave it out with --estimates")
+    check_passes(passes, checkpoint)
     check_exists(*roots, estimates)
 
     from stemlive.training.estimates import estimates_in
@@ -147,9 +157,9 @@ def command(
         rate_hz, preset = network.config.sample_rate_hz, network.config.preset
         about = {"checkpoint": str(checkpoint), "inference": taken}
     else:
-        estimator, info, name = onnx_estimator(model, threads, method or "stream", hop_s)
+        estimator, info, name = onnx_estimator(model, threads, method or "stream", hop_s, passes)
         rate_hz, preset = info.sample_rate_hz, info.preset
-        about = {"model": name, "inference": method or "stream"}
+        about = {"model": name, "inference": method or "stream", "passes": passes}
     if about.get("inference") == "overlap-add":
         about["hop_s"] = hop_s
 
@@ -233,26 +243,27 @@ def _text(value: float | str | None) -> str:
     return "-" if value is None else value if isinstance(value, str) else f"{value:.2f}"
 
 
-def onnx_estimator(model: str | None, threads: int, method: str, hop_s: float) -> "tuple[Estimator, ModelInfo, str]":
+def onnx_estimator(
+    model: str | None, threads: int, method: str, hop_s: float, passes: int = 1
+) -> "tuple[Estimator, ModelInfo, str]":
     """Return an estimator that runs an ONNX model as in live use, its metadata and its name."""
     import numpy as np
     import torch
 
     from stemlive.realtime.model_file.session import Session
-    from stemlive.realtime.separation.offline import separate_blocks
-    from stemlive.realtime.separation.separator import Separator
+    from stemlive.realtime.separation.passes import Passes
     from stemlive.training.inference import SEGMENTS, overlap_add, separate_pieces
 
-    session = Session(model, threads=threads)
-    tell_terms(session.info.terms_line)
-    separator = Separator(session)
-    info = session.info
+    sessions = [Session(model, threads=threads) for _ in range(passes)]
+    info = sessions[0].info
+    tell_terms(info.terms_line)
+    separator = Passes(sessions)
     block = 64 * info.hop_samples
 
     def separate(mixture: "Tensor") -> "Tensor":
         audio = mixture.T.numpy()
         blocks = (audio[start : start + block] for start in range(0, len(audio), block))
-        stems = np.concatenate(list(separate_blocks(separator, blocks)), axis=1)  # [S, n, C]
+        stems = np.concatenate(list(separator.separate(blocks)), axis=1)  # [S, n, C]
         return torch.from_numpy(stems).transpose(1, 2)
 
     def estimate(_: str, mixture: "Tensor") -> "dict[str, Tensor]":
@@ -263,4 +274,4 @@ def onnx_estimator(model: str | None, threads: int, method: str, hop_s: float) -
             stems = separate_pieces(separate, mixture, pieces, info.sample_rate_hz)
         return dict(zip(separator.stems, stems, strict=True))
 
-    return estimate, info, session.name
+    return estimate, info, sessions[0].name

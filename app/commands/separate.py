@@ -12,6 +12,7 @@ from stemlive.options import (
     inference_options,
     model_option,
     output_options,
+    passes_option,
     tell_terms,
     threads_option,
 )
@@ -75,6 +76,7 @@ from stemlive.tracks import tracks
     type=click.Path(dir_okay=False, path_type=Path),
     help="Take weights that `train` wrote instead of an exported model: for those that cannot stream.",
 )
+@passes_option
 @inference_options
 @threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print progress and paths as one JSON object a line.")
@@ -95,6 +97,7 @@ def command(
     duration: float | None,
     model: str | None,
     checkpoint: Path | None,
+    passes: int,
     method: str | None,
     hop_s: float,
     threads: int,
@@ -119,7 +122,7 @@ def command(
         raise UsageError("name one of --force and --skip-existing")
     job = SongJob(offset, duration, force, None if bits is None else int(bits))
     target = read_target(output, template, extension, job.bits)
-    separators = Separators(model, threads, checkpoint=checkpoint, method=method, hop_s=hop_s)
+    separators = Separators(model, threads, checkpoint=checkpoint, method=method, hop_s=hop_s, passes=passes)
     tell_terms(separators.terms)
     chosen = [*([mix] if mix.given else []), *map(read_mix, mixes)]
     songs = target.assign(names, tracks(separators.stems, stems, chosen), separators.stems)

@@ -11,8 +11,7 @@ from stemlive.errors import UsageError
 from stemlive.realtime.audio_files.reader import AudioReader
 from stemlive.realtime.model_file.bundled import model_for
 from stemlive.realtime.model_file.session import Session
-from stemlive.realtime.separation.offline import separate_blocks
-from stemlive.realtime.separation.separator import Separator
+from stemlive.realtime.separation.passes import SPEEDS, Passes
 
 _HOPS_PER_CALL = 64
 _BLOCK_SAMPLES = 1 << 16
@@ -51,28 +50,33 @@ def separate(
     sample_rate_hz: int | None = None,
     model: str | Path | None = None,
     threads: int = 1,
+    passes: int = 1,
 ) -> Stems:
     """Separate a song: an audio file, or samples float [n, C] with 1 or 2 channels and their `sample_rate_hz`.
 
     Files with more channels are mixed down to stereo, which the notes say.
 
     `model` is the name of a bundled model, a file, or None for the default of songs, `quality`; `threads` is what it
-    may take. The whole song is held in memory, once for each stem: a longer one is for `Separator`, block by block.
+    may take. With `passes`, 2 to 4, the song is separated so many times, at speeds a little apart, and the mean is
+    taken: fewer errors. The whole song is held in memory, once for each stem: a longer one is for `Separator`, block by
+    block.
 
     AudioFileError when the file cannot be read, ModelError when the model cannot be used; UsageError for samples
-    of other shapes, a rate outside 4 to 384 kHz, and samples without a rate.
+    of other shapes, a rate outside 4 to 384 kHz, samples without a rate, and other numbers of passes.
     """
+    if passes not in range(1, len(SPEEDS) + 1):
+        raise UsageError(f"passes must be 1 to {len(SPEEDS)}, not {passes}")
     if isinstance(song, (str, Path)):
         if sample_rate_hz is not None:
             raise UsageError("a file knows its sample rate: give sample_rate_hz with samples only")
         with AudioReader(song) as reader:
-            separator = _separator(model, reader.sample_rate_hz, reader.channels, threads)
+            separator = _separator(model, reader.sample_rate_hz, reader.channels, threads, passes)
             stems = _separated(separator, _blocks(reader))
             notes = [reader.note] if reader.note else []
     else:
         if sample_rate_hz is None or song.ndim != 2:
             raise UsageError(f"samples must be [n, C] with their sample_rate_hz, not {list(song.shape)}")
-        separator = _separator(model, sample_rate_hz, song.shape[1], threads)
+        separator = _separator(model, sample_rate_hz, song.shape[1], threads, passes)
         stems = _separated(separator, [song])
         notes = []
     names = dict(zip(separator.stems, stems, strict=True))
@@ -89,14 +93,15 @@ def faults(counts: HasCounts) -> list[str]:
     return found
 
 
-def _separator(model: str | Path | None, sample_rate_hz: int, channels: int, threads: int) -> Separator:
-    session = Session(model_for(model, song=True), threads=threads, frame_by_frame=False)
-    return Separator(session, sample_rate_hz=sample_rate_hz, channels=channels, max_frames=_HOPS_PER_CALL)
+def _separator(model: str | Path | None, sample_rate_hz: int, channels: int, threads: int, passes: int) -> Passes:
+    path = model_for(model, song=True)
+    sessions = [Session(path, threads=threads, frame_by_frame=False) for _ in range(passes)]
+    return Passes(sessions, sample_rate_hz=sample_rate_hz, channels=channels, max_frames=_HOPS_PER_CALL)
 
 
-def _separated(separator: Separator, blocks: Iterable[NDArray[Any]]) -> NDArray[np.float32]:
+def _separated(separator: Passes, blocks: Iterable[NDArray[Any]]) -> NDArray[np.float32]:
     nothing = np.zeros((len(separator.stems), 0, separator.channels), np.float32)
-    return np.concatenate([nothing, *separate_blocks(separator, blocks)], axis=1)
+    return np.concatenate([nothing, *separator.separate(blocks)], axis=1)
 
 
 def _blocks(reader: AudioReader) -> Iterator[NDArray[np.float32]]:

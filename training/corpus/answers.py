@@ -5,7 +5,8 @@ it, and its accompaniment as the model takes it apart. A stem below FAINT_DB, an
 `other`. **The labels of drums, bass and other are a model's own**, which `about.txt` beside them says too: they tell it
 nothing new of those, but let it hear a real voice among the stems of the song that it belongs to.
 
-The model hears a song twice, the second time inverted and with its sides exchanged; the mean of both is kept.
+The model hears a song at several speeds, every second time inverted and with its sides exchanged; the mean is kept.
+`live-free` alone has a yardstick of 2.73 dB, and at 0.89, 0.84 and 0.79 together 3.13.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import soxr
 
 from stemlive.errors import StemliveError
 from stemlive.training.corpus.demixed import Teacher, heard, place
@@ -24,6 +26,8 @@ from stemlive.training.corpus.taught import read_song
 from stemlive.training.peer_demucs import STEMS
 
 PREFIX = "answered-"
+SPEEDS = (0.89, 0.84, 0.79)
+"""Samples that the model hears in place of one: below 1, the song is faster and higher."""
 
 
 @functools.cache
@@ -46,12 +50,17 @@ def answers_of(weights: Path) -> Teacher:
     framing, order = Framing(config.framing), [config.stems.index(stem) for stem in STEMS]
     torch.set_num_threads(1)
 
+    def at_speed(song: Audio, speed: float, polarity: int) -> Audio:
+        sides = slice(None, None, polarity)
+        heard = polarity * soxr.resample(song, 1.0, speed)[:, sides]
+        stems = separate_batch(model, framing, torch.from_numpy(np.ascontiguousarray(heard.T))[None])[0, order]
+        plain = [soxr.resample(stem.T.numpy(), speed, 1.0)[: len(song)] for stem in stems]
+        return np.stack([np.pad(stem, ((0, len(song) - len(stem)), (0, 0))) for stem in plain])[..., sides] * polarity
+
     def teacher(song: Audio) -> Audio:
-        mixture = torch.from_numpy(np.ascontiguousarray(song.T))
-        plain, turned = separate_batch(model, framing, torch.stack([mixture, -mixture.flip(0)]))[:, order]
-        stems = (plain - turned.flip(1)) / 2
-        stems[STEMS.index("other")] += mixture - stems.sum(0)
-        return np.asarray(stems.movedim(1, 2).numpy(), np.float32)
+        stems = np.mean([at_speed(song, speed, (-1) ** turn) for turn, speed in enumerate(SPEEDS)], 0, np.float32)
+        stems[STEMS.index("other")] += song - stems.sum(0)
+        return stems
 
     return teacher
 
