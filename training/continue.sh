@@ -44,7 +44,8 @@ make() { # a corpus; what ends this script ends it, too
 build() {
     trap 'kill "$!" 2>/dev/null; exit' TERM
     if [ "$model" = live-free ]; then
-        make "$data/taught" --songs 0 --no-accompaniment --taught --mixes "$corpora/corpus/mixes"
+        make "$data/taught" --songs 0 --no-accompaniment --taught --answers live-free \
+            --mixes "$corpora/corpus/mixes"
         make "$data/composed" --songs 90 --no-accompaniment \
             --groove "$corpora/corpus/midi/groove" --bands "$corpora/corpus/midi/openmsx"
         make "$data/music" --songs 0
