@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soxr
@@ -58,7 +59,9 @@ def answers_of(weights: Path) -> Teacher:
         return np.stack([np.pad(stem, ((0, len(song) - len(stem)), (0, 0))) for stem in plain])[..., sides] * polarity
 
     def teacher(song: Audio) -> Audio:
-        stems = np.mean([at_speed(song, speed, (-1) ** turn) for turn, speed in enumerate(SPEEDS)], 0, np.float32)
+        stems = np.zeros((len(STEMS), *song.shape), np.float32)
+        for turn, speed in enumerate(SPEEDS):
+            stems += at_speed(song, speed, (-1) ** turn) / np.float32(len(SPEEDS))
         stems[STEMS.index("other")] += song - stems.sum(0)
         return stems
 
@@ -76,6 +79,12 @@ def require_answers(root: Path, weights: Path | None, taught: bool) -> None:
 def taught_songs(root: Path) -> Iterator[Path]:
     """The songs of a corpus that are there as voice and accompaniment."""
     yield from sorted((root / "train").glob(f"{TAUGHT}*"))
+
+
+def answer_jobs(root: Path, weights: Path | None) -> Iterator[tuple[Any, ...]]:
+    """`answer` and its arguments, for each of these songs; none without a model."""
+    for song in taught_songs(root) if weights else ():
+        yield answer, root, song, weights
 
 
 def answer(root: Path, song: Path, weights: Path) -> bool:

@@ -38,7 +38,7 @@ from typing import Any
 import numpy as np
 
 from stemlive.errors import StemliveError
-from stemlive.training.corpus.answers import answer, require_answers, taught_songs
+from stemlive.training.corpus.answers import answer_jobs, require_answers
 from stemlive.training.corpus.bands import read_band, vary_band
 from stemlive.training.corpus.compose import compose
 from stemlive.training.corpus.compose_parts import Arrangement
@@ -157,8 +157,8 @@ def build_corpus(
         waiting = {}  # what is made of the music and of the taught songs that are there by now
         for path in sorted((root / "pool" / "accompaniment").glob("*/*.ogg")) if demixed else ():
             waiting[renderers.submit(demix_played, root, path.parent.name, path)] = path.name
-        for path in taught_songs(root) if answers else ():
-            waiting[renderers.submit(answer, root, path, answers)] = path.name
+        for job in answer_jobs(root, answers):
+            waiting[renderers.submit(*job)] = job[2].name
         _collect_all(waiting, report, progress)
     finally:
         renderers.shutdown(cancel_futures=True)
