@@ -53,8 +53,8 @@ def answers_of(weights: Path) -> Teacher:
 
     def at_speed(song: Audio, speed: float, polarity: int) -> Audio:
         sides = slice(None, None, polarity)
-        heard = polarity * soxr.resample(song, 1.0, speed)[:, sides]
-        stems = separate_batch(model, framing, torch.from_numpy(np.ascontiguousarray(heard.T))[None])[0, order]
+        faster = polarity * soxr.resample(song, 1.0, speed)[:, sides]
+        stems = separate_batch(model, framing, torch.from_numpy(np.ascontiguousarray(faster.T))[None])[0, order]
         plain = [soxr.resample(stem.T.numpy(), speed, 1.0)[: len(song)] for stem in stems]
         return np.stack([np.pad(stem, ((0, len(song) - len(stem)), (0, 0))) for stem in plain])[..., sides] * polarity
 
